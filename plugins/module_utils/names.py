@@ -1,0 +1,138 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What things are called: the rules for names given by a user, and the making of those that are not given.
+
+Pure, and imports nothing of Ansible: the modules, the controller's action plugin and scheduled backups share it.
+Each `check_*` returns the value it was given, or raises InvalidName.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from urllib.parse import quote
+
+ENVIRONMENTS = ("production", "staging", "development")
+
+# A container's name is also the first label of its host name (RFC 1035: 63 octets).
+MAX_LABEL = 63
+MAX_DOMAIN = 253
+MIN_PASSWORD = 12
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
+_PASSWORD = re.compile(r"[!-~]{%d,}" % MIN_PASSWORD)
+
+# Every PostgreSQL server has these: the first is for maintenance, new databases are copied from the others.
+_RESERVED_DATABASES = ("postgres", "template0", "template1")
+_RESERVED_USERNAMES = ("postgres", "public")
+
+
+class InvalidName(ValueError):
+    """A value that the option does not accept. The message names the option and what it accepts."""
+
+
+def check_database_name(name):
+    rule = "it must be lowercase letters, digits and hyphens, starting and ending with a letter or a digit"
+    if not isinstance(name, str) or not _LABEL.fullmatch(name):
+        raise InvalidName("name: %r is not a database name: %s" % (name, rule))
+    if len(name) > MAX_LABEL:
+        raise InvalidName("name: %r is too long: at most %d characters" % (name, MAX_LABEL))
+    if name in _RESERVED_DATABASES:
+        raise InvalidName("name: %r belongs to PostgreSQL itself: choose any other name" % name)
+    return name
+
+
+def check_environment(environment):
+    if not isinstance(environment, str) or environment not in ENVIRONMENTS:
+        raise InvalidName(
+            "environment: %r is not an environment: it must be one of %s" % (environment, ", ".join(ENVIRONMENTS))
+        )
+    return environment
+
+
+def check_username(username):
+    if not isinstance(username, str) or not _USERNAME.fullmatch(username):
+        raise InvalidName(
+            "username: %r is not a user name: it must be lowercase letters, digits, underscores and hyphens,"
+            " starting with a letter or an underscore, at most 63 characters" % (username,)
+        )
+    if username in _RESERVED_USERNAMES or username.startswith("pg_"):
+        raise InvalidName(
+            "username: %r is reserved by PostgreSQL: it must not be %s, nor begin with pg_"
+            % (username, " or ".join(_RESERVED_USERNAMES))
+        )
+    return username
+
+
+def check_password(password):
+    # The value itself, even a part of it, never goes into the message.
+    if not isinstance(password, str) or not _PASSWORD.fullmatch(password):
+        raise InvalidName(
+            "password: the value given is not accepted: it must be at least %d printable ASCII characters,"
+            " without blanks or control characters" % MIN_PASSWORD
+        )
+    return password
+
+
+def container_name(name, environment):
+    """The name of the container of a database, which is also the key of everything that belongs to it."""
+    check_database_name(name)
+    check_environment(environment)
+    container = "%s-%s-postgres" % (name, environment)
+    if len(container) > MAX_LABEL:
+        raise InvalidName(
+            "name: %r is too long: with environment %s the container is called %r, which has %d characters"
+            " and must fit into a DNS label (%d): at most %d characters for the name"
+            % (name, environment, container, len(container), MAX_LABEL, MAX_LABEL - len(container) + len(name))
+        )
+    return container
+
+
+def host_name(container, base_domain):
+    labels = base_domain.split(".") if isinstance(base_domain, str) else [""]
+    if not all(_LABEL.fullmatch(label.lower()) and len(label) <= MAX_LABEL for label in labels):
+        raise InvalidName(
+            "base_domain: %r is not a domain name: it must be labels of letters, digits and hyphens, joined by dots,"
+            " such as example.com" % (base_domain,)
+        )
+    host = "%s.db.%s" % (container, base_domain)
+    if len(host) > MAX_DOMAIN:
+        raise InvalidName(
+            "base_domain: %r is too long: the host name %r has %d characters, a host name has at most %d"
+            % (base_domain, host, len(host), MAX_DOMAIN)
+        )
+    return host
+
+
+def new_id():
+    return "db-" + secrets.token_hex(12)
+
+
+def new_username():
+    return "db_user_" + secrets.token_hex(6)
+
+
+def new_password():
+    # 18 bytes are a whole number of base64 groups: 24 characters and no padding.
+    encoded = base64.b64encode(secrets.token_bytes(18)).decode("ascii")
+    return encoded.replace("+", "A").replace("/", "B")
+
+
+def connection_url(username, password, host, port, database, sslmode):
+    """A libpq connection URI; without a password when that is None."""
+    user = quote(username, safe="")
+    if password is not None:
+        user += ":" + quote(password, safe="")
+    # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
+    server = "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
+    return "postgresql://%s@%s:%d/%s?sslmode=%s" % (
+        user,
+        server,
+        int(port),
+        quote(database, safe=""),
+        quote(sslmode, safe=""),
+    )

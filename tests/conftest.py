@@ -1,0 +1,21 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes `ansible_collections.vellaric.postgres` importable, from where `make` links the collection."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+COLLECTIONS = Path(__file__).resolve().parent.parent / ".venv" / "collections"
+
+sys.path.insert(0, str(COLLECTIONS))
+
+import ansible_collections  # noqa: E402
+
+# The `ansible` package brings a regular package of this name, which hides the namespace package of ours.
+package_path = str(COLLECTIONS / "ansible_collections")
+if package_path not in ansible_collections.__path__:
+    ansible_collections.__path__.insert(0, package_path)
