@@ -24,6 +24,7 @@ MIN_PASSWORD = 12
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
+_TEMPLATE = re.compile(r"\{[{%#]")
 _PASSWORD = re.compile(r"[!-~]{%d,}" % MIN_PASSWORD)
 
 # Every PostgreSQL server has these: the first is for maintenance, new databases are copied from the others.
@@ -74,6 +75,11 @@ def check_password(password):
         raise InvalidName(
             "password: the value given is not accepted: it must be at least %d printable ASCII characters,"
             " without blanks or control characters" % MIN_PASSWORD
+        )
+    if _TEMPLATE.search(password):
+        raise InvalidName(
+            "password: the value given is not accepted: it must not contain {{, {% or {#, which begin a template:"
+            " Ansible would evaluate it where the password is used"
         )
     return password
 

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half: credentials are resolved here, and stored before anything is created on a host."""
+
+from __future__ import annotations
+
+import os
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible_collections.vellaric.postgres.plugins.module_utils.names import InvalidName
+from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentials import (
+    DATABASE_OPTIONS,
+    argument_spec,
+    constraints,
+)
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import credentials
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        try:
+            options = self._options()
+            databases = options["databases"]
+            if databases is None:
+                databases = [{key: options[key] for key in DATABASE_OPTIONS}]
+            requests = credentials.requests_from(databases)
+            # As Ansible resolves the paths of a play; a link is followed, so that it stays one.
+            path = os.path.realpath(self._loader.path_dwim(options["path"]))
+            if options["state"] == "absent":
+                result.update(self._forget(path, requests))
+            else:
+                result.update(self._store(path, requests, options["vault_id"]))
+        except VarsFileError as exc:
+            raise AnsibleActionFail("path: %s: %s" % (path, exc)) from None
+        except (FileError, InvalidName, VaultError) as exc:
+            # Without the exception that it was made from: the message says all, and no more than it should.
+            raise AnsibleActionFail(str(exc)) from None
+        result["path"] = path
+        return result
+
+    def _options(self):
+        passwords = _passwords(self._task.args)
+        if any(isinstance(password, (list, dict)) for password in passwords):
+            # The validator would make text of it.
+            raise InvalidName("password: the value given is a list or a mapping: it must be text")
+        result = ArgumentSpecValidator(argument_spec(), **constraints()).validate(dict(self._task.args))
+        if result.error_messages:
+            shown = {str(password) for password in passwords}
+            raise AnsibleActionFail(remove_values("; ".join(result.error_messages), shown))
+        return result.validated_parameters
+
+    def _store(self, path, requests, vault_id):
+        vault = RunVault(run_secrets(self._loader))
+        vault_id = vault.choose_id(vault_id, C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
+        check_mode = self._task.check_mode
+        # Nothing asked for, nothing made: not even the directory that a lock needs.
+        with unlocked(path) if check_mode or not requests else locked(path) as file:
+            document = VarsFile.parse(file.content)
+            resolved = [credentials.resolve(document, request, vault, vault_id) for request in requests]
+            changes = {item.request.container: item.written for item in resolved if item.written}
+            # Check mode, too, makes the new text: what cannot be done is known before.
+            text = document.with_entries(changes) if changes else None
+            narrow = file.too_open and bool(requests)
+            if check_mode:
+                if changes or narrow:
+                    file.check_writable()
+            elif changes:
+                file.write(text.encode("utf-8"))
+            elif narrow:
+                file.narrow()
+
+        before, after = credentials.diff_lines(resolved)
+        result = {
+            "changed": bool(changes or narrow),
+            "vault_id": vault_id,
+            "databases": [_database(item, check_mode) for item in resolved],
+        }
+        if self._task.diff:
+            result["diff"] = _diff(path, before, after, file.mode if narrow else None)
+        return result
+
+    def _forget(self, path, requests):
+        check_mode = self._task.check_mode
+        # Forgetting needs no directory, so none is made for it.
+        with unlocked(path) if check_mode or not os.path.lexists(path) else locked(path) as file:
+            document = VarsFile.parse(file.content)
+            stored = document.containers()
+            going = [request.container for request in requests if request.container in stored]
+            text = document.without_entries(going) if going else None
+            if going and check_mode:
+                file.check_writable()
+            elif going and text is None:
+                file.remove()
+            elif going:
+                file.write(text.encode("utf-8"))
+
+        result = {
+            "changed": bool(going),
+            "vault_id": None,
+            "databases": [
+                {
+                    "name": request.name,
+                    "environment": request.environment,
+                    "container_name": request.container,
+                    "username": None,
+                    "source": None,
+                    "changed": request.container in going,
+                }
+                for request in requests
+            ],
+        }
+        if self._task.diff:
+            result["diff"] = _diff(path, credentials.removal_lines(going), [])
+        return result
+
+
+def _database(item, check_mode):
+    return {
+        "name": item.request.name,
+        "environment": item.request.environment,
+        "container_name": item.request.container,
+        # Check mode does not promise a name that the real run would not choose.
+        "username": None if check_mode and item.username_generated else item.username,
+        "source": item.source,
+        "changed": bool(item.written),
+    }
+
+
+def _diff(path, before, after, mode=None):
+    lists = []
+    for lines, shown_mode in ((before, mode), (after, 0o600)):
+        text = ["mode: %04o" % shown_mode] if mode is not None else []
+        text += [SECTION + ":"] + lines if lines else []
+        lists.append("".join(line + "\n" for line in text))
+    return {"before": lists[0], "after": lists[1], "before_header": path, "after_header": path}
+
+
+def _passwords(arguments):
+    """The passwords among options that are not validated yet, and may be of any shape."""
+    databases = arguments.get("databases")
+    candidates = [arguments] + (databases if isinstance(databases, list) else [databases])
+    values = [candidate.get("password") for candidate in candidates if isinstance(candidate, dict)]
+    return [value for value in values if value]

@@ -1,0 +1,256 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_db_credentials
+short_description: Resolve, generate and store the credentials of PostgreSQL databases
+version_added: 0.1.0
+author:
+  - Vellaric contributors (@vellaric)
+description:
+  - Makes sure that the credentials of databases are stored, encrypted with Ansible Vault, in a file on the controller.
+  - A user name and a password are taken from the task's options where they are given, else from the file where they
+    are stored there, else they are generated.
+  - It runs on the controller and connects to no host. Use it B(before) a database is created, and read the values back
+    with M(ansible.builtin.include_vars). What is stored first cannot be lost when a later step fails.
+  - Passwords are encrypted with the vault secrets that the run was started with, one by one (C(!vault)), so that
+    everything else in the file stays readable.
+  - The file may have other variables, comments and any formatting. These stay byte for byte. Passwords that do not
+    change are not encrypted again.
+options:
+  path:
+    description:
+      - The YAML file on the controller. A relative path is relative to the directory of the playbook.
+      - A file that does not exist is made, together with the directories that are missing.
+      - The file's mode becomes V(0600). A symbolic link is followed.
+    type: path
+    required: true
+  name:
+    description:
+      - The name of the database, in lowercase letters, digits and hyphens.
+      - Exactly one of O(name) and O(databases) is required.
+    type: str
+  environment:
+    description:
+      - The environment of the database. Required together with O(name).
+    type: str
+    choices: [production, staging, development]
+  username:
+    description:
+      - The user that owns the database. Where it is neither given nor stored, one is generated.
+    type: str
+  password:
+    description:
+      - The user's password, of at least 12 printable ASCII characters without blanks. Where it is neither given nor
+        stored, one is generated.
+      - A password that is given replaces the one that is stored.
+      - It must not contain C({{), C({%) or C({#), which would begin a template where the file is read.
+    type: str
+  databases:
+    description:
+      - Several databases, with the same options. All are stored in one step, or none.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: As O(name).
+        type: str
+        required: true
+      environment:
+        description: As O(environment).
+        type: str
+        choices: [production, staging, development]
+        required: true
+      username:
+        description: As O(username).
+        type: str
+      password:
+        description: As O(password).
+        type: str
+  vault_id:
+    description:
+      - The vault id that new passwords are encrypted with. It must be one that the run was started with.
+      - By default, the id that Ansible's C(vault_encrypt_identity) names, else the only one that is loaded. Where
+        several are loaded and none is chosen, the task fails.
+    type: str
+  state:
+    description:
+      - V(present) makes sure that the credentials are stored.
+      - V(absent) forgets them. The file is removed when nothing else is in it. This needs no vault secret.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  action:
+    description: Runs on the controller.
+    support: full
+  action_group:
+    description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
+    support: full
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+  become:
+    description: Is affected by the C(become) keywords.
+    support: none
+    details: The file is written as the user who runs Ansible.
+  bypass_host_loop:
+    description: Runs once for all hosts.
+    support: none
+    details: Hosts that share a file may run it at the same time; it is locked.
+  check_mode:
+    description: Can predict changes without making them.
+    support: full
+  connection:
+    description: Uses the host's connection to run code there.
+    support: none
+  delegation:
+    description: Can be used together with C(delegate_to).
+    support: none
+    details: It always runs on the controller.
+  diff_mode:
+    description: Shows what has changed, or would change.
+    support: full
+    details: Names of databases, keys and users are shown, never a password, nor what it is encrypted to.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+  platform:
+    description: The systems that it works on.
+    support: full
+    platforms: posix
+notes:
+  - Where several runs change files in the same directory at the same time, each waits for the others, at most 30 seconds.
+  - Under AWX, the project's directory is thrown away after a job. Choose a path that lasts.
+seealso:
+  - module: ansible.builtin.include_vars
+  - module: vellaric.postgres.postgres_db
+"""
+
+EXAMPLES = r"""
+- name: Make sure of the credentials of a database
+  vellaric.postgres.postgres_db_credentials:
+    path: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
+    name: my-database
+    environment: production
+
+- name: Read them
+  ansible.builtin.include_vars:
+    file: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
+
+- name: Make sure of the credentials of several databases, encrypted with the vault id prod
+  vellaric.postgres.postgres_db_credentials:
+    path: credentials.yml
+    vault_id: prod
+    databases:
+      - name: my-database
+        environment: production
+      - name: orders
+        environment: production
+        username: orders
+        password: "{{ orders_password }}"
+
+- name: Forget the credentials of a database
+  vellaric.postgres.postgres_db_credentials:
+    path: credentials.yml
+    name: my-database
+    environment: production
+    state: absent
+"""
+
+RETURN = r"""
+path:
+  description: The absolute path of the file on the controller.
+  returned: success
+  type: str
+  sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
+vault_id:
+  description: The vault id that new passwords are encrypted with. Null with O(state=absent).
+  returned: success
+  type: str
+  sample: prod
+databases:
+  description: The databases, in the order of the options. Passwords are never returned.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the database.
+      type: str
+      sample: my-database
+    environment:
+      description: The environment of the database.
+      type: str
+      sample: production
+    container_name:
+      description: The name of the container, which is the key in the file, below C(postgres_credentials).
+      type: str
+      sample: my-database-production-postgres
+    username:
+      description: The user that owns the database. Null where it would be generated, in check mode, and with
+        O(state=absent).
+      type: str
+      sample: db_user_0123456789ab
+    source:
+      description: Where the password comes from, V(given), V(stored) or V(generated). Null with O(state=absent).
+      type: str
+      sample: generated
+    changed:
+      description: Whether the credentials of this database were stored, changed, encrypted or forgotten.
+      type: bool
+      sample: true
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
+
+DATABASE_OPTIONS = ("name", "environment", "username", "password")
+
+
+def argument_spec():
+    """The options. The action plugin of the same name, which does the work, checks its options against them."""
+    return dict(
+        path=dict(type="path", required=True),
+        name=dict(type="str"),
+        environment=dict(type="str", choices=list(ENVIRONMENTS)),
+        username=dict(type="str"),
+        password=dict(type="str", no_log=True),
+        databases=dict(
+            type="list",
+            elements="dict",
+            options=dict(
+                name=dict(type="str", required=True),
+                environment=dict(type="str", choices=list(ENVIRONMENTS), required=True),
+                username=dict(type="str"),
+                password=dict(type="str", no_log=True),
+            ),
+        ),
+        vault_id=dict(type="str"),
+        state=dict(type="str", choices=["present", "absent"], default="present"),
+    )
+
+
+def constraints():
+    return dict(
+        mutually_exclusive=[(option, "databases") for option in DATABASE_OPTIONS],
+        required_one_of=[("name", "databases")],
+        required_by=dict(name=("environment",)),
+    )
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, **constraints())
+    module.fail_json(
+        msg="postgres_db_credentials runs on the controller, as an action plugin, and was run as a module:"
+        " call it by its full name, vellaric.postgres.postgres_db_credentials"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads and changes our section of a YAML vars file, whose other content is the user's and stays byte for byte.
+
+A YAML library that writes the file anew would lose comments and formatting. So the text is parsed only to learn
+where things are, edited there, and the result parsed again: what was not meant to change must not have changed.
+Pure: text in, text out. The encryption itself is none of its business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import yaml
+
+SECTION = "postgres_credentials"
+
+_MAP = "tag:yaml.org,2002:map"
+_NULL = "tag:yaml.org,2002:null"
+_MERGE = "tag:yaml.org,2002:merge"
+_STR = "tag:yaml.org,2002:str"
+_VAULT_TAGS = ("!vault", "!vault-encrypted")
+_INDENT = 2
+# YAML 1.1's line breaks, which are PyYAML's.
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+# What is left of a file in which nothing is left.
+_NOTHING = re.compile(r"\ufeff?\s*(---)?\s*(\{\s*\})?\s*(\.\.\.)?\s*")
+
+
+class VarsFileError(Exception):
+    """The file is not what it should be. The message says where and what mends it; it never quotes the file."""
+
+
+class Value:
+    """A scalar of an entry: its text, and whether that text is vault-encrypted."""
+
+    def __init__(self, node):
+        self.text = node.value
+        self.encrypted = node.tag in _VAULT_TAGS
+
+
+class Entry:
+    def __init__(self, username, password):
+        self.username = username
+        self.password = password
+
+
+class VarsFile:
+    def __init__(self, text):
+        self.text = text
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.root = _compose(text)
+        _check_unique(self.root, "the file", only=SECTION)
+        self.section_key, self.section = _find(self.root, SECTION)
+        if self.section is None or _is_null(self.section):
+            return
+        if not _is_mapping(self.section):
+            raise VarsFileError(
+                "line %d: %s must be a mapping of container names to a username and a password"
+                % (_line(self.section_key), SECTION)
+            )
+        _check_unique(self.section, SECTION)
+
+    @classmethod
+    def parse(cls, content):
+        """From the bytes of a file; None when there is no file."""
+        try:
+            text = (content or b"").decode("utf-8")
+        except UnicodeDecodeError as exc:
+            raise VarsFileError("it is not UTF-8 text (byte %d)" % exc.start) from exc
+        if text.lstrip("\ufeff \r\n\t").startswith("$ANSIBLE_VAULT;"):
+            raise VarsFileError(
+                "it is vault-encrypted as a whole: choose another file, or decrypt this one with ansible-vault decrypt;"
+                " the passwords of databases are encrypted one by one, so that the rest can be read"
+            )
+        return cls(text)
+
+    def containers(self):
+        return [key.value for key, _node in _pairs(self.section)]
+
+    def entry(self, container):
+        """The entry of a container, or None."""
+        key, node = _find(self.section, container)
+        if key is None:
+            return None
+        where = "line %d: %s.%s" % (_line(key), SECTION, container)
+        if not _is_mapping(node):
+            raise VarsFileError("%s must be a mapping with a username and a password" % where)
+        _check_unique(node, where)
+        values = {}
+        for name in ("username", "password"):
+            value = _find(node, name)[1]
+            if value is None or _is_null(value) or not isinstance(value, yaml.ScalarNode) or not value.value.strip():
+                raise VarsFileError("%s has no %s: add it, or remove the entry" % (where, name))
+            if "{{" in value.value or "{%" in value.value:
+                raise VarsFileError("%s: its %s is a template: put the value itself there" % (where, name))
+            values[name] = Value(value)
+        return Entry(**values)
+
+    def with_entries(self, changes):
+        """The text with changes made: {container: {"username": text, "password": ciphertext}}, or what of it changes.
+
+        Containers that have no entry are given one; both of its values are then needed.
+        """
+        added = {name: values for name, values in changes.items() if _find(self.section, name)[0] is None}
+        edits = []
+        for container, values in changes.items():
+            if container not in added:
+                entry = _find(self.section, container)[1]
+                for name, value in values.items():
+                    edits += self._replace(entry, name, value)
+        candidates = [edits + place for place in self._add(added)] if added else [edits]
+        for candidate in candidates:
+            text = self._edited(candidate)
+            if self._differs_only_in(text, changes):
+                return text
+        raise VarsFileError(
+            "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
+            " write the section in the plain form that the documentation shows" % SECTION
+        )
+
+    def without_entries(self, containers):
+        """The text without these entries, and without the section when none is left; None when nothing is left."""
+        going = [container for container in containers if _find(self.section, container)[0] is not None]
+        if len(going) == len(_pairs(self.section)):
+            edits = self._remove(self.root, [SECTION])
+        else:
+            edits = self._remove(self.section, going)
+        text = self._edited(edits)
+        if not self._differs_only_in(text, dict.fromkeys(going)):
+            raise VarsFileError(
+                "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
+                " remove the entries by hand" % SECTION
+            )
+        return None if _NOTHING.fullmatch(text) else text
+
+    # -- edits: (start, end, replacement), in the order in which those at the same place are to appear
+
+    def _edited(self, edits):
+        parts, position = [], 0
+        for start, end, replacement in sorted(edits, key=lambda edit: edit[:1]):
+            parts += [self.text[position:start], replacement]
+            position = end
+        return "".join(parts) + self.text[position:]
+
+    def _replace(self, entry, name, value):
+        key, node = _find(entry, name)
+        start = node.start_mark.index
+        # A block scalar's mark is behind the empty lines that follow it.
+        end = len(self.text[: node.end_mark.index].rstrip())
+        if name == "username":
+            return [(start, end, _scalar(value))]
+        if entry.flow_style:
+            return [(start, end, _flow_vault(value))]
+        # A comment behind the old value stays where it is: behind the indicator of the block.
+        lines = _block_lines(value, key.start_mark.column + _INDENT)
+        return [(start, end, "!vault |"), self._lines_after(end, lines)]
+
+    def _add(self, entries):
+        """Ways to add entries, best first."""
+        if self.section is None:
+            return self._add_section(entries)
+        if _is_null(self.section) or not self.section.value:
+            start, end = self.section.start_mark.index, self.section.end_mark.index
+            if self.root.flow_style:
+                return [[(start, end, " {%s}" % _flow_entries(entries))]]
+            column = self.section_key.start_mark.column + _INDENT
+            start = len(self.text[:start].rstrip(" "))
+            return [[(start, end, ""), self._lines_after(end, _entry_lines(entries, column))]]
+        if self.section.flow_style:
+            return [[self._after_brace(self.section, _flow_entries(entries))]]
+        column = self.section.value[0][0].start_mark.column
+        end = self._content_end(*self.section.value[-1])
+        return [[self._lines_after(end, _entry_lines(entries, column))]]
+
+    def _add_section(self, entries):
+        if self.root is not None and self.root.flow_style:
+            return [[self._after_brace(self.root, "%s: {%s}" % (SECTION, _flow_entries(entries)))]]
+        first = self.root.value[0][0].start_mark if _pairs(self.root) else None
+        column = first.column if first else 0
+        lines = [" " * column + SECTION + ":"] + _entry_lines(entries, column + _INDENT)
+        if not self.text.strip("\ufeff \t\r\n"):
+            return [[(0, len(self.text), "".join(line + self.newline for line in ["---"] + lines))]]
+        last = len(self.text) if self.root is None else self.root.end_mark.index
+        ways = [[self._lines_after(len(self.text[:last].rstrip()), lines)]]
+        if first:
+            # A block scalar at the end of the file may owe its last line break to there being nothing after it.
+            start = first.index - first.column
+            ways.append([(start, start, "".join(line + self.newline for line in lines))])
+        return ways
+
+    def _remove(self, mapping, keys):
+        pairs = mapping.value
+        if mapping.flow_style:
+            if len(keys) == len(pairs):
+                return [(mapping.start_mark.index, mapping.end_mark.index, "{}")]
+            edits = []
+            kept = [not _is_key(key, keys) for key, _node in pairs]
+            for index, (key, node) in enumerate(pairs):
+                if kept[index]:
+                    continue
+                if any(kept[index + 1 :]):
+                    # With the comma behind it, up to the next one.
+                    edits.append((key.start_mark.index, pairs[index + 1][0].start_mark.index, ""))
+                else:
+                    # With the comma before it.
+                    edits.append((pairs[index - 1][1].end_mark.index, node.end_mark.index, ""))
+            return edits
+        edits = []
+        for key, node in pairs:
+            if _is_key(key, keys):
+                start = key.start_mark.index - key.start_mark.column
+                end = self._content_end(key, node)
+                line_break = _LINE_BREAK.match(self.text, end)
+                edits.append((start, line_break.end() if line_break else end, ""))
+        return edits
+
+    def _after_brace(self, mapping, content):
+        position = mapping.start_mark.index + 1
+        separator = ", " if mapping.value else ""
+        if separator and self.text[position : position + 1].isspace():
+            separator = ","
+        return (position, position, content + separator)
+
+    def _lines_after(self, position, lines):
+        """An edit that puts lines after the line of a position."""
+        end = self._line_end(position)
+        last = self.newline if end == len(self.text) else ""
+        return (end, end, "".join(self.newline + line for line in lines) + last)
+
+    def _line_end(self, position):
+        line_break = _LINE_BREAK.search(self.text, position)
+        return line_break.start() if line_break else len(self.text)
+
+    def _content_end(self, key, node):
+        """The end of the last line that belongs to a pair. Comments and empty lines that follow do not."""
+        if node.start_mark.index < key.start_mark.index:
+            # An alias: the node is where the anchor is.
+            return self._line_end(key.end_mark.index)
+        if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
+            return self._content_end(*node.value[-1])
+        return self._line_end(len(self.text[: node.end_mark.index].rstrip()))
+
+    def _differs_only_in(self, text, changes):
+        """Whether the text differs from ours in these entries only, and has in them what was meant.
+
+        `changes` are those of with_entries, or {container: None} for entries that are removed.
+        """
+        try:
+            new = VarsFile(text)
+        except VarsFileError:
+            return False
+        others = [pair for pair in _pairs(self.root) if not _is_key(pair[0], [SECTION])]
+        new_others = [pair for pair in _pairs(new.root) if not _is_key(pair[0], [SECTION])]
+        kept = [pair for pair in _pairs(self.section) if not _is_key(pair[0], changes)]
+        new_kept = [pair for pair in _pairs(new.section) if not _is_key(pair[0], changes)]
+        seen = set()
+        if not _same_pairs(others, new_others, seen) or not _same_pairs(kept, new_kept, seen):
+            return False
+        return all(self._has_become(new, container, values) for container, values in changes.items())
+
+    def _has_become(self, new, container, values):
+        before, after = _find(self.section, container)[1], _find(new.section, container)[1]
+        if values is None or after is None:
+            return values is None and after is None
+        pairs = [pair for pair in _pairs(before) if not _is_key(pair[0], values)]
+        new_pairs = [pair for pair in _pairs(after) if not _is_key(pair[0], values)]
+        if not _same_pairs(pairs, new_pairs, set()):
+            return False
+        entry = new.entry(container)
+        if "username" in values and (entry.username.text != values["username"] or entry.username.encrypted):
+            return False
+        if "password" not in values:
+            return True
+        return entry.password.encrypted and entry.password.text.split() == values["password"].split()
+
+
+def _compose(text):
+    """The root mapping; None where the text has no content."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as exc:
+        # str(exc) would quote the line, and with it perhaps a password.
+        mark = exc.problem_mark or exc.context_mark
+        where = "line %d, column %d: " % (mark.line + 1, mark.column + 1) if mark else ""
+        raise VarsFileError("%sit is not valid YAML: %s" % (where, exc.problem or exc.context)) from None
+    except (yaml.YAMLError, ValueError) as exc:
+        raise VarsFileError("it is not valid YAML: it has characters that YAML does not allow") from exc
+    except RecursionError:
+        raise VarsFileError("it is nested too deeply") from None
+    if root is None or (_is_null(root) and root.value == ""):
+        return None
+    if not _is_mapping(root):
+        raise VarsFileError("it must be a mapping of variables to values, as every file of variables")
+    return root
+
+
+def _is_mapping(node):
+    return isinstance(node, yaml.MappingNode) and node.tag == _MAP
+
+
+def _is_null(node):
+    return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
+
+
+def _is_key(node, names):
+    return isinstance(node, yaml.ScalarNode) and node.value in names
+
+
+def _line(node):
+    return node.start_mark.line + 1
+
+
+def _pairs(node):
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _find(mapping, name):
+    for key, node in _pairs(mapping):
+        if _is_key(key, [name]):
+            return key, node
+    return None, None
+
+
+def _check_unique(mapping, where, only=None):
+    seen = set()
+    for key, _node in _pairs(mapping):
+        if only is None and key.tag == _MERGE:
+            raise VarsFileError("%s: merge keys (<<) are not supported there: write the entries out" % where)
+        if not isinstance(key, yaml.ScalarNode) or (only is not None and key.value != only):
+            continue
+        if key.value in seen:
+            raise VarsFileError("line %d: %s has %r twice: remove one of them" % (_line(key), where, key.value))
+        seen.add(key.value)
+
+
+def _same(node, other, seen):
+    if (id(node), id(other)) in seen:
+        # Aliases: compared before, or being compared (an anchor may contain itself).
+        return True
+    seen.add((id(node), id(other)))
+    if node.tag != other.tag or type(node) is not type(other):
+        return False
+    if isinstance(node, yaml.MappingNode):
+        return _same_pairs(node.value, other.value, seen)
+    if isinstance(node, yaml.SequenceNode):
+        return len(node.value) == len(other.value) and all(
+            _same(item, other_item, seen) for item, other_item in zip(node.value, other.value)
+        )
+    return node.value == other.value
+
+
+def _same_pairs(pairs, others, seen):
+    return len(pairs) == len(others) and all(
+        _same(key, other_key, seen) and _same(node, other_node, seen)
+        for (key, node), (other_key, other_node) in zip(pairs, others)
+    )
+
+
+def _scalar(value):
+    """Plain where that is read as text: `yes` or `null` would not be."""
+    resolved = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False))
+    return value if resolved == _STR else json.dumps(value)
+
+
+def _flow_vault(ciphertext):
+    return "!vault %s" % json.dumps(ciphertext.strip() + "\n")
+
+
+def _flow_entries(entries):
+    return ", ".join(
+        "%s: {username: %s, password: %s}" % (name, _scalar(values["username"]), _flow_vault(values["password"]))
+        for name, values in entries.items()
+    )
+
+
+def _block_lines(ciphertext, column):
+    return [" " * column + line for line in ciphertext.split()]
+
+
+def _entry_lines(entries, column):
+    lines = []
+    for name, values in entries.items():
+        inner = " " * (column + _INDENT)
+        lines += [
+            " " * column + "%s:" % _scalar(name),
+            inner + "username: %s" % _scalar(values["username"]),
+            inner + "password: !vault |",
+        ]
+        lines += _block_lines(values["password"], column + 2 * _INDENT)
+    return lines

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Encryption with the vault secrets that the run was started with. Nobody passes a vault password as a variable."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib
+
+HEADER = "$ANSIBLE_VAULT;"
+
+
+class VaultError(Exception):
+    """The run's vault secrets cannot do what is needed. The message says what mends it."""
+
+
+def run_secrets(loader):
+    """The (vault id, secret) pairs of this run.
+
+    The only place that relies on something private of Ansible's: it has no public way to these.
+    """
+    return list(getattr(getattr(loader, "_vault", None), "secrets", None) or [])
+
+
+class RunVault:
+    def __init__(self, secrets):
+        self._secrets = secrets
+        # A list, not a set: ids are named in the order in which they were given.
+        self.ids = list(dict.fromkeys(vault_id for vault_id, _secret in secrets))
+
+    def choose_id(self, wanted=None, configured=None):
+        """The id that encrypts: the one asked for, the one configured, or the only one there is.
+
+        Ansible's own choice would silently be the first, which may be another team's.
+        """
+        if not self.ids:
+            raise VaultError(
+                "no vault secret is loaded, so credentials cannot be stored: start the run with --vault-id"
+                " LABEL@FILE or --ask-vault-pass, set vault_password_file in ansible.cfg, or add a vault credential"
+                " to the AWX job template"
+            )
+        chosen = wanted or configured
+        if chosen:
+            if chosen not in self.ids:
+                origin = "vault_id" if wanted else "vault_encrypt_identity (Ansible's configuration)"
+                raise VaultError(
+                    "%s: no secret with the vault id %r is loaded, the ids loaded are: %s"
+                    % (origin, str(chosen), self._named_ids())
+                )
+            return str(chosen)
+        if len(self.ids) > 1:
+            raise VaultError(
+                "vault_id: several vault ids are loaded (%s) and none is chosen to encrypt with: set vault_id to one"
+                " of them, or vault_encrypt_identity in ansible.cfg" % self._named_ids()
+            )
+        return self.ids[0]
+
+    def encrypt(self, plaintext, vault_id):
+        secret = next(secret for an_id, secret in self._secrets if an_id == vault_id)
+        try:
+            return VaultLib(self._secrets).encrypt(plaintext, secret, vault_id).decode("ascii")
+        except AnsibleError as exc:
+            raise VaultError("cannot encrypt with the vault id %r: %s" % (vault_id, exc)) from exc
+
+    def decrypt(self, ciphertext):
+        """The text that was encrypted. The caller adds whose it is to the message of the exception."""
+        ciphertext = ciphertext.strip()
+        header = ciphertext.split("\n", 1)[0].split(";")
+        if header[0] + ";" != HEADER:
+            raise VaultError("it is tagged !vault, but is not vault-encrypted text")
+        try:
+            return VaultLib(self._secrets).decrypt(ciphertext).decode("utf-8")
+        except (AnsibleError, ValueError) as exc:
+            # Ansible's message is left out: it may quote what it could not read.
+            raise VaultError(
+                "it was encrypted with the vault id %r, and none of the vault secrets loaded (%s) decrypts it:"
+                " start the run with the one that does"
+                % (header[3] if len(header) > 3 else "default", self._named_ids() or "none")
+            ) from exc
+
+    def _named_ids(self):
+        return ", ".join(repr(str(vault_id)) for vault_id in self.ids)
