@@ -1,0 +1,27 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+  action_group:
+    description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - vellaric.postgres.postgres
+  platform:
+    description: Target OS/families that can be operated against.
+    platforms: posix
+    support: full
+"""

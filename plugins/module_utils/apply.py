@@ -1,0 +1,241 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of a plan: each is safe to repeat after a crash at any point."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from . import container as containers
+from . import layout, names
+from . import record as records
+from .errors import DatabaseError
+from .host import files, locks, tls
+from .server import configuration, scram, session, sql
+
+# Neighbours among these go to the server in one session.
+_SQL_VERBS = ("role", "database", "restrict", "lock_superuser")
+
+
+@dataclasses.dataclass
+class Work:
+    """What the verbs work on: one database, what was seen of it and what it is to be.
+
+    facts: of the container, once its server has been waited for.
+    """
+
+    engine: object
+    spec: object
+    seen: object
+    plan: object
+    facts: object = None
+
+    @property
+    def name(self):
+        return self.spec.container
+
+    @property
+    def username(self):
+        return self.plan.record.username
+
+
+def execute(work, done):
+    """Execute the steps of a plan in order; `done` hears of each when it has been done."""
+    steps = list(work.plan.steps)
+    while steps:
+        batch = [steps.pop(0)]
+        while batch[0].verb in _SQL_VERBS and steps and steps[0].verb in _SQL_VERBS:
+            batch.append(steps.pop(0))
+        if batch[0].verb in _SQL_VERBS:
+            _run_sql(work, [step.verb for step in batch])
+        else:
+            _VERBS[batch[0].verb](work)
+        for step in batch:
+            done(step)
+
+
+def write_record(work):
+    files.make_directory(work.spec.directory, 0o755)
+    path = os.path.join(work.spec.directory, records.FILE_NAME)
+    files.write(path, records.to_json(work.plan.record).encode("utf-8"), 0o644)
+
+
+def _mark_initialised(work):
+    record = dataclasses.replace(work.plan.record, initialised=True)
+    work.plan = dataclasses.replace(work.plan, record=record)
+    write_record(work)
+
+
+def _pull(work):
+    work.engine.pull(work.spec.image)
+
+
+def _reset(work):
+    work.engine.remove(work.name)
+    files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
+
+
+def _certificate(work):
+    """Write the certificate last of the pair: what is observed as whole then is."""
+    spec, image = work.spec, work.seen.image
+    with locks.exclusive(layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"):
+        authority = tls.authority(spec.data_root)
+    certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
+    directory = os.path.join(spec.directory, "tls")
+    files.make_directory(directory, 0o755)
+    files.write(os.path.join(directory, "ca.crt"), authority[0], 0o644)
+    # The server refuses a key that others can read, and runs as the image's user.
+    files.write(os.path.join(directory, "server.key"), key, 0o600, image.uid, image.gid)
+    files.write(os.path.join(directory, "server.crt"), certificate, 0o644)
+
+
+def _write_files(work):
+    files.make_directory(os.path.join(work.spec.directory, "conf"), 0o755)
+    for path, text in work.plan.files.items():
+        files.write(os.path.join(work.spec.directory, path), text.encode("utf-8"), 0o644)
+
+
+def _create_container(work, name, config):
+    image = work.seen.image
+    files.make_directory(os.path.join(work.spec.directory, "pgdata"), 0o700, image.uid, image.gid)
+    files.make_directory(work.spec.backup_directory, 0o700, image.uid, image.gid)
+    arguments = containers.create_arguments(config, work.name, names.new_password())
+    declared = work.engine.inspect_image(work.spec.image)
+    if declared is not None and declared["Id"] == image.id:
+        # So that `docker ps` shows a name that says something.
+        arguments["Image"] = work.spec.image
+    work.engine.create(name, arguments)
+
+
+def _create(work):
+    initialised = work.plan.record.initialised
+    policy = containers.RESTART_POLICY if initialised else containers.INITIAL_RESTART_POLICY
+    _create_container(work, work.name, dataclasses.replace(work.plan.config, restart_policy=policy))
+    work.engine.start(work.name)
+    _initialise(work)
+
+
+def _initialise(work):
+    """Wait for the server; after its first start, say so in the record before anybody can log in."""
+    _wait(work)
+    if not work.plan.record.initialised:
+        _mark_initialised(work)
+        work.engine.update(work.name, containers.limits(work.plan.config))
+
+
+def _wait(work):
+    spec = work.spec
+    work.facts = session.wait_until_ready(work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+
+
+def _replace(work):
+    """Put a new container in the place of the old one, which comes back if the new one does not serve."""
+    engine, previous = work.engine, layout.previous_container(work.name)
+    running = work.seen.container.running
+    engine.stop(work.name, containers.STOP_TIMEOUT)
+    if work.seen.previous is None:
+        engine.rename(work.name, previous)
+    else:
+        engine.remove(work.name)
+    try:
+        _create_container(work, work.name, work.plan.config)
+        if running or work.spec.state == "started":
+            engine.start(work.name)
+            _wait(work)
+    except DatabaseError as error:
+        engine.remove(work.name)
+        engine.rename(previous, work.name)
+        if running:
+            engine.start(work.name)
+            _wait(work)
+        raise DatabaseError(
+            f"The new container did not serve, so the old one was put back and runs. {error.message}", **error.details
+        ) from error
+    engine.remove(previous)
+
+
+def _remove_previous(work):
+    work.engine.remove(layout.previous_container(work.name))
+
+
+def _update(work):
+    work.engine.update(work.name, containers.limits(work.plan.config))
+
+
+def _start(work):
+    work.engine.start(work.name)
+    if work.plan.record is not None:
+        _wait(work)
+
+
+def _restart(work):
+    work.engine.restart(work.name, containers.STOP_TIMEOUT)
+    if work.plan.record is not None:
+        _wait(work)
+
+
+def _reload(work):
+    session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
+
+
+def _stop(work):
+    work.engine.stop(work.name, containers.STOP_TIMEOUT)
+
+
+def _remove(work):
+    work.engine.stop(work.name, containers.STOP_TIMEOUT)
+    work.engine.remove(work.name)
+
+
+def _trash(work):
+    identity = work.plan.record.id if work.plan.record else "unrecorded"
+    files.move(work.spec.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, identity))
+
+
+def _purge(work):
+    doomed = layout.doomed(work.spec.data_root, work.name)
+    files.remove_tree(doomed)
+    if os.path.isdir(work.spec.directory):
+        files.move(work.spec.directory, doomed)
+        files.remove_tree(doomed)
+    files.remove_if_empty(work.spec.backup_directory)
+
+
+def _run_sql(work, verbs):
+    spec, major = work.spec, work.seen.image.major
+    statements = {
+        "role": lambda: sql.ensure_role(work.username, scram.new_verifier(spec.password) if spec.password else None),
+        "database": lambda: sql.ensure_database(spec.name, work.username),
+        "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
+        "lock_superuser": sql.lock_superuser,
+    }
+    session.psql(work.engine, work.name, "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs]]))
+
+
+def _prove_login(work):
+    facts = work.facts or work.seen.container
+    session.prove_login(work.engine, work.name, facts, work.spec.name, work.username, work.spec.password)
+
+
+_VERBS = {
+    "certificate": _certificate,
+    "create": _create,
+    "initialise": _initialise,
+    "prove_login": _prove_login,
+    "pull": _pull,
+    "purge": _purge,
+    "reload": _reload,
+    "remove": _remove,
+    "remove_previous": _remove_previous,
+    "replace": _replace,
+    "reset": _reset,
+    "restart": _restart,
+    "start": _start,
+    "stop": _stop,
+    "trash": _trash,
+    "update": _update,
+    "write_files": _write_files,
+    "write_record": write_record,
+}

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container of a database: what we ask the engine for, and how its answer compares. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
+
+SERVER_PORT = 5432
+# The image's own root for every major version; PGDATA is always <major>/docker below it, as in the images from 18 on,
+# so that one mount serves all and a major upgrade can hard-link. https://github.com/docker-library/postgres/pull/1259
+DATA_MOUNT = "/var/lib/postgresql"
+CONF_MOUNT = "/etc/vellaric/conf"
+TLS_MOUNT = "/etc/vellaric/tls"
+BACKUP_MOUNT = "/var/lib/vellaric/backups"
+
+# What the entrypoint needs to own the data directory and to become the server's user; nothing else.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
+RESTART_POLICY = "unless-stopped"
+# A first start that fails must stay failed: restarted, the entrypoint would take the half-made data for a database.
+INITIAL_RESTART_POLICY = "no"
+# Docker's own 10 s end in SIGKILL and crash recovery.
+STOP_TIMEOUT = 120
+SECOND = 1_000_000_000
+
+# Fields that the engine changes in a container that runs.
+IN_PLACE = ("memory", "nano_cpus", "restart_policy")
+
+
+def pgdata(major):
+    return f"{DATA_MOUNT}/{major}/docker"
+
+
+def desired(spec, record, image, restart_policy=RESTART_POLICY):
+    """Return the ContainerConfig of a declared database (record: its id and port; image: ImageFacts)."""
+    return ContainerConfig(
+        image_id=image.id,
+        command=("postgres", "-c", f"config_file={CONF_MOUNT}/postgresql.conf"),
+        environment={
+            "PGDATA": pgdata(image.major),
+            "POSTGRES_INITDB_ARGS": "--data-checksums --auth-local=peer --auth-host=scram-sha-256",
+        },
+        bind_address=spec.bind_address,
+        port=record.port,
+        mounts=tuple(
+            sorted(
+                [
+                    (f"{spec.directory}/pgdata", DATA_MOUNT, "rw"),
+                    (f"{spec.directory}/conf", CONF_MOUNT, "ro"),
+                    (f"{spec.directory}/tls", TLS_MOUNT, "ro"),
+                    (spec.backup_directory, BACKUP_MOUNT, "rw"),
+                ]
+            )
+        ),
+        # The images up to 17 declare a volume below our mount: without this, each container leaves an anonymous one.
+        tmpfs=tuple(volume for volume in image.volumes if volume.startswith(DATA_MOUNT + "/")),
+        shm_size=spec.shm_size,
+        memory=spec.memory,
+        nano_cpus=spec.nano_cpus,
+        restart_policy=restart_policy,
+        stop_timeout=STOP_TIMEOUT,
+        cap_add=CAPABILITIES,
+        security_opt=("no-new-privileges",),
+        log_config=(("max-file", "5"), ("max-size", "10m")),
+        # Over TCP: the socket answers during initialisation too. As the application's role, whose pg_hba.conf line
+        # asks for a password, upon which pg_isready leaves without a trace in the log.
+        healthcheck=(
+            "CMD",
+            "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(SERVER_PORT),
+            "-U",
+            record.username or "postgres",
+            "-d",
+            spec.name,
+        ),
+        labels={
+            LABEL + "id": record.id,
+            LABEL + "name": spec.name,
+            LABEL + "environment": spec.environment,
+            LABEL + "managed-by": MANAGED_BY,
+            LABEL + "schema": SCHEMA_VERSION,
+        },
+    )
+
+
+def create_arguments(config, name, bootstrap_password):
+    """Return the body of the engine's `POST /containers/create`."""
+    port = f"{SERVER_PORT}/tcp"
+    environment = {**config.environment, "POSTGRES_PASSWORD": bootstrap_password}
+    return {
+        "Image": config.image_id,
+        "Hostname": name,
+        "Cmd": list(config.command),
+        "Env": [f"{key}={value}" for key, value in sorted(environment.items()) if value is not None],
+        "ExposedPorts": {port: {}},
+        "Labels": dict(config.labels),
+        "StopTimeout": config.stop_timeout,
+        "Healthcheck": {
+            "Test": list(config.healthcheck),
+            "Interval": 30 * SECOND,
+            "Timeout": 10 * SECOND,
+            "StartPeriod": 300 * SECOND,
+            "Retries": 3,
+        },
+        "HostConfig": {
+            "PortBindings": {port: [{"HostIp": config.bind_address, "HostPort": str(config.port)}]},
+            # Mounts, not Binds: a missing source is then an error instead of a new directory that root owns.
+            "Mounts": [
+                {"Type": "bind", "Source": source, "Target": target, "ReadOnly": mode == "ro"}
+                for source, target, mode in config.mounts
+            ],
+            "Tmpfs": {path: "size=64k,mode=0700" for path in config.tmpfs},
+            "ShmSize": config.shm_size,
+            **limits(config),
+            "CapDrop": ["ALL"],
+            "CapAdd": list(config.cap_add),
+            "SecurityOpt": list(config.security_opt),
+            "LogConfig": {"Type": "json-file", "Config": dict(config.log_config)},
+        },
+    }
+
+
+def limits(config):
+    """Return what can be changed in a running container, as both create and update of the engine take it.
+
+    Memory and swap go together: a server that swaps answers too late to be of use.
+    """
+    return {
+        "Memory": config.memory or 0,
+        "MemorySwap": config.memory or 0,
+        "NanoCpus": config.nano_cpus or 0,
+        "RestartPolicy": {"Name": config.restart_policy},
+    }
+
+
+def from_inspect(answer):
+    """Return the ContainerFacts of an answer of the engine's `GET /containers/(id)/json`.
+
+    Tolerates what versions of the engine leave out or write in another way (capabilities with or without CAP_).
+    """
+    state = answer.get("State") or {}
+    labels = (answer.get("Config") or {}).get("Labels") or {}
+    networks = (answer.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = [network.get("IPAddress") for network in networks.values() if network.get("IPAddress")]
+    return ContainerFacts(
+        id=answer["Id"],
+        name=answer["Name"].lstrip("/"),
+        status=state.get("Status") or "unknown",
+        exit_code=state.get("ExitCode") or 0,
+        restart_count=answer.get("RestartCount") or 0,
+        started_at=state.get("StartedAt") or "",
+        created_at=answer.get("Created") or "",
+        health=(state.get("Health") or {}).get("Status"),
+        oom_killed=bool(state.get("OOMKilled")),
+        ip_address=addresses[0] if addresses else None,
+        labels=labels,
+        config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
+    )
+
+
+def _config(answer, labels):
+    config, host = answer["Config"], answer["HostConfig"]
+    environment = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
+    binding = ((host.get("PortBindings") or {}).get(f"{SERVER_PORT}/tcp") or [{}])[0]
+    return ContainerConfig(
+        image_id=answer["Image"],
+        command=tuple(config.get("Cmd") or ()),
+        # The rest comes from the image, or is the bootstrap password, which is worth nothing by now.
+        environment={key: environment.get(key) for key in ("PGDATA", "POSTGRES_INITDB_ARGS")},
+        bind_address=binding.get("HostIp") or "0.0.0.0",
+        port=int(binding.get("HostPort") or 0),
+        mounts=tuple(
+            sorted(
+                (mount["Source"], mount["Destination"], "rw" if mount.get("RW") else "ro")
+                for mount in answer.get("Mounts") or []
+                if mount.get("Type") == "bind"
+            )
+        ),
+        tmpfs=tuple(sorted(host.get("Tmpfs") or {})),
+        shm_size=host.get("ShmSize") or 0,
+        memory=host.get("Memory") or None,
+        nano_cpus=host.get("NanoCpus") or None,
+        restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "no",
+        stop_timeout=config.get("StopTimeout") or 10,
+        cap_add=tuple(sorted(name[4:] if name.startswith("CAP_") else name for name in host.get("CapAdd") or [])),
+        security_opt=tuple(sorted(option.split(":")[0] for option in host.get("SecurityOpt") or [])),
+        log_config=tuple(sorted(((host.get("LogConfig") or {}).get("Config") or {}).items())),
+        healthcheck=tuple((config.get("Healthcheck") or {}).get("Test") or ()),
+        labels={key: value for key, value in labels.items() if key.startswith(LABEL)},
+    )
+
+
+def differences(current, wanted):
+    """Return the names of the fields in which two ContainerConfigs differ."""
+    return [
+        field.name
+        for field in dataclasses.fields(ContainerConfig)
+        if getattr(current, field.name) != getattr(wanted, field.name)
+    ]

@@ -1,0 +1,287 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a database that is to be there as declared: made for the first time, or changed at the least cost. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from . import container as containers
+from . import view
+from .errors import Refused
+from .host.ports import first_free
+from .host.tls import renewal_due
+from .record import Record
+from .server import configuration, scram
+from .steps import IMPACTS, Plan, Step
+
+
+def converge(spec, seen, identity):
+    record = _record(spec, seen, identity)
+    steps = []
+    if seen.record is None or seen.record.port != record.port:
+        steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
+    elif seen.record != record:
+        changed = view.changed_options(seen.record, record)
+        steps.append(Step("write_record", f"record the declaration ({', '.join(changed)})"))
+    if seen.image is None:
+        return _fetch_image(spec, seen, record, steps)
+    if seen.settings_error:
+        raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
+    config = containers.desired(spec, record, seen.image)
+    texts = configuration.render(spec, record, seen.image.major)
+    change = _initialise if not record.initialised else _change
+    more, pending = change(spec, seen, record, config, texts)
+    return Plan(
+        steps=(*steps, *more),
+        pending=pending,
+        record=record,
+        config=config,
+        files=texts,
+        before=view.before(spec, seen),
+        after=view.after(spec, seen, record, config, texts),
+        final=not any(step.verb == "start" for step in more),
+    )
+
+
+def _fetch_image(spec, seen, record, steps):
+    if spec.pull == "never":
+        raise Refused(
+            f"Image {spec.image} is not on the host and pull is never. Nothing was changed: load or build the image"
+            " (role vellaric.postgres.image), or set pull: missing"
+        )
+    steps.append(Step("pull", f"pull image {spec.image}"))
+    if not record.initialised:
+        steps += _creation(spec)
+    return Plan(
+        steps=tuple(steps),
+        record=record,
+        before=view.before(spec, seen),
+        after=view.after(spec, seen, record, None, {}),
+        final=False,
+    )
+
+
+def _record(spec, seen, identity):
+    """Return the record as it will be: what is given for life stays, the declaration is replaced."""
+    old = seen.record or _recovered_record(spec, seen)
+    username = spec.username or (old.username if old else None)
+    if old is None and spec.partial:
+        raise Refused(f"There is no database {spec.container}: partial: true changes one that is there. Create it first")
+    if username is None or ((old is None or not old.initialised) and spec.password is None):
+        raise Refused(
+            f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
+            " of both, postgres_db_credentials generates and stores them"
+        )
+    if old is not None and old.initialised and username != old.username:
+        raise Refused(
+            f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
+            " give the stored credentials of this database"
+        )
+    return Record(
+        id=old.id if old else identity,
+        name=spec.name,
+        environment=spec.environment,
+        created_at=old.created_at if old else seen.now,
+        port=_port(spec, seen, old),
+        username=username,
+        initialised=old.initialised if old else False,
+        declared=spec.declared(),
+    )
+
+
+def _recovered_record(spec, seen):
+    """Make the record again from the container, where somebody removed the file."""
+    if seen.container is None or not seen.container.database_id:
+        return None
+    healthcheck = seen.container.config.healthcheck
+    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else None
+    return Record(
+        id=seen.container.database_id,
+        name=spec.name,
+        environment=spec.environment,
+        created_at=seen.container.created_at[:23] + "Z",
+        port=seen.container.config.port,
+        username=username,
+        # Data that is there is never taken for half-made.
+        initialised=bool(seen.data_majors),
+        declared={},
+    )
+
+
+def _port(spec, seen, old):
+    """Return the declared port, else the one it has, else the first free one."""
+    if spec.port is None and old is not None:
+        wanted = old.port
+    elif spec.port is not None:
+        wanted = spec.port
+    else:
+        free = first_free(spec.port_range, seen.ports_taken)
+        if free is None:
+            raise Refused(
+                f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
+                " databases that are no longer used"
+            )
+        return free
+    serving = seen.container is not None and seen.container.running and seen.container.config.port == wanted
+    if wanted in seen.ports_taken and not serving:
+        raise Refused(
+            f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
+            " port; without one, a new database gets a free one"
+        )
+    return wanted
+
+
+def _creation(spec):
+    return [
+        Step("certificate", "issue a server certificate"),
+        Step("write_files", f"write {', '.join(sorted(configuration.MANAGED))}"),
+        Step("create", f"create container {spec.container} and initialise the data directory"),
+        Step("role", "create the application's role"),
+        Step("database", f"create database {spec.name}"),
+        Step("restrict", "let nobody in but its owner"),
+        Step("lock_superuser", "leave the superuser without a password"),
+        Step("prove_login", "log in as the application, over TLS"),
+    ]
+
+
+def _initialise(spec, seen, record, config, texts):
+    """A first start, or one that was cut short: nothing of value is in the data directory yet."""
+    steps = _creation(spec)
+    if seen.container is None and not seen.half_made:
+        return steps, ()
+    first_config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
+    if seen.container is not None and seen.container.running and not _recreating(seen.container.config, first_config):
+        summary = f"wait for container {spec.container} to initialise the data directory"
+        return [Step("initialise", summary) if step.verb == "create" else step for step in steps], ()
+    return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
+
+
+def _recreating(current, wanted):
+    return [name for name in containers.differences(current, wanted) if name not in containers.IN_PLACE]
+
+
+def _change(spec, seen, record, config, texts):
+    """A database that has served: bring it to its declaration at the least cost."""
+    _refuse_other_data(spec, seen)
+    steps, pending = [], []
+
+    def allowed(step):
+        if IMPACTS.index(step.impact) <= IMPACTS.index(spec.max_impact):
+            return True
+        pending.append(step)
+        return False
+
+    running = seen.container is not None and seen.container.running
+    certificate = _certificate_reason(spec, seen)
+    if certificate:
+        steps.append(Step("certificate", f"issue a server certificate ({certificate})"))
+    differing = _differing_files(seen, texts)
+    replace = _replacement(spec, seen, config)
+    replaces = replace is not None and allowed(replace)
+    restart = _restart(spec, seen, texts) if running and not replaces else None
+    if restart is not None and not allowed(restart):
+        # Written now, it would take effect at the next restart, whatever that is for.
+        differing = [path for path in differing if path != configuration.POSTGRESQL_CONF]
+        restart = None
+    if differing:
+        steps.append(Step("write_files", f"write {', '.join(differing)}"))
+    if replaces:
+        steps.append(replace)
+    elif seen.container is not None:
+        in_place = [name for name in containers.differences(seen.container.config, config) if name in containers.IN_PLACE]
+        if in_place:
+            steps.append(Step("update", f"change {view.field_changes(in_place, seen.container.config, config)}"))
+    if restart is not None:
+        steps.append(restart)
+    elif running and not replaces and (differing or certificate):
+        steps.append(Step("reload", "let the server read its configuration again"))
+    if not running and not replaces and (spec.state == "started" or seen.container is None):
+        steps.append(
+            Step("start", f"start container {spec.container}")
+            if seen.container is not None
+            else Step("create", f"create container {spec.container} on the data that is there")
+        )
+    if seen.previous is not None and not replaces:
+        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
+    return steps + _server_steps(spec, seen, record), tuple(pending)
+
+
+def _refuse_other_data(spec, seen):
+    if not seen.data_majors:
+        raise Refused(
+            f"{spec.container} has been in use, but {spec.directory}/pgdata holds no data. Nothing was changed: put the"
+            " data back, or delete the database and create it anew"
+        )
+    major = seen.data_majors[-1]
+    if major != seen.image.major:
+        raise Refused(
+            f"Image {spec.image} is PostgreSQL {seen.image.major}, the data of {spec.container} is PostgreSQL {major}."
+            f" Nothing was changed: declare an image of version {major}; to move to another major version, dump the"
+            " database and restore it into a new one"
+        )
+
+
+def _certificate_reason(spec, seen):
+    key = seen.files.get("tls/server.key")
+    if seen.certificate is None:
+        return "there is none of this host's authority"
+    if seen.certificate["names"] != list(spec.certificate_names):
+        return "for other names"
+    if renewal_due(seen.certificate["not_after"], seen.now):
+        return f"the present one ends on {seen.certificate['not_after'][:10]}"
+    if key.uid != seen.image.uid or key.mode != 0o600:
+        return "the key has another owner or mode"
+    return None
+
+
+def _differing_files(seen, texts):
+    return [
+        path
+        for path, text in sorted(texts.items())
+        if path not in seen.files or seen.files[path].content != text.encode("utf-8") or seen.files[path].mode != 0o644
+    ]
+
+
+def _replacement(spec, seen, config):
+    if seen.container is None:
+        return None
+    fields = _recreating(seen.container.config, config)
+    if not fields:
+        return None
+    changes = view.field_changes(fields, seen.container.config, config)
+    return Step("replace", f"replace container {spec.container} ({changes})", "recreate")
+
+
+def _restart(spec, seen, texts):
+    """Return the restart that changed parameters need, or that earlier ones still wait for."""
+    current = seen.files.get(configuration.POSTGRESQL_CONF)
+    before = "" if current is None else current.content.decode("utf-8", "replace")
+    text = texts[configuration.POSTGRESQL_CONF]
+    changed = configuration.changed_parameters(before, text)
+    waiting = seen.server.pending_restart if seen.server else ()
+    names = configuration.needs_restart(changed, seen.image.parameters)
+    names += [name for name in waiting if name not in names and name in configuration.parameters(text)]
+    if not names:
+        return None
+    return Step("restart", f"restart the server ({', '.join(names)})", "restart")
+
+
+def _server_steps(spec, seen, record):
+    if seen.server is None:
+        return []
+    steps, role, database = [], seen.server.role, seen.server.database
+    if role is None or role["privileged"] or not role["login"]:
+        steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
+    elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
+        steps.append(Step("role", f"set the password of {record.username}"))
+    if database is None or database["owner"] != record.username:
+        steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
+    if database is None or database["public"]:
+        steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
+    if seen.server.superuser_has_password:
+        steps.append(Step("lock_superuser", "leave the superuser without a password"))
+    if spec.password is not None and any(step.verb == "role" for step in steps):
+        steps.append(Step("prove_login", "log in as the application, over TLS"))
+    return steps

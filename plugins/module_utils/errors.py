@@ -1,0 +1,22 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception of the collection. Imports nothing."""
+
+from __future__ import annotations
+
+
+class DatabaseError(Exception):
+    """Something that a user or a host can cause: the message says what was wrong and what mends it.
+
+    details: further keys for the task's result, such as the last log lines of a container.
+    """
+
+    def __init__(self, message, **details):
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class Refused(DatabaseError):
+    """The declaration cannot be met without risk to data, or not at all; nothing has been changed."""

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a host: the nouns that observation fills in and the plan reads. Pure data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+LABEL = "io.vellaric.postgres."
+SCHEMA_VERSION = "1"
+MANAGED_BY = "vellaric.postgres"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFacts:
+    """What an image is, from inspecting it and from asking its server; never from its tag.
+
+    parameters: the server's parameters that a configuration file may set, by name, with the context that says what a
+    change needs ("postmaster": a restart; "sighup" and others: a reload).
+    """
+
+    id: str
+    major: int
+    server_version: str
+    uid: int
+    gid: int
+    libc: str
+    volumes: tuple
+    parameters: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerConfig:
+    """What we ask the engine for, and what it is compared with. Sizes in bytes, None is "no limit"."""
+
+    image_id: str
+    command: tuple
+    environment: dict
+    bind_address: str
+    port: int
+    mounts: tuple
+    tmpfs: tuple
+    shm_size: int
+    memory: int | None
+    nano_cpus: int | None
+    restart_policy: str
+    stop_timeout: int
+    cap_add: tuple
+    security_opt: tuple
+    log_config: tuple
+    healthcheck: tuple
+    labels: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class ContainerFacts:
+    """A container as the engine shows it. config is None for one that is not ours."""
+
+    id: str
+    name: str
+    status: str
+    exit_code: int
+    restart_count: int
+    started_at: str
+    created_at: str
+    health: str | None
+    oom_killed: bool
+    ip_address: str | None
+    labels: dict
+    config: ContainerConfig | None
+
+    @property
+    def running(self):
+        return self.status == "running"
+
+    @property
+    def database_id(self):
+        return self.labels.get(LABEL + "id")
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerFacts:
+    """What the running server says of itself and of the application's role and database."""
+
+    role: dict | None
+    database: dict | None
+    superuser_has_password: bool
+    pending_restart: tuple
+    version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    content: bytes
+    mode: int
+    uid: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """One database's part of the host.
+
+    doomed: whether an earlier run was cut short while it removed the directory;
+    data_majors: major versions that have a data directory; half_made: whether there is anything in one; files: the managed files by path below the directory;
+    server: None where it does not run or is not initialised; ports_taken: by others than this database, and by what;
+    mounted_by: other containers that mount the data directory; image: what the container is to run, None where it is
+    not on the host; settings_error, server_error: what stands against the declared settings, or kept the server from
+    answering; now: ISO 8601, UTC.
+    """
+
+    directory_exists: bool
+    doomed: bool
+    record: object | None
+    container: ContainerFacts | None
+    previous: ContainerFacts | None
+    image: ImageFacts | None
+    files: dict
+    data_majors: tuple
+    half_made: bool
+    server: ServerFacts | None
+    ports_taken: dict
+    mounted_by: tuple
+    certificate: dict | None
+    now: str
+    settings_error: str | None = None
+    server_error: str | None = None

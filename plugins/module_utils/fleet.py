@@ -1,0 +1,45 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All databases of a host, described: one list of the engine's, then each container's own answer, several at a time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+from . import observe, spec, view
+from .facts import LABEL
+
+
+def databases(engine, data_root, name=None, environment=None):
+    """Return the description (view.database) of each database of the host, sorted by container name.
+
+    name, environment: only those. A database counts when it has a record, or a container of ours: one whose container
+    is missing is shown as such, and so is one whose record is.
+    """
+    host = observe.observe_host(engine, data_root)
+    found = {container: (record.name, record.environment) for container, record in host.records.items()}
+    for entry in host.listed:
+        labels = entry.get("Labels") or {}
+        container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
+        if observe.is_managed(entry) and f"/{container}" in entry["Names"]:
+            found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
+    wanted = [
+        container
+        for container, key in sorted(found.items())
+        if (name is None or key[0] == name) and (environment is None or key[1] == environment)
+    ]
+    listed = {own for entry in host.listed for own in entry["Names"]}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        answers = pool.map(lambda c: observe.inspect(engine, c) if f"/{c}" in listed else None, wanted)
+    return [
+        _describe(found[container], host.records.get(container), answer, data_root)
+        for container, answer in zip(wanted, answers)
+    ]
+
+
+def _describe(key, record, container, data_root):
+    declared = view.from_record(record, data_root) if record is not None else None
+    if declared is None:
+        declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": data_root})
+    return view.database(declared, record, container)

@@ -1,0 +1,277 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Docker Engine of this host: the only importer of the Docker SDK, by way of its low-level client.
+
+Every answer is a plain value; every failure is a DatabaseError that says what the engine said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+
+from ..errors import DatabaseError
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+except ImportError as error:
+    docker = None
+    IMPORT_ERROR = error
+else:
+    IMPORT_ERROR = None
+
+# Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
+MINIMUM_SDK = (5, 0, 3)
+DEFAULT_URL = "unix:///var/run/docker.sock"
+
+_FRAME_HEADER = struct.Struct(">BxxxL")
+
+
+class NoEngine(DatabaseError):
+    """No engine answers, or what is needed to talk to it is missing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """What a command in a container came to."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def check_sdk():
+    """Raise NoEngine, naming the interpreter and the distribution's package, where the SDK is missing or too old."""
+    mend = (
+        f"The modules ran under {sys.executable}. For the distribution's Python install its package python3-docker"
+        " (role vellaric.postgres.docker_host does); for another one, install docker into its environment, or point"
+        " ansible_python_interpreter to an interpreter that has it"
+    )
+    wanted = ".".join(map(str, MINIMUM_SDK))
+    if docker is None:
+        raise NoEngine(f"The Docker SDK for Python (docker, at least {wanted}) is not there: {IMPORT_ERROR}. {mend}")
+    version = getattr(docker, "__version__", "0")
+    if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < MINIMUM_SDK:
+        raise NoEngine(f"The Docker SDK for Python is {version}, at least {wanted} is needed. {mend}")
+
+
+class Engine:
+    """An engine that listens on a socket of this host: it mounts this host's directories into its containers."""
+
+    def __init__(self, url=DEFAULT_URL, timeout=60):
+        self._url = url
+        self._timeout = timeout
+        # A client is one HTTP session, which threads cannot share.
+        self._threads = threading.local()
+        self._api_version = None
+
+    def connect(self):
+        """Find the engine. Raises NoEngine with the reason where it cannot be used."""
+        check_sdk()
+        path = self._url[len("unix://") :]
+        if not self._url.startswith("unix:///"):
+            raise NoEngine(
+                f"docker_host is {self._url!r}: the engine mounts directories of the host that this module runs on, so"
+                " it is reached by a socket there, unix:///path. Run the task on the Docker host itself"
+            )
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.settimeout(self._timeout)
+                probe.connect(path)
+            except PermissionError:
+                raise NoEngine(
+                    f"No permission on the engine's socket {path}: use become: true, or a user of the group docker"
+                ) from None
+            except OSError as error:
+                raise NoEngine(
+                    f"No Docker Engine answers on {path} ({error.strerror or error}): start it, or install one with"
+                    " role vellaric.postgres.docker_host"
+                ) from None
+        with _errors("reach the engine"):
+            self._api_version = docker.APIClient(
+                base_url=self._url, version="auto", timeout=self._timeout
+            ).api_version
+
+    @property
+    def _api(self):
+        client = getattr(self._threads, "client", None)
+        if client is None:
+            client = docker.APIClient(base_url=self._url, version=self._api_version, timeout=self._timeout)
+            self._threads.client = client
+        return client
+
+    def containers(self):
+        """Return the engine's list of all containers, running or not."""
+        with _errors("list the containers"):
+            return self._api.containers(all=True)
+
+    def inspect(self, container):
+        """Return the engine's answer on a container, or None where there is none."""
+        with _errors(f"inspect container {container}", missing=None) as found:
+            found.value = self._api.inspect_container(container)
+        return found.value
+
+    def inspect_image(self, reference):
+        """Return the engine's answer on an image, or None where it is not on the host."""
+        with _errors(f"inspect image {reference}", missing=None) as found:
+            found.value = self._api.inspect_image(reference)
+        return found.value
+
+    def pull(self, reference):
+        """Pull an image. The error says when no registry answered and an image can be built instead."""
+        repository, separator, digest = reference.partition("@")
+        tag = digest if separator else None
+        if not separator and ":" in reference.rsplit("/", 1)[-1]:
+            repository, tag = reference.rsplit(":", 1)
+        try:
+            with _errors(f"pull image {reference}"):
+                for line in self._api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                    if line.get("error"):
+                        raise DatabaseError(f"Could not pull image {reference}: {line['error']}")
+        except DatabaseError as error:
+            raise DatabaseError(
+                f"{error.message}. Where no registry can be reached, role vellaric.postgres.image builds an image"
+                " from the distribution's packages: give it as `image`"
+            ) from None
+
+    def create(self, name, arguments):
+        with _errors(f"create container {name}"):
+            api = self._api
+            api._result(api._post_json(api._url("/containers/create"), data=arguments, params={"name": name}), True)
+
+    def start(self, container):
+        with _errors(f"start container {container}"):
+            self._api.start(container)
+
+    def stop(self, container, seconds):
+        """Stop a container, leaving it that many seconds for a clean shutdown. One that does not run is left alone."""
+        with _errors(f"stop container {container}"):
+            self._api.stop(container, timeout=seconds)
+
+    def restart(self, container, seconds):
+        with _errors(f"restart container {container}"):
+            self._api.restart(container, timeout=seconds)
+
+    def rename(self, container, name):
+        with _errors(f"rename container {container}"):
+            self._api.rename(container, name)
+
+    def signal(self, container, signal):
+        with _errors(f"signal container {container}"):
+            self._api.kill(container, signal)
+
+    def update(self, container, limits):
+        with _errors(f"update container {container}"):
+            api = self._api
+            url = api._url("/containers/{0}/update", container)
+            api._result(api._post_json(url, data=limits), True)
+
+    def remove(self, container):
+        """Remove a container with its anonymous volumes; nothing where there is none."""
+        with _errors(f"remove container {container}", missing=None):
+            self._api.remove_container(container, v=True, force=True)
+
+    def logs(self, container, lines=20):
+        """Return the last lines that a container wrote, or nothing where it cannot be asked."""
+        try:
+            with _errors(f"read the log of container {container}"):
+                return self._api.logs(container, tail=lines).decode("utf-8", "replace").rstrip()
+        except DatabaseError:
+            return ""
+
+    def execute(self, container, command, user, stdin, seconds):
+        """Run a command in a container, feed it text and return what it came to. Raises DatabaseError after seconds."""
+        with _errors(f"run {command[0]} in container {container}"):
+            api = self._api
+            execution = api.exec_create(container, command, stdin=True, user=user)["Id"]
+            stream = api.exec_start(execution, socket=True)
+            try:
+                raw = getattr(stream, "_sock", stream)
+                raw.sendall(stdin.encode("utf-8"))
+                raw.shutdown(socket.SHUT_WR)
+                stdout, stderr = _demultiplex(raw, time.monotonic() + seconds)
+            except socket.timeout:
+                raise DatabaseError(
+                    f"{container} did not answer within {seconds} s: it may be hung or overloaded"
+                ) from None
+            finally:
+                stream.close()
+            # The stream ends a moment before the engine knows the exit code.
+            code = api.exec_inspect(execution)["ExitCode"]
+            while code is None:
+                time.sleep(0.005)
+                code = api.exec_inspect(execution)["ExitCode"]
+        return Finished(code, stdout, stderr)
+
+    def run(self, image, command, seconds=60):
+        """Run a command in a throw-away container, without a network and as the image's user, and return what it
+        came to."""
+        with _errors(f"run image {image}"):
+            api = self._api
+            host_config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
+            container = api.create_container(
+                image, entrypoint=command[:1], command=command[1:], user="postgres", host_config=host_config
+            )["Id"]
+            try:
+                api.start(container)
+                code = api.wait(container, timeout=seconds)["StatusCode"]
+                stdout = api.logs(container, stdout=True, stderr=False).decode("utf-8", "replace")
+                stderr = api.logs(container, stdout=False, stderr=True).decode("utf-8", "replace")
+            finally:
+                self.remove(container)
+        return Finished(code, stdout, stderr)
+
+
+def _demultiplex(raw, deadline):
+    """Read both outputs of a command off the engine's stream until it ends, or raise socket.timeout."""
+    outputs = {1: bytearray(), 2: bytearray()}
+    buffer = bytearray()
+    while True:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout()
+        raw.settimeout(remaining)
+        data = raw.recv(65536)
+        if not data:
+            return tuple(outputs[stream].decode("utf-8", "replace") for stream in (1, 2))
+        buffer += data
+        while len(buffer) >= _FRAME_HEADER.size:
+            stream, length = _FRAME_HEADER.unpack_from(buffer)
+            end = _FRAME_HEADER.size + length
+            if len(buffer) < end:
+                break
+            outputs.setdefault(stream, bytearray()).extend(buffer[_FRAME_HEADER.size : end])
+            del buffer[:end]
+
+
+class _Found:
+    value = None
+
+
+@contextlib.contextmanager
+def _errors(what, **missing):
+    """Turn the SDK's exceptions into ours. With missing=None, what is not there is no error and gives None."""
+    found = _Found()
+    try:
+        yield found
+    except docker.errors.NotFound as error:
+        if "missing" not in missing:
+            raise DatabaseError(f"Could not {what}: {_explanation(error)}") from error
+    except docker.errors.APIError as error:
+        raise DatabaseError(f"Could not {what}: the engine said: {_explanation(error)}") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, json.JSONDecodeError) as error:
+        raise DatabaseError(f"Could not {what}: {error}") from error
+
+
+def _explanation(error):
+    text = error.explanation or str(error)
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

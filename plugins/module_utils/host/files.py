@@ -1,0 +1,95 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and directories on this host: written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+from ..errors import DatabaseError
+from ..facts import FileFacts
+
+
+def read(path):
+    """Return the FileFacts of a file, or None where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DatabaseError(f"Could not read {path}: {error.strerror}. Use become: true where root owns it") from error
+
+
+@contextlib.contextmanager
+def _errors(verb, path):
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseError(f"Could not {verb} {path}: {error.strerror or error}") from error
+
+
+def write(path, content, mode, uid=-1, gid=-1):
+    """Replace a file in one step: after a crash or on a full disk it holds the old content or the new, whole."""
+    directory = os.path.dirname(path)
+    with _errors("write", path):
+        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".partial", dir=directory)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                os.fchmod(descriptor, mode)
+                if (uid, gid) != (-1, -1):
+                    os.fchown(descriptor, uid, gid)
+                stream.flush()
+                os.fsync(descriptor)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        synchronise(directory)
+
+
+def synchronise(directory):
+    """Make what was created, renamed or removed in a directory survive a power failure."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path, mode, uid=-1, gid=-1):
+    """Make a directory, with its parents, and give it its mode and owner whatever the umask."""
+    with _errors("make directory", path):
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        os.chmod(path, mode)
+        if (uid, gid) != (-1, -1):
+            os.chown(path, uid, gid)
+
+
+def move(source, target):
+    """Rename within one file system, and see to it that the rename lasts."""
+    with _errors("move", source):
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        os.rename(source, target)
+        synchronise(os.path.dirname(source))
+        synchronise(os.path.dirname(target))
+
+
+def remove_tree(path):
+    """Remove a directory with everything in it; nothing where there is none."""
+    with _errors("remove", path):
+        if os.path.islink(path) or os.path.isdir(path):
+            shutil.rmtree(path)
+
+
+def remove_if_empty(path):
+    """Remove a directory that holds nothing; leave any other."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an image is: asked of its own server in a throw-away container, and remembered by the image's id."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+
+from ..errors import DatabaseError
+from ..facts import ImageFacts
+from . import files
+
+# Run as the image's user postgres, without a network: what nothing but the image itself can say.
+_PROBE = (
+    "id -u && id -g && postgres -V"
+    " && { ls /lib/ld-musl-* >/dev/null 2>&1 && echo musl || getconf GNU_LIBC_VERSION; }"
+    " && postgres --describe-config"
+)
+# With -C the server reads and checks its whole configuration, prints one value and ends.
+_CHECK = ': > /tmp/empty.conf && exec postgres -C data_directory -D /tmp -c config_file=/tmp/empty.conf "$@"'
+_VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
+
+
+def describe(engine, inspected, reference, cache_directory, remember):
+    """Return the ImageFacts of an inspected image. Its id stands for its content, so that an answer holds for ever.
+
+    remember: whether a new answer may be kept in cache_directory (not in check mode).
+    Raises DatabaseError for an image that does not keep the contract of the official one.
+    """
+    path = os.path.join(cache_directory, inspected["Id"].replace(":", "-") + ".json")
+    known = files.read(path)
+    if known is not None:
+        with contextlib.suppress(ValueError, TypeError):
+            content = json.loads(known.content)
+            return ImageFacts(**{**content, "volumes": tuple(content["volumes"])})
+    facts = _ask(engine, inspected, reference)
+    if remember:
+        files.make_directory(cache_directory, 0o755)
+        files.write(path, json.dumps(dataclasses.asdict(facts)).encode("utf-8"), 0o644)
+    return facts
+
+
+def settings_error(engine, image_id, settings):
+    """Let the image's server check settings; return what it says against them, or None."""
+    if not settings:
+        return None
+    arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+    finished = engine.run(image_id, ["sh", "-c", _CHECK, "sh", *arguments])
+    if finished.exit_code == 0:
+        return None
+    lines = [line for line in finished.stderr.splitlines() if "FATAL:" in line or "HINT:" in line]
+    return " ".join(line.partition(":  ")[2] for line in lines) or finished.stderr.strip()
+
+
+def _ask(engine, inspected, reference):
+    finished = engine.run(inspected["Id"], ["sh", "-c", _PROBE])
+    lines = finished.stdout.splitlines()
+    match = _VERSION.search(lines[2]) if finished.exit_code == 0 and len(lines) > 4 else None
+    if not match:
+        reason = (finished.stderr or finished.stdout).strip().splitlines()
+        raise DatabaseError(
+            f"{reference} is not an image of PostgreSQL as the official one: it must have the user postgres and the"
+            f" command postgres ({reason[0] if reason else 'it said nothing'})"
+        )
+    return ImageFacts(
+        id=inspected["Id"],
+        major=int(match.group(2)),
+        server_version=match.group(1),
+        uid=int(lines[0]),
+        gid=int(lines[1]),
+        libc=lines[3],
+        volumes=tuple(sorted((inspected.get("Config") or {}).get("Volumes") or {})),
+        parameters=dict(line.split("\t")[:2] for line in lines[4:] if line.count("\t") > 1),
+    )

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ports of this host are taken, and by what."""
+
+from __future__ import annotations
+
+# https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+_LISTEN = "0A"
+
+
+def listening():
+    """Return the ports on which anything on this host listens, whatever the address."""
+    ports = set()
+    for table in _TABLES:
+        try:
+            with open(table, encoding="ascii") as stream:
+                rows = [line.split() for line in stream][1:]
+        except OSError:
+            continue
+        ports.update(int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[3] == _LISTEN)
+    return ports
+
+
+def published(containers):
+    """Return what the engine's list of containers publishes: the container's name by port."""
+    return {
+        port["PublicPort"]: f"container {container['Names'][0].lstrip('/')}"
+        for container in containers
+        for port in container.get("Ports") or []
+        if port.get("PublicPort") and port.get("Type") == "tcp"
+    }
+
+
+def taken(containers, records):
+    """Return by what each port is taken: databases that stand still keep theirs, too."""
+    return {
+        **{record.port: f"database {record.container}" for record in records},
+        **{port: "a process that listens on it" for port in listening()},
+        **published(containers),
+    }
+
+
+def first_free(port_range, ports_taken):
+    """Return the first port of a range (both ends included) that is not taken, or None."""
+    first, last = port_range
+    return next((port for port in range(first, last + 1) if port not in ports_taken), None)

@@ -1,0 +1,218 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on the host, read and never written: one list of the engine's for all databases, then each its own part."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+
+from . import container as containers
+from . import layout
+from . import record as records
+from .errors import DatabaseError
+from .facts import LABEL, MANAGED_BY, Observed
+from .host import files, images, ports, tls
+from .server import configuration, session
+
+MANAGED_FILES = (
+    configuration.POSTGRESQL_CONF,
+    configuration.PG_HBA_CONF,
+    "tls/ca.crt",
+    "tls/server.crt",
+    "tls/server.key",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What all databases of a host share. records: by container name."""
+
+    data_root: str
+    listed: tuple
+    records: dict
+    ports_taken: dict
+    authority: bytes | None
+
+
+def utc_now():
+    """The time as the seed writes it: 2025-12-24T14:22:50.000Z."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+
+
+def observe_host(engine, data_root):
+    """Read the host once for any number of databases. Raises DatabaseError for a damaged record."""
+    listed = tuple(engine.containers()) if engine is not None else ()
+    known = read_records(data_root)
+    return Host(
+        data_root=data_root,
+        listed=listed,
+        records=known,
+        ports_taken=ports.taken(listed, known.values()),
+        authority=_content(files.read(os.path.join(tls.authority_directory(data_root), "ca.crt"))),
+    )
+
+
+def read_records(data_root):
+    """Return the records below a data root, by container name."""
+    found = {}
+    for name in _entries(data_root):
+        if not name.startswith("."):
+            record = read_record(os.path.join(data_root, name))
+            if record is not None:
+                found[name] = record
+    return found
+
+
+def read_record(directory):
+    path = os.path.join(directory, records.FILE_NAME)
+    content = files.read(path)
+    return None if content is None else records.from_json(content.content, path)
+
+
+def observe_database(engine, host, spec, check_mode=False):
+    """Return what one database is on the host now.
+
+    engine: None where none answers yet and a run is only predicted; there is then nothing of the database.
+    """
+    record = read_record(spec.directory)
+    own = _inspect(engine, spec.container, host)
+    previous = _inspect(engine, layout.previous_container(spec.container), host)
+    target = _target_image(engine, spec, record, own)
+    image = None
+    if target is not None:
+        cache = layout.image_cache(spec.data_root)
+        image = images.describe(engine, target, spec.image, cache, remember=not check_mode)
+    managed = {path: files.read(os.path.join(spec.directory, path)) for path in MANAGED_FILES}
+    server, server_error = _server(engine, own, record, spec)
+    others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
+    return Observed(
+        directory_exists=os.path.isdir(spec.directory),
+        doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
+        record=record,
+        container=own,
+        previous=previous,
+        image=image,
+        files={path: facts for path, facts in managed.items() if facts is not None},
+        data_majors=data_majors(spec.directory),
+        half_made=_half_made(spec.directory),
+        server=server,
+        server_error=server_error,
+        ports_taken=others,
+        mounted_by=_mounted_by(host.listed, spec),
+        certificate=_certificate(managed, host.authority),
+        now=utc_now(),
+        settings_error=_settings_error(engine, spec, image, managed),
+    )
+
+
+def data_majors(directory):
+    """Return the major versions that have a data directory, as they say themselves, sorted."""
+    root = os.path.join(directory, "pgdata")
+    versions = [files.read(os.path.join(root, name, "docker", "PG_VERSION")) for name in _entries(root)]
+    return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
+
+
+def _half_made(directory):
+    """Say whether anything at all is in a data directory, such as what a killed initdb left."""
+    root = os.path.join(directory, "pgdata")
+    return any(_entries(os.path.join(root, name, "docker")) for name in _entries(root))
+
+
+def _target_image(engine, spec, record, own):
+    """Return the engine's answer on the image that the container is to run, or None where it is not on the host.
+
+    While the declared reference stays the same, a container keeps its image, whatever others pull under that tag:
+    a production server is not replaced by surprise. With `pull: always` the reference decides.
+    """
+    if engine is None:
+        return None
+    unchanged = record is not None and record.declared.get("image") == spec.image
+    if own is not None and own.config is not None and unchanged and spec.pull != "always":
+        kept = engine.inspect_image(own.config.image_id)
+        if kept is not None:
+            return kept
+    return engine.inspect_image(spec.image)
+
+
+def inspect(engine, name):
+    """Return the ContainerFacts of a container, or None where there is none."""
+    answer = engine.inspect(name)
+    return None if answer is None else containers.from_inspect(answer)
+
+
+def _inspect(engine, name, host):
+    """Return the ContainerFacts of a container that the list names, so that nothing is asked twice."""
+    if not any(f"/{name}" in listed["Names"] for listed in host.listed):
+        return None
+    return inspect(engine, name)
+
+
+def _server(engine, own, record, spec):
+    """Ask the server, where it runs and has been ready before: (ServerFacts or None, what stood against it)."""
+    if own is None or own.config is None or not own.running or record is None or not record.initialised:
+        return None, None
+    try:
+        return session.observe(engine, spec.container, spec.name, record.username), None
+    except DatabaseError as error:
+        return None, error.message
+
+
+def _settings_error(engine, spec, image, managed):
+    """Let the image's server check the declared settings, unless they are the ones that it runs with."""
+    if engine is None or image is None or not spec.settings:
+        return None
+    current = managed[configuration.POSTGRESQL_CONF]
+    if current is not None:
+        known = configuration.parameters(current.content.decode("utf-8", "replace"))
+        if all(known.get(name) == value for name, value in spec.settings.items()):
+            return None
+    return images.settings_error(engine, image.id, spec.settings)
+
+
+def _certificate(managed, authority):
+    """Describe the server's certificate; None where it, its key or the authority's current certificate is missing."""
+    certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
+    if certificate is None or key is None or known_authority is None or known_authority.content != authority:
+        return None
+    return tls.describe(certificate.content)
+
+
+def _mounted_by(listed, spec):
+    """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
+    ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
+    sources = {spec.directory, os.path.join(spec.directory, "pgdata")}
+    return tuple(
+        entry["Names"][0].lstrip("/")
+        for entry in listed
+        if entry["Names"] and not ours.intersection(entry["Names"])
+        if any(_inside(mount.get("Source") or "", sources) for mount in entry.get("Mounts") or [])
+    )
+
+
+def _inside(path, sources):
+    return any(path == source or path.startswith(source + "/") for source in sources)
+
+
+def _is_own(by, spec):
+    """Say whether a port is taken by this very database."""
+    return by in (f"database {spec.container}", f"container {spec.container}")
+
+
+def is_managed(entry):
+    """Say whether an entry of the engine's list is a container of this collection."""
+    return (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
+
+
+def _entries(directory):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(os.listdir(directory))
+    return []
+
+
+def _content(facts):
+    return None if facts is None else facts.content

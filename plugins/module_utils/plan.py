@@ -1,0 +1,87 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what is to what was declared, as a list of steps. Pure.
+
+The plan is the answer of check mode, the diff, the `actions` of the result and what apply executes.
+"""
+
+from __future__ import annotations
+
+from . import view
+from .converge import converge
+from .errors import Refused
+from .steps import Plan, Step
+
+
+def plan_database(spec, seen, identity):
+    """Return the Plan from Observed to DatabaseSpec. identity: the id that a new database gets.
+
+    Raises Refused where the declaration cannot be met without risk to data.
+    """
+    _refuse_foreign(spec, seen)
+    if spec.state == "absent":
+        return _delete(spec, seen)
+    if spec.state in ("stopped", "restarted"):
+        return _lifecycle(spec, seen)
+    return converge(spec, seen, identity)
+
+
+def _refuse_foreign(spec, seen):
+    if seen.container is not None and seen.container.config is None:
+        raise Refused(
+            f"There is a container {spec.container} that this collection did not create. Nothing was changed: rename"
+            " or remove that container, or choose another name or environment"
+        )
+    if seen.mounted_by:
+        raise Refused(
+            f"{seen.mounted_by[0]} mounts the data of {spec.container} ({spec.directory}). Two servers on one data"
+            " directory destroy it: remove that container first"
+        )
+    if seen.container is None and seen.record is None and seen.half_made:
+        raise Refused(
+            f"{spec.directory} holds data, but no {spec.container} is known: neither a record nor a container. Move"
+            " the directory away, or put its database.json back from a copy"
+        )
+
+
+def _lifecycle(spec, seen):
+    """Stop or restart what is there; the other options have no part in it."""
+    if seen.container is None:
+        what = "its container is missing" if seen.record else "there is no such database"
+        raise Refused(f"{spec.container} cannot be {spec.state}: {what}. Create it with state: started")
+    before = {"status": view.status_word(seen.container)}
+    if spec.state == "stopped":
+        steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.running else ()
+        after = {"status": "stopped"}
+    else:
+        verb = "restart" if seen.container.running else "start"
+        steps = (Step(verb, f"{verb} container {spec.container}", "restart"),)
+        after = {"status": "running, restarted"}
+    return Plan(steps=steps, record=seen.record, before=before, after=after if steps else before)
+
+
+def _delete(spec, seen):
+    if seen.container is None and seen.previous is None and not seen.directory_exists:
+        doomed = Step("purge", "finish a removal that was cut short")
+        return Plan(steps=(doomed,) if seen.doomed and spec.purge else ())
+    protected = spec.protected
+    if spec.deletion_protection is None and seen.record is not None:
+        declared = seen.record.declared.get("deletion_protection")
+        protected = spec.protected if declared is None else declared
+    if protected:
+        raise Refused(
+            f"{spec.container} is protected from deletion (the default in production). Nothing was changed: to delete"
+            " it, set deletion_protection: false"
+        )
+    steps = []
+    if seen.container is not None:
+        steps.append(Step("remove", f"stop and remove container {spec.container}", "recreate"))
+    if seen.previous is not None:
+        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
+    if seen.directory_exists:
+        if spec.purge:
+            steps.append(Step("purge", f"remove {spec.directory} with all data"))
+        else:
+            steps.append(Step("trash", f"move {spec.directory} to the trash"))
+    return Plan(steps=tuple(steps), record=seen.record, before=view.before(spec, seen), after={})

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of a module: observe the host once, then bring each database to its declaration, several at a time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+
+from . import apply, layout, names, observe, spec, view
+from .errors import DatabaseError
+from .host import locks
+from .plan import plan_database
+from .server import session
+
+# An image has to be fetched, or a server started, before the rest can be known: each at most once.
+_MOST_ROUNDS = 4
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a run came to for one database. actions: what was done, or in check mode what would be."""
+
+    container: str
+    actions: list = dataclasses.field(default_factory=list)
+    pending: list = dataclasses.field(default_factory=list)
+    before: dict = dataclasses.field(default_factory=dict)
+    after: dict = dataclasses.field(default_factory=dict)
+    warnings: list = dataclasses.field(default_factory=list)
+    database: dict | None = None
+    error: DatabaseError | None = None
+
+
+def converge(engine, declarations, check_mode):
+    """Bring databases to their declarations (parameters of the module, one mapping each) and return their Outcomes.
+
+    engine: None in check mode where none answers yet. Raises DatabaseError, before anything is touched, where a
+    declaration is not valid or two are of the same database.
+    """
+    specs = [spec.from_parameters(declaration) for declaration in declarations]
+    doubles = sorted({s.directory for s in specs if sum(s.directory == other.directory for other in specs) > 1})
+    if doubles:
+        raise DatabaseError(f"databases: {os.path.basename(doubles[0])} is declared more than once")
+    if not check_mode:
+        _pull_always(engine, specs)
+    hosts = {root: observe.observe_host(engine, root) for root in {s.data_root for s in specs}}
+    work = [(engine, hosts[s.data_root], s, declaration, check_mode) for s, declaration in zip(specs, declarations)]
+    if len(work) == 1 or check_mode:
+        # Predictions are made one after the other: each new database takes a port from those after it.
+        return [_converge_one(*arguments) for arguments in work]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(work), 2 * (os.cpu_count() or 1), 8)) as pool:
+        return list(pool.map(lambda arguments: _converge_one(*arguments), work))
+
+
+def _pull_always(engine, specs):
+    for image in sorted({s.image for s in specs if s.pull == "always" and s.state in ("started", "present")}):
+        engine.pull(image)
+
+
+def _converge_one(engine, host, declared, declaration, check_mode):
+    outcome = Outcome(declared.container)
+    try:
+        if check_mode:
+            _predict(engine, host, declared, declaration, outcome)
+        else:
+            lock = layout.database_lock(declared.data_root, declared.container)
+            with locks.exclusive(lock, declared.wait_timeout, declared.container):
+                _bring_about(engine, host, declared, declaration, outcome)
+    except DatabaseError as error:
+        outcome.error = error
+    return outcome
+
+
+def _completed(declared, declaration):
+    """Return the DatabaseSpec with what a partial declaration takes from the record."""
+    if not declared.partial:
+        return declared
+    record = observe.read_record(declared.directory)
+    if record is None:
+        return declared
+    return spec.from_parameters(spec.complete(declaration, record.declared))
+
+
+def _predict(engine, host, declared, declaration, outcome):
+    declared = _completed(declared, declaration)
+    seen = observe.observe_database(engine, host, declared, check_mode=True)
+    plan = plan_database(declared, seen, identity=None)
+    if plan.record is not None:
+        host.ports_taken[plan.record.port] = f"database {declared.container}"
+    outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
+    outcome.before, outcome.after = plan.before, plan.after
+    outcome.database = _describe(declared, plan, seen.container)
+    if declared.pull == "always" and engine is not None:
+        outcome.warnings.append(f"{declared.image} is not pulled in check mode: a newer image is not predicted")
+
+
+def _bring_about(engine, host, declared, declaration, outcome):
+    declared = _completed(declared, declaration)
+    identity = names.new_id()
+    for turn in range(_MOST_ROUNDS):
+        if turn:
+            host = observe.observe_host(engine, declared.data_root)
+        seen = observe.observe_database(engine, host, declared)
+        if seen.server_error and declared.state == "started":
+            # It may be recovering after a crash: give it its time, then look again.
+            _await_server(engine, declared, seen)
+            seen = observe.observe_database(engine, host, declared)
+        plan = plan_database(declared, seen, identity)
+        work = apply.Work(engine, declared, seen, plan)
+        if turn == 0:
+            outcome.before = plan.before
+        outcome.after, outcome.pending = plan.after, list(plan.pending)
+        if plan.reserves_port:
+            _reserve(work, identity, outcome)
+        _execute(work, outcome)
+        if plan.final:
+            break
+    container = observe.inspect(engine, declared.container) if outcome.actions else seen.container
+    outcome.database = _describe(declared, work.plan, container)
+
+
+def _await_server(engine, declared, seen):
+    session.wait_until_ready(engine, declared.container, declared.name, seen.record.username, declared.wait_timeout)
+
+
+def _execute(work, outcome):
+    steps = work.plan.steps
+    for index, step in enumerate(steps):
+        if step.verb == "pull":
+            # Only the image itself says what is to be done with it.
+            work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
+            break
+    apply.execute(work, outcome.actions.append)
+
+
+def _reserve(work, identity, outcome):
+    """Choose the port and write it down while no other run can choose: it is then taken, whatever becomes of this run."""
+    declared, step = work.spec, work.plan.steps[0]
+    what = "the ports and the authority of the host"
+    with locks.exclusive(layout.host_lock(declared.data_root), declared.wait_timeout, what):
+        host = observe.observe_host(work.engine, declared.data_root)
+        seen = observe.observe_database(work.engine, host, declared)
+        work.seen, work.plan = seen, plan_database(declared, seen, identity)
+        step = work.plan.steps[0]
+        apply.write_record(work)
+    work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
+    outcome.actions.append(step)
+    outcome.after = work.plan.after
+
+
+def _describe(declared, plan, container):
+    if plan.record is None or declared.state == "absent":
+        return None
+    recorded = view.from_record(plan.record, declared.data_root) or declared
+    return view.database(recorded, plan.record, container)

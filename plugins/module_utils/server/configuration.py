@@ -1,0 +1,98 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's configuration files, written from a declaration and read back. Pure.
+
+Managed is a small file of our own, which includes the one that initdb wrote and then sets ours: a person finds in it
+just what was declared.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .. import container
+
+POSTGRESQL_CONF = "conf/postgresql.conf"
+PG_HBA_CONF = "conf/pg_hba.conf"
+
+MANAGED = (POSTGRESQL_CONF, PG_HBA_CONF)
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+_LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
+
+
+def render(spec, record, major):
+    """Return the managed files' texts by path below the database's directory."""
+    return {POSTGRESQL_CONF: postgresql_conf(spec, major), PG_HBA_CONF: pg_hba_conf(spec, record)}
+
+
+def postgresql_conf(spec, major):
+    data = container.pgdata(major)
+    own = {
+        "listen_addresses": "*",
+        "port": str(container.SERVER_PORT),
+        "hba_file": f"{container.CONF_MOUNT}/pg_hba.conf",
+        "ident_file": f"{data}/pg_ident.conf",
+        "password_encryption": "scram-sha-256",
+        "ssl": "on",
+        "ssl_cert_file": f"{container.TLS_MOUNT}/server.crt",
+        "ssl_key_file": f"{container.TLS_MOUNT}/server.key",
+        "ssl_min_protocol_version": "TLSv1.2",
+    }
+    lines = [
+        f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
+        "# Declare them instead, as `settings` of the database.",
+        "",
+        f"include '{data}/postgresql.conf'",
+        "",
+        *[f"{name} = {quote(value)}" for name, value in own.items() if name not in spec.settings],
+    ]
+    if spec.settings:
+        lines += ["", "# Declared settings", *[f"{name} = {quote(value)}" for name, value in spec.settings.items()]]
+    return "\n".join(lines) + "\n"
+
+
+def pg_hba_conf(spec, record):
+    """Return who may connect: the superuser over the socket only, the application's role from its trusted sources.
+
+    TLS is insisted on where clients are told to require it. The first line for the role is the container itself
+    (its health check, and the proof of a login), which no address from outside matches.
+    """
+    kind = "hostssl" if spec.sslmode in ("require", "verify-full") else "host"
+    who = f'"{spec.name}" "{record.username}"'
+    sources = EVERYWHERE if spec.trusted_sources is None else spec.trusted_sources
+    lines = [
+        f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
+        "# Declare `trusted_sources` and `sslmode` of the database instead.",
+        "",
+        "# The superuser: over the container's own socket, as the operating system's user",
+        "local all postgres peer",
+        "# The application's role: the container itself, then the trusted sources",
+        f"host {who} samehost scram-sha-256",
+        *[f"{kind} {who} {source} scram-sha-256" for source in sources],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quote(value):
+    """Quote a value as a configuration file has it, where a backslash escapes too."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def parameters(text):
+    """Return the parameters that a file of ours sets, by name."""
+    found = (_LINE.match(line) for line in text.splitlines())
+    return {m.group(1): m.group(2).replace("''", "'").replace("\\\\", "\\") for m in found if m}
+
+
+def changed_parameters(before, after):
+    """Return the names of the parameters that two texts of our file set differently."""
+    old, new = parameters(before), parameters(after)
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def needs_restart(names, contexts):
+    """Say which of the parameters take effect with a restart only (contexts: by name, as the image's server says)."""
+    return [name for name in names if contexts.get(name) == "postmaster"]

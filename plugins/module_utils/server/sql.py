@@ -1,0 +1,95 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SQL that a database needs, and the reading of the server's answers. Pure text; psql runs it."""
+
+from __future__ import annotations
+
+import json
+
+from ..facts import ServerFacts
+
+# What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed.
+UNLOGGED = (
+    "SET log_statement TO 'none'; SET log_min_duration_statement TO -1; SET log_min_error_statement TO 'panic';"
+)
+
+# The role that initdb made has this oid, whatever its name (src/include/catalog/pg_authid.dat).
+BOOTSTRAP_SUPERUSER_OID = 10
+# From here on the schema public belongs to the database's owner, and to nobody else.
+PUBLIC_SCHEMA_CLOSED_SINCE = 15
+
+
+def identifier(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def observe(database, username):
+    """Return the query whose one line `parse` turns into ServerFacts."""
+    return f"""SELECT json_build_object(
+  'version', current_setting('server_version'),
+  'superuser_has_password', (SELECT rolpassword IS NOT NULL FROM pg_authid WHERE oid = {BOOTSTRAP_SUPERUSER_OID}),
+  'role', (SELECT json_build_object(
+      'verifier', rolpassword,
+      'login', rolcanlogin,
+      'privileged', rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)
+    FROM pg_authid WHERE rolname = {literal(username)}),
+  'database', (SELECT json_build_object(
+      'owner', pg_get_userbyid(datdba),
+      'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
+    FROM pg_database WHERE datname = {literal(database)}),
+  'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart)
+)::text;
+"""
+
+
+def parse(line):
+    answer = json.loads(line)
+    return ServerFacts(
+        role=answer["role"],
+        database=answer["database"],
+        superuser_has_password=bool(answer["superuser_has_password"]),
+        pending_restart=tuple(answer["pending_restart"]),
+        version=answer["version"],
+    )
+
+
+def ensure_role(username, verifier):
+    """Make the application's role, or take from it what it must not have. A verifier of None leaves its password."""
+    name = identifier(username)
+    password = f" PASSWORD {literal(verifier)}" if verifier else ""
+    return (
+        f"SELECT {literal('CREATE ROLE ' + name)}"
+        f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(username)}) \\gexec\n"
+        f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS{password};\n"
+    )
+
+
+def ensure_database(database, username):
+    name, owner = identifier(database), identifier(username)
+    return (
+        f"SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
+        f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {literal(database)}) \\gexec\n"
+        f"ALTER DATABASE {name} OWNER TO {owner};\n"
+    )
+
+
+def restrict_database(database, username, major):
+    """Let nobody in but the owner."""
+    statements = f"REVOKE ALL ON DATABASE {identifier(database)} FROM PUBLIC;\n"
+    if major < PUBLIC_SCHEMA_CLOSED_SINCE:
+        statements += (
+            f"\\connect {identifier(database)}\n"
+            f"ALTER SCHEMA public OWNER TO {identifier(username)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;\n"
+            "\\connect postgres\n"
+        )
+    return statements
+
+
+def lock_superuser():
+    """Leave the superuser without a password: with `peer` on the socket it needs none, elsewhere it has no entry."""
+    return "ALTER ROLE postgres PASSWORD NULL;\n"

@@ -1,0 +1,313 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was declared of a database, validated and normalised. Pure: parameters in, DatabaseSpec out."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import re
+
+from . import names
+from .errors import DatabaseError
+from .units import format_cpus, format_size, parse_cpus, parse_size
+
+STATES = ("started", "present", "stopped", "restarted", "absent")
+SSLMODES = ("disable", "prefer", "require", "verify-full")
+PULL = ("missing", "always", "never")
+
+DEFAULT_VERSION = "15-alpine"
+DEFAULTS = {
+    "bind_address": "127.0.0.1",
+    "pull": "missing",
+    "sslmode": "prefer",
+    "shm_size": "256m",
+    "data_root": "/var/vellaric/postgres",
+    "backup_root": "/var/vellaric/backups",
+    "port_range": "5432-6431",
+    "wait_timeout": 120,
+}
+# What a database's record keeps as its declaration, and what `partial` takes from there.
+DECLARED = (
+    "image",
+    "pull",
+    "bind_address",
+    "base_domain",
+    "address",
+    "trusted_sources",
+    "sslmode",
+    "memory",
+    "cpus",
+    "shm_size",
+    "settings",
+    "deletion_protection",
+    "backup_root",
+)
+
+# Parameters that carry this collection's contracts, and the option that governs each.
+MANAGED_SETTINGS = {
+    "allow_alter_system": None,
+    "config_file": None,
+    "data_directory": None,
+    "external_pid_file": None,
+    "hba_file": "trusted_sources",
+    "ident_file": None,
+    "listen_addresses": "bind_address",
+    "password_encryption": None,
+    "port": "port",
+    "ssl": "sslmode",
+    "ssl_ca_file": None,
+    "ssl_cert_file": None,
+    "ssl_key_file": None,
+    "unix_socket_directories": None,
+}
+
+_SETTING_NAME = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+# The parts of a reference as the distribution specification has them; the registry may carry a port.
+_IMAGE = re.compile(r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$")
+_TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+
+
+@dataclasses.dataclass(frozen=True)
+class DatabaseSpec:
+    """One declared database. Sizes are in bytes, None is "no limit" or "not declared"."""
+
+    name: str
+    environment: str
+    state: str
+    image: str
+    pull: str
+    data_root: str
+    backup_root: str
+    port: int | None
+    port_range: tuple
+    bind_address: str
+    base_domain: str | None
+    address: str | None
+    trusted_sources: tuple | None
+    sslmode: str
+    username: str | None
+    password: str | None = dataclasses.field(repr=False)
+    memory: int | None
+    nano_cpus: int | None
+    shm_size: int
+    settings: dict
+    wait_timeout: int
+    deletion_protection: bool | None
+    purge: bool
+    partial: bool
+    max_impact: str
+
+    @property
+    def container(self):
+        return names.container_name(self.name, self.environment)
+
+    @property
+    def directory(self):
+        return os.path.join(self.data_root, self.container)
+
+    @property
+    def backup_directory(self):
+        return os.path.join(self.backup_root, self.container)
+
+    @property
+    def protected(self):
+        """Deletion protection as declared, or by the environment: on in production."""
+        if self.deletion_protection is None:
+            return self.environment == "production"
+        return self.deletion_protection
+
+    @property
+    def host(self):
+        """What clients connect to (the seed's `host`)."""
+        if self.base_domain:
+            return names.host_name(self.container, self.base_domain)
+        if self.address:
+            return self.address
+        everywhere = ipaddress.ip_address(self.bind_address).is_unspecified
+        return os.uname().nodename if everywhere else self.bind_address
+
+    @property
+    def certificate_names(self):
+        """The names and addresses under which clients may verify the server, sorted."""
+        return tuple(sorted({self.host, self.container, "localhost", "127.0.0.1", self.bind_address} - {"0.0.0.0", "::"}))
+
+    def declared(self):
+        """The declaration in the spelling of the options, for the record: never a secret."""
+        return {
+            "image": self.image,
+            "pull": self.pull,
+            "bind_address": self.bind_address,
+            "base_domain": self.base_domain,
+            "address": self.address,
+            "trusted_sources": None if self.trusted_sources is None else list(self.trusted_sources),
+            "sslmode": self.sslmode,
+            "memory": format_size(self.memory),
+            "cpus": format_cpus(self.nano_cpus),
+            "shm_size": format_size(self.shm_size),
+            "settings": dict(self.settings),
+            "deletion_protection": self.deletion_protection,
+            "backup_root": self.backup_root,
+        }
+
+
+def from_parameters(parameters):
+    """Return the DatabaseSpec for the options of a task. Raises DatabaseError, naming the option and what it accepts.
+
+    Options that were not given are None; `partial` is resolved afterwards by `complete`, since it needs the record.
+    """
+    try:
+        return _from_parameters(parameters)
+    except ValueError as error:
+        raise DatabaseError(str(error)) from error
+
+
+def complete(parameters, declared):
+    """Fill the options that a partial declaration does not give from what the database's record keeps."""
+    known = {option: declared.get(option) for option in DECLARED}
+    given = {option: value for option, value in parameters.items() if value is not None}
+    if "version" in given or "image" in given:
+        known.pop("image")
+    return {**parameters, **known, **given}
+
+
+def _from_parameters(given):
+    def option(name):
+        value = given.get(name)
+        return DEFAULTS.get(name) if value is None else value
+
+    names.container_name(given["name"], given["environment"])
+    for credential, check in (("username", names.check_username), ("password", names.check_password)):
+        if given.get(credential) is not None:
+            check(given[credential])
+    if given.get("base_domain"):
+        names.host_name("x", given["base_domain"])
+    return DatabaseSpec(
+        name=given["name"],
+        environment=given["environment"],
+        state=given.get("state") or "started",
+        image=_image(given),
+        pull=option("pull"),
+        data_root=_directory(option("data_root"), "data_root"),
+        backup_root=_directory(option("backup_root"), "backup_root"),
+        port=_port(given.get("port"), "port"),
+        port_range=_port_range(option("port_range")),
+        bind_address=_address(option("bind_address")),
+        base_domain=given.get("base_domain") or None,
+        address=given.get("address") or None,
+        trusted_sources=_trusted_sources(given.get("trusted_sources")),
+        sslmode=option("sslmode"),
+        username=given.get("username"),
+        password=given.get("password"),
+        memory=_memory(given.get("memory")),
+        nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
+        shm_size=parse_size(option("shm_size"), "shm_size"),
+        settings=_settings(given.get("settings") or {}),
+        wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
+        deletion_protection=given.get("deletion_protection"),
+        purge=bool(given.get("purge")),
+        partial=bool(given.get("partial")),
+        max_impact=given.get("max_impact") or "recreate",
+    )
+
+
+def _image(given):
+    version, image = given.get("version"), given.get("image")
+    if version and image:
+        raise ValueError("version and image exclude each other: version is a tag of the official image")
+    if image:
+        if not _IMAGE.match(image):
+            raise ValueError(f"image is {image!r}: an image is [registry/]repository[:tag][@digest]")
+        return image
+    version = str(version or DEFAULT_VERSION)
+    if not _TAG.match(version):
+        raise ValueError(f"version is {version!r}: a version is a tag of the official image, such as 15-alpine or 17")
+    return f"postgres:{version}"
+
+
+def _directory(path, option):
+    if not os.path.isabs(path) or os.path.normpath(path) == "/" or any(c in path for c in ":\n\0"):
+        raise ValueError(f"{option} is {path!r}: an absolute path other than /, without colons")
+    return os.path.normpath(path)
+
+
+def _at_least(value, least, option):
+    if value < least:
+        raise ValueError(f"{option} is {value}: at least {least}")
+    return value
+
+
+def _port(port, option):
+    if port is not None and not 1 <= port <= 65535:
+        raise ValueError(f"{option} is {port}: a port is between 1 and 65535")
+    return port
+
+
+def _port_range(text):
+    first, dash, last = str(text).strip().partition("-")
+    try:
+        first, last = int(first), int(last if dash else first)
+    except ValueError:
+        first, last = 1, 0
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"port_range is {text!r}: a range is FIRST-LAST within 1 and 65535, such as 5432-6431")
+    return (first, last)
+
+
+def _address(text):
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(
+            f"bind_address is {text!r}: an address of the Docker host, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        ) from None
+
+
+def _trusted_sources(sources):
+    if sources is None:
+        return None
+    networks = []
+    for source in sources:
+        try:
+            networks.append(str(ipaddress.ip_network(source)))
+        except ValueError as error:
+            raise ValueError(
+                f"trusted_sources has {source!r}: a source is a network such as 10.0.0.0/8 or an address ({error})"
+            ) from None
+    return tuple(dict.fromkeys(networks))
+
+
+def _memory(text):
+    if text is None:
+        return None
+    memory = parse_size(text, "memory")
+    # Docker refuses less than 6 MB; a PostgreSQL server does not start its processes in less than this.
+    if memory < 64 << 20:
+        raise ValueError(f"memory is {text!r}: at least 64m, or PostgreSQL does not start")
+    return memory
+
+
+def _settings(settings):
+    normal = {}
+    for name, value in settings.items():
+        if not isinstance(name, str) or not _SETTING_NAME.match(name):
+            raise ValueError(f"settings has {name!r}: a server parameter is written in lower case, such as work_mem")
+        if name in MANAGED_SETTINGS:
+            option = MANAGED_SETTINGS[name]
+            mend = f"use the option {option}" if option else "leave it out"
+            raise ValueError(f"settings has {name}, which this collection sets itself: {mend}")
+        normal[name] = _setting_value(name, value)
+    return dict(sorted(normal.items()))
+
+
+def _setting_value(name, value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or isinstance(value, (list, dict)):
+        raise ValueError(f"settings.{name} is {value!r}: a value is text, a number, or true or false")
+    text = str(value)
+    if any(ord(character) < 32 for character in text):
+        raise ValueError(f"settings.{name} has control characters, which a configuration file cannot hold")
+    return text

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nouns of change: a step, and the plan that steps make up. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .facts import ContainerConfig
+from .record import Record
+
+# What a step does to those who use the database, from nothing to the longest interruption.
+IMPACTS = ("none", "restart", "recreate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One thing to do. verb names the function of apply, summary says it to a person."""
+
+    verb: str
+    summary: str
+    impact: str = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to do, and what the steps need: the record, container and files as they will be.
+
+    pending: steps that max_impact holds back. final: False where an image has to be fetched, or a server to be
+    started, before everything can be known; apply then observes and plans once more.
+    """
+
+    steps: tuple = ()
+    pending: tuple = ()
+    record: Record | None = None
+    config: ContainerConfig | None = None
+    files: dict = dataclasses.field(default_factory=dict)
+    before: dict = dataclasses.field(default_factory=dict)
+    after: dict = dataclasses.field(default_factory=dict)
+    final: bool = True
+
+    @property
+    def reserves_port(self):
+        return any(step.verb == "reserve" for step in self.steps)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes and shares of processors, as people and Docker write them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
+
+
+def parse_size(text, option):
+    """Return the bytes that a size such as C(512m), C(2g), C(1.5GB) or C(1073741824) stands for.
+
+    Units are powers of 1024, as in C(docker run --memory). Raises ValueError, naming the option.
+    """
+    match = _SIZE.match(str(text).strip())
+    if not match:
+        raise ValueError(
+            f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g"
+        )
+    number, unit = match.groups()
+    size = int(float(number) * _FACTORS[unit.lower()])
+    if size <= 0:
+        raise ValueError(f"{option} is {text!r}: a size is greater than nothing; leave the option out for no limit")
+    return size
+
+
+def parse_cpus(text, option):
+    """Return billionths of a processor (Docker's NanoCpus) for a number such as C(1.5). Raises ValueError."""
+    try:
+        cpus = float(str(text).strip())
+    except ValueError:
+        cpus = 0.0
+    if not 0.01 <= cpus <= 4096:
+        raise ValueError(f"{option} is {text!r}: a number of processors of at least 0.01, such as 0.5 or 2")
+    return int(round(cpus * 1e9))
+
+
+def format_size(size):
+    """Write bytes as Docker takes them, in the largest unit that loses nothing: 2147483648 becomes C(2g)."""
+    if size is None:
+        return None
+    for unit in ("t", "g", "m", "k"):
+        if size % _FACTORS[unit] == 0:
+            return f"{size // _FACTORS[unit]}{unit}"
+    return f"{size}b"
+
+
+def format_cpus(nano_cpus):
+    """Write billionths of a processor as the number that was declared: 1500000000 becomes 1.5."""
+    if nano_cpus is None:
+        return None
+    cpus = nano_cpus / 1e9
+    return int(cpus) if cpus == int(cpus) else cpus

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees of a database: the two sides of the diff, and the keys of the seed's API. Pure."""
+
+from __future__ import annotations
+
+from . import spec as specs
+from .errors import DatabaseError
+from .server import configuration
+from .units import format_cpus, format_size
+
+_FORMATS = {"nano_cpus": ("cpus", format_cpus), "memory": ("memory", format_size), "shm_size": ("shm_size", format_size)}
+
+
+def from_record(record, data_root):
+    """Return the DatabaseSpec that a record keeps, or None where it keeps none that is valid."""
+    parameters = {"name": record.name, "environment": record.environment, "data_root": data_root}
+    try:
+        return specs.from_parameters(specs.complete(parameters, record.declared)) if record.declared else None
+    except DatabaseError:
+        return None
+
+
+def before(spec, seen):
+    """Return what is there now, for the diff; empty where there is nothing."""
+    if seen.record is None and seen.container is None:
+        return {}
+    config = seen.container.config if seen.container else None
+    texts = {path: facts.content.decode("utf-8", "replace") for path, facts in seen.files.items()}
+    names = seen.certificate["names"] if seen.certificate else None
+    recorded = from_record(seen.record, spec.data_root) if seen.record else None
+    return _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
+
+
+def after(spec, seen, record, config, texts):
+    """Return what will be there, for the diff. config: None where the image is not known yet."""
+    runs = spec.state == "started" or seen.container is None or seen.container.running
+    texts = texts or configuration.render(spec, record, "<major>")
+    return _shown(spec, record, config, texts, spec.certificate_names, "running" if runs else "stopped")
+
+
+def _shown(spec, record, config, texts, certificate_names, status):
+    shown = {"status": status}
+    if record is not None:
+        shown.update(username=record.username, port=record.port)
+    if spec is not None:
+        shown.update(
+            database=spec.name,
+            host=spec.host,
+            sslmode=spec.sslmode,
+            image=spec.image,
+            deletion_protection=spec.protected,
+            **_fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
+        )
+    if config is not None:
+        shown.update(_fields(config, ("port", "bind_address", "memory", "nano_cpus", "shm_size", "restart_policy")))
+    if configuration.POSTGRESQL_CONF in texts:
+        shown["parameters"] = configuration.parameters(texts[configuration.POSTGRESQL_CONF])
+    if configuration.PG_HBA_CONF in texts:
+        shown["access"] = [line for line in texts[configuration.PG_HBA_CONF].splitlines() if line[:1] not in ("", "#")]
+    if certificate_names is not None:
+        shown["certificate_names"] = list(certificate_names)
+    return shown
+
+
+def _fields(source, names):
+    return dict(_formatted(name, getattr(source, name)) for name in names)
+
+
+def _formatted(name, value):
+    label, write = _FORMATS.get(name, (name, lambda plain: plain))
+    return label, write(value)
+
+
+def field_changes(names, current, wanted):
+    """Say how two ContainerConfigs differ: C(memory 512m -> 1g)."""
+    changes = []
+    for name in names:
+        label, old = _formatted(name, getattr(current, name))
+        new = _formatted(name, getattr(wanted, name))[1]
+        short = isinstance(old, (str, int, float, type(None))) and isinstance(new, (str, int, float, type(None)))
+        changes.append(f"{label} {_word(old)} -> {_word(new)}" if short else label)
+    return ", ".join(changes)
+
+
+def _word(value):
+    text = "none" if value is None else str(value)
+    return text[:19] if text.startswith("sha256:") else text
+
+
+def changed_options(old, new):
+    """Return the names of what a new record declares differently."""
+    names = {*old.declared, *new.declared}
+    changed = sorted(name for name in names if old.declared.get(name) != new.declared.get(name))
+    return changed + [name for name in ("username", "initialised") if getattr(old, name) != getattr(new, name)]
+
+
+def status_word(container):
+    """Return what a container does: C(running), C(stopped), C(absent), or the engine's own word for anything else."""
+    if container is None:
+        return "absent"
+    return {"exited": "stopped", "created": "stopped"}.get(container.status, container.status)
+
+
+def database(spec, record, container):
+    """Return the keys of the seed's API, with those beside them that an operator asks for next.
+
+    record: None where only its container is left. spec: what the record keeps, or what was declared.
+    """
+    status, reason = _status(record, container)
+    config = container.config if container else None
+    port = record.port if record else (config.port if config else None)
+    return {
+        "id": record.id if record else (container.database_id if container else None),
+        "name": spec.name,
+        "environment": spec.environment,
+        "container_name": spec.container,
+        "host": spec.host,
+        "port": port,
+        "username": record.username if record else None,
+        "database": spec.name,
+        "sslmode": spec.sslmode,
+        "status": status,
+        "status_reason": reason,
+        "created_at": record.created_at if record else None,
+        "image": spec.image,
+        "bind_address": config.bind_address if config else spec.bind_address,
+        "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
+        "settings": dict(spec.settings),
+        "memory_limit_bytes": config.memory if config else spec.memory,
+        "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),
+        "shm_size_bytes": config.shm_size if config else spec.shm_size,
+        "deletion_protection": spec.protected,
+        "data_directory": spec.directory,
+        "backup_directory": spec.backup_directory,
+        "ca_file": f"{spec.directory}/tls/ca.crt",
+        "container_status": container.status if container else "absent",
+        "health": container.health if container else None,
+        "started_at": container.started_at if container and container.running else None,
+        "restart_count": container.restart_count if container else None,
+    }
+
+
+def _status(record, container):
+    """Return the seed's status, `active`, `stopped` or `error`, and for an error the reason."""
+    if container is None:
+        return "error", "its container is missing: state: started creates it again on the data that is there"
+    if container.running and record is not None and not record.initialised:
+        return "error", "its first start has not been completed: run the task that creates it again"
+    if container.running:
+        unhealthy = container.health == "unhealthy"
+        return ("error", "its health check fails: see docker logs") if unhealthy else ("active", None)
+    if container.status == "exited" and container.exit_code == 0:
+        return "stopped", None
+    if container.status == "created":
+        return "error", "its container was never started: run the task that creates it again"
+    if container.oom_killed:
+        return "error", "it was killed for want of memory: raise memory"
+    return "error", f"its container is {container.status}, with exit code {container.exit_code}: see docker logs"
