@@ -125,17 +125,23 @@ class VarsFile:
     def without_entries(self, containers):
         """The text without these entries, and without the section when none is left; None when nothing is left."""
         going = [container for container in containers if _find(self.section, container)[0] is not None]
-        if len(going) == len(_pairs(self.section)):
-            edits = self._remove(self.root, [SECTION])
+        if len(going) < len(_pairs(self.section)):
+            candidates = [self._remove(self.section, going)]
         else:
-            edits = self._remove(self.section, going)
-        text = self._edited(edits)
-        if not self._differs_only_in(text, dict.fromkeys(going)):
-            raise VarsFileError(
-                "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
-                " remove the entries by hand" % SECTION
-            )
-        return None if _NOTHING.fullmatch(text) else text
+            section = self._remove(self.root, [SECTION])
+            text = self._edited(section)
+            if _NOTHING.fullmatch(text):
+                return None
+            # A document of comments only, with an end marker, is not valid: it then needs to have a content.
+            candidates = [section, [(start, end, "{}" + self.newline) for start, end, _nothing in section]]
+        for candidate in candidates:
+            text = self._edited(candidate)
+            if self._differs_only_in(text, dict.fromkeys(going)):
+                return text
+        raise VarsFileError(
+            "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
+            " remove the entries by hand" % SECTION
+        )
 
     # -- edits: (start, end, replacement), in the order in which those at the same place are to appear
 
@@ -172,14 +178,14 @@ class VarsFile:
             return [[(start, end, ""), self._lines_after(end, _entry_lines(entries, column))]]
         if self.section.flow_style:
             return [[self._after_brace(self.section, _flow_entries(entries))]]
-        column = self.section.value[0][0].start_mark.column
+        column = _start(self.section).column
         end = self._content_end(*self.section.value[-1])
         return [[self._lines_after(end, _entry_lines(entries, column))]]
 
     def _add_section(self, entries):
         if self.root is not None and self.root.flow_style:
             return [[self._after_brace(self.root, "%s: {%s}" % (SECTION, _flow_entries(entries)))]]
-        first = self.root.value[0][0].start_mark if _pairs(self.root) else None
+        first = _start(self.root) if _pairs(self.root) else None
         column = first.column if first else 0
         lines = [" " * column + SECTION + ":"] + _entry_lines(entries, column + _INDENT)
         if not self.text.strip("\ufeff \t\r\n"):
@@ -316,6 +322,13 @@ def _line(node):
 
 def _pairs(node):
     return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _start(mapping):
+    """Where a block mapping begins: at its first key, or at the question mark before that."""
+    key = mapping.value[0][0].start_mark
+    # A tag or an anchor of the mapping is on a line above.
+    return mapping.start_mark if mapping.start_mark.line == key.line else key
 
 
 def _find(mapping, name):
