@@ -1,0 +1,433 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""postgres_db_credentials in real runs of ansible-playbook, with vault password files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PASSWORD = "Given-by-the-user-1"
+DATABASE = {"name": "shop", "environment": "production"}
+
+
+class Project:
+    """A directory with a playbook, and runs of it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.file = root / "credentials.yml"
+        for vault_id in ("prod", "dev", "wrong"):
+            (root / ("vault-" + vault_id)).write_text("the vault password of " + vault_id)
+
+    def play(self, tasks, name="play.yml"):
+        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+        (self.root / name).write_text(yaml.safe_dump(play, sort_keys=False))
+        return name
+
+    def command(self, play, *arguments, vaults=("prod",)):
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local"]
+        command += ["-e", "ansible_python_interpreter=%s" % sys.executable]
+        for vault_id in vaults:
+            command += ["--vault-id", "%s@%s" % (vault_id, self.root / ("vault-" + vault_id))]
+        return command + [*arguments, str(self.root / play)]
+
+    def environment(self, **variables):
+        # Nothing of the user's, nor the repository's configuration: that names a vault password file of its own.
+        (self.root / "ansible.cfg").write_text("[defaults]\nretry_files_enabled = false\n")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        return dict(
+            kept,
+            ANSIBLE_CONFIG=str(self.root / "ansible.cfg"),
+            ANSIBLE_COLLECTIONS_PATH=str(REPOSITORY / ".venv" / "collections"),
+            ANSIBLE_LOCAL_TEMP=str(self.root / "tmp"),
+            ANSIBLE_NOCOLOR="1",
+            **variables,
+        )
+
+    def run(self, tasks, *arguments, vaults=("prod",), **variables):
+        return subprocess.run(
+            self.command(self.play(tasks), *arguments, vaults=vaults),
+            cwd="/",
+            env=self.environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def results(self, tasks, *arguments, **keywords):
+        """The results of tasks, each of which may fail."""
+        for task in tasks:
+            task.setdefault("register", "result_%d" % tasks.index(task))
+            task["ignore_errors"] = True
+        names = ", ".join(task["register"] for task in tasks)
+        content = "{{ [%s] | to_json }}" % names
+        keep = {
+            "ansible.builtin.copy": {"content": content, "dest": str(self.root / "results.json"), "mode": "0600"},
+            "check_mode": False,
+            "diff": False,
+        }
+        done = self.run([*tasks, keep], *arguments, **keywords)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads((self.root / "results.json").read_text())
+
+    def result(self, options=None, *arguments, **keywords):
+        return self.results([credentials(**(options or {}))], *arguments, **keywords)[0]
+
+    def stored(self, *, vault="prod"):
+        """The file, as Ansible reads it: {container: (username, password)}."""
+        reads = [
+            {"ansible.builtin.include_vars": {"file": str(self.file)}},
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ postgres_credentials | to_json(vault_to_text=True) }}",
+                    "dest": str(self.root / "stored.json"),
+                    "mode": "0600",
+                }
+            },
+        ]
+        done = self.run(reads, vaults=(vault,))
+        assert done.returncode == 0, done.stdout + done.stderr
+        section = json.loads((self.root / "stored.json").read_text())
+        return {key: (entry["username"], entry["password"]) for key, entry in section.items()}
+
+
+def credentials(**options):
+    defaults = {"path": "credentials.yml"}
+    if "databases" not in options:
+        defaults.update(DATABASE)
+    arguments = {key: value for key, value in {**defaults, **options}.items() if value is not None}
+    return {"vellaric.postgres.postgres_db_credentials": arguments}
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_generated_then_stored_then_forgotten(project):
+    predicted = project.result(None, "--check", "--diff")
+    assert predicted["changed"] and not project.file.exists()
+    assert predicted["databases"][0]["username"] is None
+
+    first = project.result(None, "--diff")
+    assert first["changed"]
+    assert first["path"] == str(project.file)
+    assert first["vault_id"] == "prod"
+    database = first["databases"][0]
+    username = database.pop("username")
+    assert re.fullmatch("db_user_[0-9a-f]{12}", username)
+    assert database == {
+        "name": "shop",
+        "environment": "production",
+        "container_name": "shop-production-postgres",
+        "source": "generated",
+        "changed": True,
+    }
+    assert first["diff"] == predicted["diff"]
+    content = project.file.read_bytes()
+    assert b"$ANSIBLE_VAULT;1.2;AES256;prod\n" in content
+    assert mode(project.file) == 0o600
+    stored_username, password = project.stored()["shop-production-postgres"]
+    assert stored_username == username
+    assert re.fullmatch("[A-Za-z0-9]{24}", password)
+    assert password.encode() not in content
+
+    second, checked = project.result(), project.result(None, "--check", "--diff")
+    for result in (second, checked):
+        assert not result["changed"]
+        assert result["databases"] == [dict(database, username=username, source="stored", changed=False)]
+    assert project.file.read_bytes() == content
+
+    absent = {"state": "absent"}
+    assert project.result(absent, "--check")["changed"] and project.file.exists()
+    # Forgetting needs no vault secret.
+    assert project.result(absent, "--diff", vaults=())["changed"]
+    assert not project.file.exists()
+    assert not project.result(absent)["changed"]
+    assert not [name for name in os.listdir(project.root) if "vellaric" in name]
+
+
+def test_many_in_one_call_beside_the_users_own_variables(project):
+    own = "# Mine.\nregion:   eu-1   # where\nother: !vault |\n  $ANSIBLE_VAULT;1.1;AES256;unknown\n  6162\n\nlast: [1,\n  2]\n"
+    project.file.write_text(own)
+    project.file.chmod(0o644)
+    databases = [{"name": "db%d" % number, "environment": "staging"} for number in range(5)]
+    databases[1].update(username="app", password=PASSWORD)
+    first = project.result({"databases": databases}, "--diff")
+    assert [database["source"] for database in first["databases"]] == ["generated", "given"] + ["generated"] * 3
+    assert "mode: 0644" in first["diff"]["before"] and "mode: 0600" in first["diff"]["after"]
+    content = project.file.read_text()
+    assert content.startswith(own)
+    assert mode(project.file) == 0o600
+    stored = project.stored()
+    assert stored["db1-staging-postgres"] == ("app", PASSWORD)
+    assert len({password for _username, password in stored.values()}) == 5
+
+    databases[3]["password"] = "Another-password-2"
+    second = project.result({"databases": databases})
+    assert [database["changed"] for database in second["databases"]] == [False, False, False, True, False]
+    after = project.stored()
+    assert after.pop("db3-staging-postgres")[1] == "Another-password-2"
+    assert stored.pop("db3-staging-postgres") and after == stored
+    # The other passwords are not encrypted anew.
+    changed = set(project.file.read_text().splitlines()) ^ set(content.splitlines())
+    assert len(changed) < 14
+
+    project.file.chmod(0o640)
+    third = project.result({"databases": databases})
+    assert third["changed"] and mode(project.file) == 0o600
+    assert not any(database["changed"] for database in third["databases"])
+
+    removed = project.result({"databases": databases, "state": "absent"})
+    assert removed["changed"] and project.file.read_text() == own
+
+
+def test_a_vaulted_variable_as_password(project):
+    encrypted = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ansible-vault"),
+            "encrypt_string",
+            "--vault-id",
+            "prod@%s" % (project.root / "vault-prod"),
+            "--name",
+            "vaulted",
+            PASSWORD,
+        ],
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (project.root / "given.yml").write_text(encrypted)
+    read = {"ansible.builtin.include_vars": {"file": str(project.root / "given.yml")}}
+    results = project.results(
+        [
+            read,
+            credentials(password="{{ vaulted }}"),
+            credentials(password=PASSWORD),
+            credentials(databases=[dict(DATABASE, password="{{ vaulted }}", username="{{ 'app' }}")]),
+        ]
+    )
+    assert [result.get("changed") for result in results[1:]] == [True, False, True]
+    assert project.stored() == {"shop-production-postgres": ("app", PASSWORD)}
+
+    # Not through a variable, but in the play itself.
+    indented = encrypted.split("\n", 1)[1].replace("  ", "            ")
+    play = (
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - vellaric.postgres.postgres_db_credentials:\n"
+        "        path: credentials.yml\n        name: direct\n        environment: staging\n"
+        "        password: !vault |\n" + indented
+    )
+    (project.root / "direct.yml").write_text(play)
+    done = subprocess.run(
+        project.command("direct.yml"), env=project.environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.stored()["direct-staging-postgres"][1] == PASSWORD
+
+
+def test_several_vault_ids(project):
+    both = ("dev", "prod")
+    refused = project.result(vaults=both)
+    assert refused["failed"] and "'dev', 'prod'" in refused["msg"]
+    assert "'dev', 'prod'" in project.result({"vault_id": "test"}, vaults=both)["msg"]
+    assert not project.file.exists()
+    assert project.result({"vault_id": "prod"}, vaults=both)["vault_id"] == "prod"
+    assert b";prod\n" in project.file.read_bytes()
+    configured = project.result({"name": "two"}, vaults=both, ANSIBLE_VAULT_ENCRYPT_IDENTITY="dev")
+    assert configured["vault_id"] == "dev"
+    assert b";dev\n" in project.file.read_bytes()
+    # What is stored stays encrypted as it is.
+    content = project.file.read_bytes()
+    assert not project.result({"vault_id": "dev"}, vaults=both)["changed"]
+    assert project.file.read_bytes() == content
+
+
+def test_nothing_is_overwritten_that_cannot_be_read(project):
+    project.result()
+    content = project.file.read_bytes()
+    for options in (None, {"password": PASSWORD, "username": "app"}):
+        for arguments in ((), ("--check",)):
+            refused = project.result(options, *arguments, vaults=("wrong",))
+            assert refused["failed"]
+            assert "shop-production-postgres.password cannot be read" in refused["msg"] and "'prod'" in refused["msg"]
+    # Another database in the same file is not affected by it.
+    assert project.result({"name": "other"}, vaults=("wrong",))["changed"]
+    assert content in project.file.read_bytes()
+
+
+def test_no_vault_secret(project):
+    for arguments in ((), ("--check",)):
+        refused = project.result(None, *arguments, vaults=())
+        assert refused["failed"] and "no vault secret is loaded" in refused["msg"]
+    assert not project.file.exists()
+
+
+def test_plain_text_is_encrypted_in_place(project):
+    project.file.write_text(
+        "postgres_credentials:\n  shop-production-postgres: # mine\n    username: app\n    password: %s\n" % PASSWORD
+    )
+    result = project.result(None, "--diff")
+    assert result["changed"] and result["databases"][0]["source"] == "stored"
+    assert "password: (plain text)" in result["diff"]["before"]
+    assert PASSWORD not in project.file.read_text() and "# mine" in project.file.read_text()
+    assert project.stored() == {"shop-production-postgres": ("app", PASSWORD)}
+
+
+def test_options_and_files_refused(project):
+    secret = "Secret-in-clear-3"
+    files = {
+        "whole.yml": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        "list.yml": "- %s\n" % secret,
+        "broken.yml": "a: [%s\nb: %s\n" % (secret, secret),
+        "twice.yml": "postgres_credentials: {}\npostgres_credentials: {}\n",
+        "section.yml": "postgres_credentials: %s\n" % secret,
+        "entry.yml": "postgres_credentials:\n  shop-production-postgres:\n    password: %s\n" % secret,
+        "file": "",
+    }
+    for name, content in files.items():
+        (project.root / name).write_text(content)
+    cases = [
+        (credentials(path="whole.yml"), "encrypted as a whole"),
+        (credentials(path="list.yml"), "must be a mapping"),
+        (credentials(path="broken.yml"), "line 2, column 2: it is not valid YAML"),
+        (credentials(path="twice.yml"), "twice"),
+        (credentials(path="section.yml"), "postgres_credentials must be a mapping"),
+        (credentials(path="entry.yml"), "has no username"),
+        (credentials(path="file/c.yml"), "a part of the path is a file"),
+        (credentials(path="/proc/none/c.yml"), "path: cannot"),
+        (credentials(path="."), "not a regular file"),
+        (credentials(path=None), "path"),
+        (credentials(name="Shop"), "name: 'Shop' is not a database name"),
+        (credentials(name="s" * 50), "at most 43 characters"),
+        (credentials(environment="prod"), "production, staging, development"),
+        (credentials(environment=None), "environment"),
+        (credentials(username="pg_app"), "username: 'pg_app' is reserved"),
+        (credentials(password="short-pass"), "password: the value given is not accepted"),
+        (credentials(password=[secret]), "list or a mapping"),
+        (credentials(databases=[dict(DATABASE, password={"a": secret})]), "list or a mapping"),
+        (credentials(databases=[dict(DATABASE, password=secret, port=1)]), "port"),
+        (credentials(databases=[DATABASE, DATABASE]), "there twice"),
+        (credentials(databases=[DATABASE], **DATABASE), "mutually exclusive"),
+        (credentials(name=None, environment=None), "one of the following is required: name, databases"),
+        (credentials(state="gone", password=secret), "state"),
+        (credentials(passwort=secret), "passwort"),
+    ]
+    results = project.results([task for task, _message in cases], "-vvv")
+    for (task, message), result in zip(cases, results):
+        assert result["failed"], task
+        assert message in result["msg"], (task, result["msg"])
+        assert secret not in result["msg"] and "short-pass" not in result["msg"]
+        assert "Traceback" not in str(result.get("exception"))
+    assert {path.name: path.read_text() for path in project.root.iterdir() if path.name in files} == files
+
+
+def test_no_password_in_the_output(project):
+    given = "Given-and-not-shown-4"
+    (project.root / "vars.yml").write_text("given: %s\n" % given)
+    tasks = [
+        {"ansible.builtin.include_vars": {"file": str(project.root / "vars.yml")}, "no_log": True},
+        credentials(),
+        credentials(password="{{ given }}", name="two"),
+        credentials(databases=[dict(DATABASE, password="{{ given }}")]),
+        dict(credentials(password="{{ given }}x y"), ignore_errors=True),
+        {"ansible.builtin.include_vars": {"file": str(project.root / "credentials.yml")}, "no_log": True},
+    ]
+    generated = None
+    for arguments in ((), ("--check",)):
+        done = project.run(tasks[:2], "-vvvvv", "--diff", *arguments)
+        assert done.returncode == 0
+        generated = project.stored()["shop-production-postgres"][1]
+        assert generated not in done.stdout + done.stderr
+    for arguments in (("--check",), (), ()):
+        done = project.run(tasks, "-vvvvv", "--diff", *arguments)
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        # Ansible may wrap or quote what it prints: a part would do, too.
+        for shown in (given, given[:12], given[-12:], generated, "the vault password of prod"):
+            assert shown not in output
+        assert not re.search("[0-9a-f]{60}", output)
+    assert project.stored()["shop-production-postgres"][1] == given
+
+
+def test_runs_at_the_same_time_into_one_file(project):
+    runs = []
+    for number in range(6):
+        play = project.play(
+            [credentials(databases=[{"name": "n%d-%d" % (number, i), "environment": "staging"} for i in range(4)])],
+            "play%d.yml" % number,
+        )
+        environment = dict(project.environment(), ANSIBLE_LOCAL_TEMP=str(project.root / ("tmp%d" % number)))
+        runs.append(
+            subprocess.Popen(
+                project.command(play), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
+    for run in runs:
+        output = run.communicate(timeout=120)[0]
+        assert run.returncode == 0, output
+    assert len(project.stored()) == 24
+
+
+def test_hosts_of_one_play_into_one_file(project):
+    done = project.run(
+        [credentials(name="{{ inventory_hostname }}"), credentials(name="shared")],
+        "-i",
+        "host1,host2,host3,host4,host5,host6",
+        "-f",
+        "6",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^changed:", done.stdout, re.MULTILINE)) == 8, done.stdout
+    assert len(project.stored()) == 8
+
+
+def test_killed_in_the_middle(project):
+    project.result({"databases": [{"name": "old%d" % number, "environment": "staging"} for number in range(5)]})
+    before = project.stored()
+    databases = [{"name": "new%d" % number, "environment": "staging"} for number in range(40)]
+    play = project.play([credentials(databases=databases)], "kill.yml")
+    sizes = {project.file.stat().st_size}
+    for delay in (0.0, 0.1, 0.25, 0.4, 0.6):
+        run = subprocess.Popen(
+            project.command(play, "-vv"),
+            env=project.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for line in run.stdout:
+            if line.startswith("TASK ["):
+                break
+        time.sleep(delay)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        run.stdout.close()
+        stored = project.stored()
+        assert len(stored) in (5, 45)
+        assert {key: stored[key] for key in before} == before
+        sizes.add(project.file.stat().st_size)
+    again = project.result({"databases": databases})
+    assert not again.get("failed")
+    assert len(project.stored()) == 45
+    assert not [name for name in os.listdir(project.root) if "vellaric" in name]
