@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
 
@@ -26,8 +27,10 @@ INITIAL_RESTART_POLICY = "no"
 STOP_TIMEOUT = 120
 SECOND = 1_000_000_000
 
-# Fields that the engine changes in a container that runs.
-IN_PLACE = ("memory", "nano_cpus", "restart_policy")
+# Fields that the engine changes in a container that runs; the limits among them can be changed, not taken away: to the
+# engine's update, 0 is "leave as it is". https://github.com/moby/moby/blob/v20.10.27/container/container_unix.go
+_LIMITS = ("memory", "nano_cpus")
+_IN_PLACE = (*_LIMITS, "restart_policy")
 
 
 def pgdata(major):
@@ -88,6 +91,12 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY):
             LABEL + "schema": SCHEMA_VERSION,
         },
     )
+
+
+def data_directory(config):
+    """Return the directory on the host that holds a container's database, or None where it mounts none."""
+    sources = [source for source, target, _mode in config.mounts if target == DATA_MOUNT]
+    return os.path.dirname(sources[0]) if sources else None
 
 
 def create_arguments(config, name, bootstrap_password):
@@ -204,3 +213,15 @@ def differences(current, wanted):
         for field in dataclasses.fields(ContainerConfig)
         if getattr(current, field.name) != getattr(wanted, field.name)
     ]
+
+
+def changed_in_place(current, wanted):
+    """Return the names of the differing fields that the engine changes in a container that runs."""
+    removed = [name for name in _LIMITS if getattr(wanted, name) is None]
+    return [name for name in differences(current, wanted) if name in _IN_PLACE and name not in removed]
+
+
+def changed_by_replacement(current, wanted):
+    """Return the names of the differing fields for which a new container is needed."""
+    in_place = changed_in_place(current, wanted)
+    return [name for name in differences(current, wanted) if name not in in_place]

@@ -151,15 +151,12 @@ def _initialise(spec, seen, record, config, texts):
     steps = _creation(spec)
     if seen.container is None and not seen.half_made:
         return steps, ()
+    running = seen.container is not None and seen.container.running
     first_config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
-    if seen.container is not None and seen.container.running and not _recreating(seen.container.config, first_config):
+    if running and not containers.changed_by_replacement(seen.container.config, first_config):
         summary = f"wait for container {spec.container} to initialise the data directory"
         return [Step("initialise", summary) if step.verb == "create" else step for step in steps], ()
     return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
-
-
-def _recreating(current, wanted):
-    return [name for name in containers.differences(current, wanted) if name not in containers.IN_PLACE]
 
 
 def _change(spec, seen, record, config, texts):
@@ -190,7 +187,7 @@ def _change(spec, seen, record, config, texts):
     if replaces:
         steps.append(replace)
     elif seen.container is not None:
-        in_place = [name for name in containers.differences(seen.container.config, config) if name in containers.IN_PLACE]
+        in_place = containers.changed_in_place(seen.container.config, config)
         if in_place:
             steps.append(Step("update", f"change {view.field_changes(in_place, seen.container.config, config)}"))
     if restart is not None:
@@ -247,7 +244,7 @@ def _differing_files(seen, texts):
 def _replacement(spec, seen, config):
     if seen.container is None:
         return None
-    fields = _recreating(seen.container.config, config)
+    fields = containers.changed_by_replacement(seen.container.config, config)
     if not fields:
         return None
     changes = view.field_changes(fields, seen.container.config, config)

@@ -22,7 +22,7 @@ def databases(engine, data_root, name=None, environment=None):
     for entry in host.listed:
         labels = entry.get("Labels") or {}
         container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
-        if observe.is_managed(entry) and f"/{container}" in entry["Names"]:
+        if observe.is_managed(entry, data_root) and f"/{container}" in entry["Names"]:
             found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
     wanted = [
         container

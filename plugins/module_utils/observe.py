@@ -203,9 +203,10 @@ def _is_own(by, spec):
     return by in (f"database {spec.container}", f"container {spec.container}")
 
 
-def is_managed(entry):
-    """Say whether an entry of the engine's list is a container of this collection."""
-    return (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
+def is_managed(entry, data_root):
+    """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
+    ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
+    return ours and any(_inside(mount.get("Source") or "", {data_root}) for mount in entry.get("Mounts") or [])
 
 
 def _entries(directory):

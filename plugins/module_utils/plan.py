@@ -8,6 +8,9 @@ The plan is the answer of check mode, the diff, the `actions` of the result and 
 
 from __future__ import annotations
 
+import os
+
+from . import container as containers
 from . import view
 from .converge import converge
 from .errors import Refused
@@ -32,6 +35,12 @@ def _refuse_foreign(spec, seen):
         raise Refused(
             f"There is a container {spec.container} that this collection did not create. Nothing was changed: rename"
             " or remove that container, or choose another name or environment"
+        )
+    directory = containers.data_directory(seen.container.config) if seen.container is not None else None
+    if directory is not None and directory != spec.directory:
+        raise Refused(
+            f"Container {spec.container} has its data in {directory}, not in {spec.directory}. Nothing was changed: give"
+            f" data_root: {os.path.dirname(directory)}, or choose another name or environment"
         )
     if seen.mounted_by:
         raise Refused(
