@@ -89,6 +89,8 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY):
             LABEL + "environment": spec.environment,
             LABEL + "managed-by": MANAGED_BY,
             LABEL + "schema": SCHEMA_VERSION,
+            # What was declared when the container was made: its own reference is an id where the tag has moved on.
+            LABEL + "image": spec.image,
         },
     )
 

@@ -78,6 +78,10 @@ class ContainerFacts:
     def database_id(self):
         return self.labels.get(LABEL + "id")
 
+    @property
+    def declared_image(self):
+        return self.labels.get(LABEL + "image")
+
 
 @dataclasses.dataclass(frozen=True)
 class ServerFacts:

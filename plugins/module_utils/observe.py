@@ -80,9 +80,10 @@ def observe_database(engine, host, spec, check_mode=False):
     engine: None where none answers yet and a run is only predicted; there is then nothing of the database.
     """
     record = read_record(spec.directory)
-    own = _inspect(engine, spec.container, host)
-    previous = _inspect(engine, layout.previous_container(spec.container), host)
-    target = _target_image(engine, spec, record, own)
+    # Asked now, not taken from the list of the host: another run may have been at work since.
+    own = _inspect(engine, spec.container)
+    previous = _inspect(engine, layout.previous_container(spec.container))
+    target = _target_image(engine, spec, own)
     image = None
     if target is not None:
         cache = layout.image_cache(spec.data_root)
@@ -123,16 +124,16 @@ def _half_made(directory):
     return any(_entries(os.path.join(root, name, "docker")) for name in _entries(root))
 
 
-def _target_image(engine, spec, record, own):
+def _target_image(engine, spec, own):
     """Return the engine's answer on the image that the container is to run, or None where it is not on the host.
 
     While the declared reference stays the same, a container keeps its image, whatever others pull under that tag:
-    a production server is not replaced by surprise. With `pull: always` the reference decides.
+    a production server is not replaced by surprise. With `pull: always` the reference decides. The container says
+    what was declared when it was made: the record is ahead of it after a crash, or with the replacement pending.
     """
     if engine is None:
         return None
-    unchanged = record is not None and record.declared.get("image") == spec.image
-    if own is not None and own.config is not None and unchanged and spec.pull != "always":
+    if own is not None and own.config is not None and own.declared_image == spec.image and spec.pull != "always":
         kept = engine.inspect_image(own.config.image_id)
         if kept is not None:
             return kept
@@ -145,11 +146,8 @@ def inspect(engine, name):
     return None if answer is None else containers.from_inspect(answer)
 
 
-def _inspect(engine, name, host):
-    """Return the ContainerFacts of a container that the list names, so that nothing is asked twice."""
-    if not any(f"/{name}" in listed["Names"] for listed in host.listed):
-        return None
-    return inspect(engine, name)
+def _inspect(engine, name):
+    return None if engine is None else inspect(engine, name)
 
 
 def _server(engine, own, record, spec):

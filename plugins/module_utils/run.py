@@ -40,13 +40,14 @@ def converge(engine, declarations, check_mode):
     declaration is not valid or two are of the same database.
     """
     specs = [spec.from_parameters(declaration) for declaration in declarations]
-    doubles = sorted({s.directory for s in specs if sum(s.directory == other.directory for other in specs) > 1})
+    doubles = sorted({s.container for s in specs if sum(s.container == other.container for other in specs) > 1})
     if doubles:
-        raise DatabaseError(f"databases: {os.path.basename(doubles[0])} is declared more than once")
-    if not check_mode:
-        _pull_always(engine, specs)
+        raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
+    refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
     hosts = {root: observe.observe_host(engine, root) for root in {s.data_root for s in specs}}
-    work = [(engine, hosts[s.data_root], s, declaration, check_mode) for s, declaration in zip(specs, declarations)]
+    work = [
+        (engine, hosts[s.data_root], s, declaration, check_mode, refusals) for s, declaration in zip(specs, declarations)
+    ]
     if len(work) == 1 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
         return [_converge_one(*arguments) for arguments in work]
@@ -54,14 +55,28 @@ def converge(engine, declarations, check_mode):
         return list(pool.map(lambda arguments: _converge_one(*arguments), work))
 
 
-def _pull_always(engine, specs):
-    for image in sorted({s.image for s in specs if s.pull == "always" and s.state in ("started", "present")}):
-        engine.pull(image)
+def _pull_always(engine, work):
+    """Pull each image once, whatever the number of databases that want it, and return what failed, by image."""
+    wanted = [_completed(declared, declaration) for declared, declaration in work]
+    refusals = {}
+    for image in sorted({s.image for s in wanted if _always_pulled(s)}):
+        try:
+            engine.pull(image)
+        except DatabaseError as error:
+            refusals[image] = error
+    return refusals
 
 
-def _converge_one(engine, host, declared, declaration, check_mode):
+def _always_pulled(declared):
+    return declared.pull == "always" and declared.state in ("started", "present")
+
+
+def _converge_one(engine, host, declared, declaration, check_mode, refusals):
     outcome = Outcome(declared.container)
     try:
+        wanted = _completed(declared, declaration)
+        if wanted.image in refusals and _always_pulled(wanted):
+            raise refusals[wanted.image]
         if check_mode:
             _predict(engine, host, declared, declaration, outcome)
         else:
