@@ -165,7 +165,14 @@ def _update(work):
 
 
 def _start(work):
-    work.engine.start(work.name)
+    status = work.seen.container.status
+    if status == "paused":
+        work.engine.unpause(work.name)
+    elif status == "restarting":
+        # To the engine it runs, so that to start it does nothing: this ends the wait for the next attempt.
+        work.engine.restart(work.name, containers.STOP_TIMEOUT)
+    else:
+        work.engine.start(work.name)
     if work.plan.record is not None:
         _wait(work)
 

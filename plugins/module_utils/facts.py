@@ -75,6 +75,11 @@ class ContainerFacts:
         return self.status == "running"
 
     @property
+    def active(self):
+        """Whether it would run again by itself: running, paused, or between two attempts of its restart policy."""
+        return self.status in ("running", "paused", "restarting")
+
+    @property
     def database_id(self):
         return self.labels.get(LABEL + "id")
 

@@ -61,10 +61,10 @@ def _lifecycle(spec, seen):
         raise Refused(f"{spec.container} cannot be {spec.state}: {what}. Create it with state: started")
     before = {"status": view.status_word(seen.container)}
     if spec.state == "stopped":
-        steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.running else ()
+        steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.active else ()
         after = {"status": "stopped"}
     else:
-        verb = "restart" if seen.container.running else "start"
+        verb = "restart" if seen.container.active else "start"
         steps = (Step(verb, f"{verb} container {spec.container}", "restart"),)
         after = {"status": "running, restarted"}
     return Plan(steps=steps, record=seen.record, before=before, after=after if steps else before)

@@ -161,6 +161,10 @@ class Engine:
         with _errors(f"restart container {container}"):
             self._api.restart(container, timeout=seconds)
 
+    def unpause(self, container):
+        with _errors(f"unpause container {container}"):
+            self._api.unpause(container)
+
     def rename(self, container, name):
         with _errors(f"rename container {container}"):
             self._api.rename(container, name)
