@@ -98,9 +98,23 @@ def container_name(name, environment):
     return container
 
 
+def _is_domain(text):
+    labels = text.split(".") if isinstance(text, str) else [""]
+    return all(_LABEL.fullmatch(label.lower()) and len(label) <= MAX_LABEL for label in labels)
+
+
+def check_host(host, option):
+    """Check what clients connect to, where it is a name and not an address."""
+    if not _is_domain(host) or len(host) > MAX_DOMAIN:
+        raise InvalidName(
+            "%s: %r is neither an address nor a host name: labels of letters, digits and hyphens, joined by dots,"
+            " such as db1.example.com" % (option, host)
+        )
+    return host
+
+
 def host_name(container, base_domain):
-    labels = base_domain.split(".") if isinstance(base_domain, str) else [""]
-    if not all(_LABEL.fullmatch(label.lower()) and len(label) <= MAX_LABEL for label in labels):
+    if not _is_domain(base_domain):
         raise InvalidName(
             "base_domain: %r is not a domain name: it must be labels of letters, digits and hyphens, joined by dots,"
             " such as example.com" % (base_domain,)

@@ -31,11 +31,12 @@ def plan_database(spec, seen, identity):
 
 
 def _refuse_foreign(spec, seen):
-    if seen.container is not None and seen.container.config is None:
-        raise Refused(
-            f"There is a container {spec.container} that this collection did not create. Nothing was changed: rename"
-            " or remove that container, or choose another name or environment"
-        )
+    for container in (seen.container, seen.previous):
+        if container is not None and container.config is None:
+            raise Refused(
+                f"There is a container {container.name} that this collection did not create. Nothing was changed:"
+                " rename or remove that container, or choose another name or environment"
+            )
     directory = containers.data_directory(seen.container.config) if seen.container is not None else None
     if directory is not None and directory != spec.directory:
         raise Refused(

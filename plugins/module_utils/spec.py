@@ -196,7 +196,7 @@ def _from_parameters(given):
         port_range=_port_range(option("port_range")),
         bind_address=_address(option("bind_address")),
         base_domain=given.get("base_domain") or None,
-        address=given.get("address") or None,
+        address=_client_address(given.get("address") or None),
         trusted_sources=_trusted_sources(given.get("trusted_sources")),
         sslmode=option("sslmode"),
         username=given.get("username"),
@@ -263,6 +263,15 @@ def _address(text):
         raise ValueError(
             f"bind_address is {text!r}: an address of the Docker host, such as 127.0.0.1, or 0.0.0.0 for all of them"
         ) from None
+
+
+def _client_address(text):
+    if text is None:
+        return None
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return names.check_host(text, "address")
 
 
 def _trusted_sources(sources):

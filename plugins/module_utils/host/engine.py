@@ -77,6 +77,8 @@ class Engine:
     def connect(self):
         """Find the engine. Raises NoEngine with the reason where it cannot be used."""
         check_sdk()
+        if self._timeout < 1:
+            raise DatabaseError(f"docker_timeout is {self._timeout}: at least 1 second")
         path = self._url[len("unix://") :]
         if not self._url.startswith("unix:///"):
             raise NoEngine(
