@@ -13,7 +13,8 @@ from . import layout, names
 from . import record as records
 from .errors import DatabaseError
 from .host import files, locks, tls
-from .server import configuration, scram, session, sql
+from .server import scram, session, sql
+from .server.session import NotReady
 
 # Neighbours among these go to the server in one session.
 _SQL_VERBS = ("role", "database", "restrict", "lock_superuser")
@@ -57,9 +58,13 @@ def execute(work, done):
 
 
 def write_record(work):
+    _write_record(work, work.plan.record)
+
+
+def _write_record(work, record):
     files.make_directory(work.spec.directory, 0o755)
     path = os.path.join(work.spec.directory, records.FILE_NAME)
-    files.write(path, records.to_json(work.plan.record).encode("utf-8"), 0o644)
+    files.write(path, records.to_json(record).encode("utf-8"), 0o644)
 
 
 def _mark_initialised(work):
@@ -133,7 +138,7 @@ def _wait(work):
 def _replace(work):
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
     engine, previous = work.engine, layout.previous_container(work.name)
-    running = work.seen.container.running
+    ran = work.seen.container.active
     engine.stop(work.name, containers.STOP_TIMEOUT)
     if work.seen.previous is None:
         engine.rename(work.name, previous)
@@ -141,19 +146,35 @@ def _replace(work):
         engine.remove(work.name)
     try:
         _create_container(work, work.name, work.plan.config)
-        if running or work.spec.state == "started":
+        if ran or work.spec.state == "started":
             engine.start(work.name)
             _wait(work)
     except DatabaseError as error:
         engine.remove(work.name)
         engine.rename(previous, work.name)
-        if running:
-            engine.start(work.name)
-            _wait(work)
-        raise DatabaseError(
-            f"The new container did not serve, so the old one was put back and runs. {error.message}", **error.details
-        ) from error
+        _put_back(work, engine.start if ran else None, "The new container did not serve, so the old one", error)
     engine.remove(previous)
+
+
+def _put_back(work, start, what, error):
+    """Put back the record and the configuration as they were, let the old server start, and raise the error.
+
+    start: how the engine starts the container, or None where it did not run.
+    """
+    if work.seen.record is not None:
+        _write_record(work, work.seen.record)
+    for path in configuration.MANAGED:
+        if path in work.seen.files:
+            files.write(os.path.join(work.spec.directory, path), work.seen.files[path].content, 0o644)
+    outcome = "was put back"
+    if start is not None:
+        start(work.name)
+        try:
+            _wait(work)
+            outcome = "was put back and serves"
+        except NotReady as unready:
+            outcome = f"was put back, but does not serve either ({unready.message.splitlines()[0]})"
+    raise DatabaseError(f"{what} {outcome}. {error.message}", **error.details) from error
 
 
 def _remove_previous(work):
@@ -178,9 +199,23 @@ def _start(work):
 
 
 def _restart(work):
-    work.engine.restart(work.name, containers.STOP_TIMEOUT)
-    if work.plan.record is not None:
+    """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
+
+    def restart(name):
+        work.engine.restart(name, containers.STOP_TIMEOUT)
+
+    restart(work.name)
+    if work.plan.record is None:
+        return
+    try:
         _wait(work)
+    except NotReady as error:
+        before = work.seen.files.get(configuration.POSTGRESQL_CONF)
+        after = work.plan.files.get(configuration.POSTGRESQL_CONF)
+        if before is None or after is None or before.content == after.encode("utf-8"):
+            raise
+        what = "The server did not start with the declared settings, so the configuration that it ran with"
+        _put_back(work, restart, what, error)
 
 
 def _reload(work):

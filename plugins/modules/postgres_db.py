@@ -5,6 +5,455 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+---
+module: postgres_db
+short_description: Manage PostgreSQL databases in containers on a Docker host
+description:
+  - Creates, changes, stops, starts and deletes PostgreSQL databases, each in a hardened container of its own on the
+    Docker host that the module runs on, with TLS and an application role that owns its database.
+  - A run brings the database to what is declared, and changes nothing that is so already. What a run would do is
+    predicted by check mode, as the same list of RV(actions).
+  - The data lies below O(data_root) on the host and outlives the container.
+version_added: 0.1.0
+author:
+  - Vellaric contributors (@vellaric)
+extends_documentation_fragment:
+  - vellaric.postgres.attributes
+  - vellaric.postgres.engine
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - O(state=restarted) restarts the database in every run.
+options:
+  name: &name
+    description:
+      - "Name of the database: lowercase letters, digits and hyphens, starting and ending with a letter or a digit."
+      - With O(environment) it makes the container's name, C({name}-{environment}-postgres), of at most 63
+        characters.
+    type: str
+  environment: &environment
+    description:
+      - Environment that the database belongs to.
+    type: str
+    choices: [production, staging, development]
+  state: &state
+    description:
+      - "V(started), which is meant when it is not given: the database is there as declared, and serves."
+      - "V(present): it is there as declared; one that stands still is left so. A new one is started, since only
+        then it can be made."
+      - "V(stopped) and V(restarted): it stands still, or has been restarted. The other options have no part in
+        this, and there must be such a database."
+      - "V(absent): it is gone. Its data is moved to C(.trash) below O(data_root), unless O(purge) is set."
+    type: str
+    choices: [started, present, stopped, restarted, absent]
+  version: &version
+    description:
+      - Tag of the official image C(postgres), such as V(15-alpine), which is meant when neither this nor O(image)
+        is given.
+      - Another major version over existing data is refused.
+    type: str
+  image: &image
+    description:
+      - Image to use instead of the official one, as C([registry/]repository[:tag][@digest]). It must keep the
+        contract of the official image.
+      - Excludes O(version).
+    type: str
+  pull: &pull
+    description:
+      - "When to pull the image: when it is V(missing) on the host, which is meant when it is not given, before
+        every run, or not at all."
+      - Whatever others pull under the same tag, a database keeps its image until O(image) or O(version) changes;
+        with V(always) it follows the tag.
+    type: str
+    choices: [missing, always, never]
+  backup_root: &backup_root
+    description:
+      - Directory on the host that holds one directory of backups for each database. C(/var/vellaric/backups) when
+        it is not given.
+    type: path
+  port: &port
+    description:
+      - "Port of the host at which the database is published. When it is not given: the first free one of
+        O(port_range), which the database then keeps for life."
+    type: int
+  port_range: &port_range
+    description:
+      - Range to choose a new database's port from, as C(FIRST-LAST). V(5432-6431) when it is not given.
+    type: str
+  bind_address: &bind_address
+    description:
+      - Address of the host at which the port is published. V(127.0.0.1) when it is not given; V(0.0.0.0) for all
+        addresses.
+    type: str
+  base_domain: &base_domain
+    description:
+      - Domain below which the database has a host name, C({container}.db.{base_domain}). The name is told to
+        clients and is in the server's certificate; making it resolve is left to you.
+    type: str
+  address: &address
+    description:
+      - "Address or name at which clients reach the Docker host: what they are told where there is no
+        O(base_domain)."
+      - "When it is not given: O(bind_address), or the host's own name where that is all addresses."
+    type: str
+  trusted_sources: &trusted_sources
+    description:
+      - "Networks (such as V(10.0.0.0/8)) and addresses from which the application may connect. When it is not
+        given: from wherever the port can be reached. With an empty list, from nowhere."
+      - Connections from the Docker host itself come from the gateway of the container's network, such as
+        V(172.17.0.1).
+    type: list
+    elements: str
+  sslmode: &sslmode
+    description:
+      - What clients are told, V(prefer) when it is not given. The server always offers TLS; with V(require) and
+        V(verify-full) it also insists on it.
+    type: str
+    choices: [disable, prefer, require, verify-full]
+  username: &username
+    description:
+      - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
+    type: str
+  password: &password
+    description:
+      - "Password of the application's role: at least 12 printable ASCII characters. Needed for a new database; when
+        it is not given, an existing one keeps its password."
+      - It is checked and turned into a SCRAM verifier on the Docker host, never sent to the server, and never
+        returned. Let M(vellaric.postgres.postgres_db_credentials) generate and store it.
+    type: str
+  memory: &memory
+    description:
+      - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
+        database runs.
+    type: str
+  cpus: &cpus
+    description:
+      - Limit of processors, such as V(0.5) or V(2). No limit when it is not given. Changed while the database runs.
+    type: str
+  shm_size: &shm_size
+    description:
+      - Size of C(/dev/shm), which parallel queries use. V(256m) when it is not given.
+    type: str
+  settings: &settings
+    description:
+      - "Parameters of the server, such as C(work_mem: 64MB). The image's server checks names and values before
+        anything is changed."
+      - A parameter that is no longer declared goes back to its default. A change takes a reload or a restart,
+        whichever the parameter needs.
+    type: dict
+  wait_timeout: &wait_timeout
+    description:
+      - Seconds to wait for the server to become ready, and for another run on the same database to end. V(120) when
+        it is not given. A container that ends meanwhile is reported at once.
+    type: int
+  deletion_protection: &deletion_protection
+    description:
+      - "Refuse O(state=absent). When it is not given: on in production, off elsewhere."
+    type: bool
+  purge: &purge
+    description:
+      - With O(state=absent), remove the data instead of moving it to the trash. Backups stay.
+    type: bool
+  partial: &partial
+    description:
+      - Change just the options that are given, and keep the others as the database's record has them. There must be
+        such a database.
+      - "Off when it is not given: options that are not given go back to what is meant without them."
+    type: bool
+  max_impact: &max_impact
+    description:
+      - "The longest interruption that the run may cause: V(none), V(restart) of the server, or V(recreate) of the
+        container, which is meant when it is not given. What it may not do is returned as RV(pending)."
+    type: str
+    choices: [none, restart, recreate]
+  databases:
+    description:
+      - Databases to manage in one call, each with the same options; the module's own options are their defaults.
+      - One that fails does not stop the others; the task then fails with what became of each.
+    type: list
+    elements: dict
+    suboptions:
+      name: *name
+      environment: *environment
+      state: *state
+      version: *version
+      image: *image
+      pull: *pull
+      backup_root: *backup_root
+      port: *port
+      port_range: *port_range
+      bind_address: *bind_address
+      base_domain: *base_domain
+      address: *address
+      trusted_sources: *trusted_sources
+      sslmode: *sslmode
+      username: *username
+      password: *password
+      memory: *memory
+      cpus: *cpus
+      shm_size: *shm_size
+      settings: *settings
+      wait_timeout: *wait_timeout
+      deletion_protection: *deletion_protection
+      purge: *purge
+      partial: *partial
+      max_impact: *max_impact
+seealso:
+  - module: vellaric.postgres.postgres_db_credentials
+  - module: vellaric.postgres.postgres_db_info
+"""
+
+EXAMPLES = r"""
+- name: Resolve the credentials, or generate them, and store them encrypted
+  vellaric.postgres.postgres_db_credentials:
+    path: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
+    name: my-database
+    environment: production
+
+- name: Read them back
+  ansible.builtin.include_vars:
+    file: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
+
+- name: Create the database
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    username: "{{ postgres_credentials['my-database-production-postgres'].username }}"
+    password: "{{ postgres_credentials['my-database-production-postgres'].password }}"
+    sslmode: require
+    bind_address: 0.0.0.0
+    trusted_sources:
+      - 10.0.0.0/8
+    memory: 2g
+    settings:
+      work_mem: 64MB
+
+- name: Give it more memory, and leave everything else as it is
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    memory: 4g
+    partial: true
+
+- name: Stop two databases
+  vellaric.postgres.postgres_db:
+    environment: development
+    state: stopped
+    databases:
+      - name: shop
+      - name: forum
+
+- name: Delete a database, keeping its data in the trash
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    state: absent
+    deletion_protection: false
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, in order; in check mode, what would be done.
+  type: list
+  elements: dict
+  returned: when O(databases) is not given
+  contains: &actions
+    verb:
+      description: The kind of step.
+      type: str
+      returned: always
+      sample: create
+    summary:
+      description: The step in words.
+      type: str
+      returned: always
+      sample: create container my-database-production-postgres and initialise the data directory
+    impact:
+      description: What the step does to those who use the database, V(none), V(restart) or V(recreate).
+      type: str
+      returned: always
+      sample: none
+pending:
+  description: What O(max_impact) held back.
+  type: list
+  elements: dict
+  returned: when O(databases) is not given
+  contains: *actions
+container_name:
+  description: Name of the container.
+  type: str
+  returned: when O(databases) is not given
+  sample: my-database-production-postgres
+database:
+  description: The database; V(null) where it is gone.
+  type: dict
+  returned: when O(databases) is not given
+  contains:
+    id:
+      description: Identity, given once and kept for life. V(null) in check mode for a database that is yet to be created.
+      type: str
+      returned: always
+      sample: db-a1b2c3d4e5f6a7b8c9d0e1f2
+    name:
+      description: Name of the database.
+      type: str
+      returned: always
+      sample: my-database
+    environment:
+      description: Environment of the database.
+      type: str
+      returned: always
+      sample: production
+    container_name:
+      description: Name of its container.
+      type: str
+      returned: always
+      sample: my-database-production-postgres
+    host:
+      description: What clients connect to.
+      type: str
+      returned: always
+      sample: my-database-production-postgres.db.example.com
+    port:
+      description: Port at which it is published.
+      type: int
+      returned: always
+      sample: 5432
+    username:
+      description: The application's role.
+      type: str
+      returned: always
+      sample: db_user_0123456789ab
+    database:
+      description: Name of the database within the server.
+      type: str
+      returned: always
+      sample: my-database
+    sslmode:
+      description: What clients are told.
+      type: str
+      returned: always
+      sample: require
+    status:
+      description: V(active), V(stopped) or V(error).
+      type: str
+      returned: always
+      sample: active
+    status_reason:
+      description: Why the status is V(error), and what to do.
+      type: str
+      returned: always
+      sample: null
+    created_at:
+      description: When it was created, in UTC.
+      type: str
+      returned: always
+      sample: '2025-12-24T14:22:50.000Z'
+    image:
+      description: The declared image.
+      type: str
+      returned: always
+      sample: postgres:15-alpine
+    bind_address:
+      description: Address of the host at which the port is published.
+      type: str
+      returned: always
+      sample: 127.0.0.1
+    trusted_sources:
+      description: Networks from which the application may connect; V(null) for all.
+      type: list
+      returned: always
+      elements: str
+      sample: ['10.0.0.0/8']
+    settings:
+      description: Declared parameters of the server.
+      type: dict
+      returned: always
+      sample: {'work_mem': '64MB'}
+    memory_limit_bytes:
+      description: Limit of memory; V(null) for none.
+      type: int
+      returned: always
+      sample: 536870912
+    cpus:
+      description: Limit of processors; V(null) for none.
+      type: float
+      returned: always
+      sample: 2
+    shm_size_bytes:
+      description: Size of C(/dev/shm).
+      type: int
+      returned: always
+      sample: 268435456
+    deletion_protection:
+      description: Whether O(state=absent) is refused.
+      type: bool
+      returned: always
+      sample: true
+    data_directory:
+      description: Its directory on the host.
+      type: str
+      returned: always
+      sample: /var/vellaric/postgres/my-database-production-postgres
+    backup_directory:
+      description: Directory of its backups on the host.
+      type: str
+      returned: always
+      sample: /var/vellaric/backups/my-database-production-postgres
+    ca_file:
+      description: Certificate of the authority, on the host, with which clients verify the server.
+      type: str
+      returned: always
+      sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt
+    container_status:
+      description: The engine's word for what the container does; V(absent) where there is none.
+      type: str
+      returned: always
+      sample: running
+    health:
+      description: The engine's word for the outcome of the health check.
+      type: str
+      returned: always
+      sample: healthy
+    started_at:
+      description: When the container was started; V(null) where it does not run.
+      type: str
+      returned: always
+      sample: '2025-12-24T14:22:51.123456789Z'
+    restart_count:
+      description: How often the engine has restarted the container by itself.
+      type: int
+      returned: always
+      sample: 0
+databases:
+  description:
+    - What became of each of the O(databases), in their order, with the keys that are returned for a single one, and
+      RV(databases[].changed).
+  type: list
+  elements: dict
+  returned: when O(databases) is given
+  contains:
+    changed:
+      description: Whether it was changed.
+      type: bool
+      returned: always
+    error:
+      description: What went wrong with this one.
+      type: str
+      returned: when it failed
+log:
+  description: Last lines of the container's log.
+  type: list
+  elements: str
+  returned: when a server did not become ready
+"""
+
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell import postgres_db
 
 
