@@ -13,7 +13,7 @@ from . import layout, names
 from . import record as records
 from .errors import DatabaseError
 from .host import files, locks, tls
-from .server import scram, session, sql
+from .server import configuration, scram, session, sql
 from .server.session import NotReady
 
 # Neighbours among these go to the server in one session.
