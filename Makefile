@@ -1,0 +1,65 @@
+# Two commands: `make demo` runs the main job, `make test` passes the tests. Both set up what they need.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+LINK := $(VENV)/collections/ansible_collections/vellaric/postgres
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Sudo asks for a password once, not in the middle.
+BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+
+.PHONY: help demo demo-clean test unit lint sanity lab integration clean
+
+help: ## Show what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/.demo .vault-password ## Create a database on this machine and use it over TLS
+	ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml \
+	    -e database_name=my-database -e database_environment=production $(DEMO_ARGUMENTS)
+
+demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo brought
+	ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO_ARGUMENTS)
+	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
+
+test: unit lint sanity integration ## Pass all tests
+
+unit: $(VENV)/.test ## Test the pure logic
+	pytest -q tests/unit
+
+lint: $(VENV)/.test .vault-password ## Check the style of the Python and the YAML
+	ruff check .
+	ruff format --check .
+	ansible-lint
+	antsibull-changelog lint
+
+sanity: $(VENV)/.test ## Run ansible-test's sanity tests
+	tests/sanity
+
+lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that the integration tests need
+	tests/lab/up
+
+integration: lab ## Test modules, roles and playbooks on the real engine
+	pytest -q --durations=15 tests/integration
+
+clean: ## Remove what was made in this directory
+	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .hypothesis
+
+# What the demo needs; the tests need more.
+$(VENV)/.demo: requirements.txt
+	@echo "Making a virtual environment with Ansible (about a minute) ..."
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y python3-venv; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo tests/requirements.txt
+	@echo "Installing what the tests need (about a minute and a half) ..."
+	$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# The quick start's own vault password. Yours is in your keyring or your AWX credential.
+.vault-password:
+	@(umask 077 && head -c 24 /dev/urandom | base64 >$@)
