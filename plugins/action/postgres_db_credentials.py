@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
@@ -23,6 +22,10 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils import credentia
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
+
+
+class OptionsError(Exception):
+    """Options that do not fit the argument spec."""
 
 
 class ActionModule(ActionBase):
@@ -47,22 +50,23 @@ class ActionModule(ActionBase):
             else:
                 result.update(self._store(path, requests, options["vault_id"]))
         except VarsFileError as exc:
-            raise AnsibleActionFail("path: %s: %s" % (path, exc)) from None
-        except (FileError, InvalidName, VaultError) as exc:
-            # Without the exception that it was made from: the message says all, and no more than it should.
-            raise AnsibleActionFail(str(exc)) from None
+            return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
+        except (FileError, InvalidName, OptionsError, VaultError) as exc:
+            # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause there is none.
+            return dict(result, failed=True, msg=str(exc))
         result["path"] = path
         return result
 
     def _options(self):
-        passwords = _passwords(self._task.args)
+        arguments = _decrypted(self._task.args)
+        passwords = _passwords(arguments)
         if any(isinstance(password, (list, dict)) for password in passwords):
             # The validator would make text of it.
             raise InvalidName("password: the value given is a list or a mapping: it must be text")
-        result = ArgumentSpecValidator(argument_spec(), **constraints()).validate(dict(self._task.args))
+        result = ArgumentSpecValidator(argument_spec(), **constraints()).validate(arguments)
         if result.error_messages:
             shown = {str(password) for password in passwords}
-            raise AnsibleActionFail(remove_values("; ".join(result.error_messages), shown))
+            raise OptionsError(remove_values("; ".join(result.error_messages), shown))
         return result.validated_parameters
 
     def _store(self, path, requests, vault_id):
@@ -149,6 +153,15 @@ def _diff(path, before, after, mode=None):
         text += [SECTION + ":"] + lines if lines else []
         lists.append("".join(line + "\n" for line in text))
     return {"before": lists[0], "after": lists[1], "before_header": path, "after_header": path}
+
+
+def _decrypted(value):
+    """The options, with plain text where the play has !vault: the validator of ansible-core 2.17 cannot read that."""
+    if isinstance(value, dict):
+        return {str(key): _decrypted(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_decrypted(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def _passwords(arguments):
