@@ -124,7 +124,7 @@ def database(spec, record, container):
         "status": status,
         "status_reason": reason,
         "created_at": record.created_at if record else None,
-        "image": spec.image,
+        "image": (container.declared_image if container else None) or spec.image,
         "bind_address": config.bind_address if config else spec.bind_address,
         "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
         "settings": dict(spec.settings),
