@@ -64,10 +64,10 @@ MANAGED_SETTINGS = {
     "unix_socket_directories": None,
 }
 
-_SETTING_NAME = re.compile(r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$")
+_SETTING_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 # The parts of a reference as the distribution specification has them; the registry may carry a port.
-_IMAGE = re.compile(r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$")
-_TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+_IMAGE = re.compile(r"[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,11 +218,11 @@ def _image(given):
     if version and image:
         raise ValueError("version and image exclude each other: version is a tag of the official image")
     if image:
-        if not _IMAGE.match(image):
+        if not _IMAGE.fullmatch(image):
             raise ValueError(f"image is {image!r}: an image is [registry/]repository[:tag][@digest]")
         return image
     version = str(version or DEFAULT_VERSION)
-    if not _TAG.match(version):
+    if not _TAG.fullmatch(version):
         raise ValueError(f"version is {version!r}: a version is a tag of the official image, such as 15-alpine or 17")
     return f"postgres:{version}"
 
@@ -301,7 +301,7 @@ def _memory(text):
 def _settings(settings):
     normal = {}
     for name, value in settings.items():
-        if not isinstance(name, str) or not _SETTING_NAME.match(name):
+        if not isinstance(name, str) or not _SETTING_NAME.fullmatch(name):
             raise ValueError(f"settings has {name!r}: a server parameter is written in lower case, such as work_mem")
         if name in MANAGED_SETTINGS:
             option = MANAGED_SETTINGS[name]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
@@ -22,7 +23,7 @@ def parse_size(text, option):
             f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g"
         )
     number, unit = match.groups()
-    size = int(float(number) * _FACTORS[unit.lower()])
+    size = int(Fraction(number) * _FACTORS[unit.lower()])
     if size <= 0:
         raise ValueError(f"{option} is {text!r}: a size is greater than nothing; leave the option out for no limit")
     return size

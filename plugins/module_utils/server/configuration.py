@@ -83,7 +83,7 @@ def quote(value):
 
 def parameters(text):
     """Return the parameters that a file of ours sets, by name."""
-    found = (_LINE.match(line) for line in text.splitlines())
+    found = (_LINE.match(line) for line in text.split("\n"))
     return {m.group(1): m.group(2).replace("''", "'").replace("\\\\", "\\") for m in found if m}
 
 
