@@ -92,7 +92,7 @@ attributes:
   action_group:
     description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
     support: full
-    membership: vellaric.postgres.postgres
+    membership: [vellaric.postgres.postgres]
   async:
     description: Supports being used with the C(async) keyword.
     support: none
