@@ -1,0 +1,305 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of the plan observe: a host with nothing, a database as declared, and what becomes of it step by step.
+
+Every value is right for a database that is as declared; a test names only what it is about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
+from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
+from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration, scram
+
+FIXTURES = Path(__file__).resolve().parent / "fixtures"
+
+NOW = "2026-01-15T12:00:00.000Z"
+FAR_OFF = "2027-02-01T12:00:00Z"
+USERNAME = "db_user_0123456789ab"
+PASSWORD = "correct-horse-battery"
+IDENTITY = "db-0123456789abcdef01234567"
+NAME = "app-development-postgres"
+CONF, HBA = configuration.POSTGRESQL_CONF, configuration.PG_HBA_CONF
+
+
+def fixture(path):
+    """Return the recorded answer of that path below `fixtures`."""
+    return json.loads((FIXTURES / path).read_text(encoding="utf-8"))
+
+
+def declared(**given):
+    """Return a DatabaseSpec: the options given, and credentials as role `database` passes them."""
+    parameters = {"name": "app", "environment": "development", "username": USERNAME, "password": PASSWORD}
+    return spec.from_parameters({**parameters, **given})
+
+
+def image(**given):
+    recorded = fixture("image-15-bookworm.json")
+    return facts.ImageFacts(**{**recorded, "volumes": tuple(recorded["volumes"]), **given})
+
+
+def record_of(wanted, **given):
+    known = {
+        "id": IDENTITY,
+        "name": wanted.name,
+        "environment": wanted.environment,
+        "created_at": NOW,
+        "port": wanted.port or 5432,
+        "username": wanted.username or USERNAME,
+        "initialised": True,
+        "declared": wanted.declared(),
+    }
+    return Record(**{**known, **given})
+
+
+def running(config, **given):
+    """Return the ContainerFacts of a container of ours that serves."""
+    known = {
+        "id": "c0ffee",
+        "name": NAME,
+        "status": "running",
+        "exit_code": 0,
+        "restart_count": 0,
+        "started_at": "2026-01-15T11:00:00.123456789Z",
+        "created_at": "2026-01-15T11:00:00.012345678Z",
+        "health": "healthy",
+        "oom_killed": False,
+        "ip_address": "172.17.0.2",
+        "labels": dict(config.labels) if config else {},
+        "config": config,
+    }
+    return facts.ContainerFacts(**{**known, **given})
+
+
+def foreign(**given):
+    return running(None, **given)
+
+
+@functools.lru_cache(maxsize=None)
+def verifier(password):
+    return scram.new_verifier(password)
+
+
+def server(**given):
+    known = {
+        "role": {"verifier": verifier(PASSWORD), "login": True, "privileged": False},
+        "database": {"owner": USERNAME, "public": False},
+        "superuser_has_password": False,
+        "pending_restart": (),
+        "version": "15.20",
+    }
+    return facts.ServerFacts(**{**known, **given})
+
+
+def empty(**given):
+    """Return what is observed of a database that was never there, on a host that has the image."""
+    known = {
+        "directory_exists": False,
+        "doomed": False,
+        "record": None,
+        "container": None,
+        "previous": None,
+        "image": image(),
+        "files": {},
+        "data_majors": (),
+        "half_made": False,
+        "server": None,
+        "ports_taken": {},
+        "mounted_by": (),
+        "certificate": None,
+        "now": NOW,
+    }
+    return facts.Observed(**{**known, **given})
+
+
+def texts_of(wanted, record=None, major=15):
+    rendered = configuration.render(wanted, record or record_of(wanted), major)
+    return {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in rendered.items()}
+
+
+def tls_files():
+    return {
+        "tls/ca.crt": facts.FileFacts(b"authority", 0o644, 0),
+        "tls/server.crt": facts.FileFacts(b"certificate", 0o644, 0),
+        "tls/server.key": facts.FileFacts(b"key", 0o600, 999),
+    }
+
+
+def certificate_of(wanted):
+    return {"names": list(wanted.certificate_names), "not_after": FAR_OFF}
+
+
+def settled(wanted, **given):
+    """Return what is observed of a database that is as declared and serves."""
+    record = given.pop("record", None) or record_of(wanted)
+    known = {
+        "directory_exists": True,
+        "record": record,
+        "container": running(containers.desired(wanted, record, image())),
+        "files": {**texts_of(wanted, record), **tls_files()},
+        "data_majors": (15,),
+        "half_made": True,
+        "server": server(),
+        "certificate": certificate_of(wanted),
+    }
+    return empty(**{**known, **given})
+
+
+def replaced(observed, **fields):
+    """Return what is observed where the container has another config: the fields given."""
+    config = dataclasses.replace(observed.container.config, **fields)
+    return dataclasses.replace(observed, container=dataclasses.replace(observed.container, config=config))
+
+
+def stopped(observed, **fields):
+    """Return what is observed where the container stands still."""
+    container = dataclasses.replace(observed.container, **{"status": "exited", "health": None, **fields})
+    return dataclasses.replace(observed, container=container, server=None)
+
+
+def verbs(plan):
+    return [step.verb for step in plan.steps]
+
+
+def summary(plan, verb):
+    return next(step.summary for step in plan.steps if step.verb == verb)
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A host with one database, as far as a plan can change it: what is observed, and what its server has read.
+
+    The steps change it as module `apply` changes a real one (which the integration tests show on a real engine); a
+    test breaks off between any two.
+    """
+
+    seen: object
+    loaded: dict
+
+    @classmethod
+    def of(cls, seen):
+        return cls(seen, _parameters(seen) if seen.container is not None and seen.container.running else {})
+
+    @property
+    def consistent(self):
+        """Whether the server that runs has read the files that are there."""
+        return self.loaded == _parameters(self.seen)
+
+    def perform(self, step, wanted, plan):
+        return getattr(self, "_" + step.verb)(wanted, plan)
+
+    def _with(self, **fields):
+        return dataclasses.replace(self, seen=dataclasses.replace(self.seen, **fields))
+
+    def _reserve(self, wanted, plan):
+        return self._with(directory_exists=True, record=plan.record)
+
+    _write_record = _reserve
+
+    def _pull(self, wanted, plan):
+        return self._with(image=image())
+
+    def _reset(self, wanted, plan):
+        return self._with(container=None, half_made=False, data_majors=(), server=None)
+
+    def _certificate(self, wanted, plan):
+        return self._with(certificate=certificate_of(wanted), files={**self.seen.files, **tls_files()})
+
+    def _write_files(self, wanted, plan):
+        written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in plan.files.items()}
+        return self._with(files={**self.seen.files, **written})
+
+    def _served(self, container, **fields):
+        """The server has started: it has read its files, and what it holds is in the data directory."""
+        data = {"data_majors": (15,), "half_made": True}
+        state = self.seen.server or server(role=None, database=None, superuser_has_password=True)
+        state = dataclasses.replace(fields.pop("server", state), pending_restart=())
+        host = self._with(container=container, server=state, **data, **fields)
+        return dataclasses.replace(host, loaded=_parameters(host.seen))
+
+    def _create(self, wanted, plan):
+        # A database that has served keeps its role and its data.
+        kept = {"server": server()} if plan.record.initialised else {}
+        initialised = dataclasses.replace(plan.record, initialised=True)
+        return self._served(running(plan.config), record=initialised, **kept)
+
+    _initialise = _create
+
+    def _start(self, wanted, plan):
+        container = dataclasses.replace(self.seen.container, status="running")
+        return self._served(container, server=self.seen.server or server())
+
+    def _restart(self, wanted, plan):
+        return self._served(dataclasses.replace(self.seen.container, status="running"))
+
+    def _reload(self, wanted, plan):
+        return dataclasses.replace(self, loaded=_parameters(self.seen))
+
+    def _update(self, wanted, plan):
+        config = self.seen.container.config
+        for field in ("memory", "nano_cpus"):
+            # To the engine's update, nothing is "leave as it is".
+            config = dataclasses.replace(config, **{field: getattr(plan.config, field) or getattr(config, field)})
+        config = dataclasses.replace(config, restart_policy=plan.config.restart_policy)
+        return self._with(container=dataclasses.replace(self.seen.container, config=config))
+
+    def _replace(self, wanted, plan):
+        was_running = self.seen.container.running
+        host = self._with(previous=None)
+        if was_running or wanted.state == "started":
+            return host._served(running(plan.config), server=self.seen.server or server())
+        return host._with(container=running(plan.config, status="created"))
+
+    def _remove_previous(self, wanted, plan):
+        return self._with(previous=None)
+
+    def _stop(self, wanted, plan):
+        return self._with(container=dataclasses.replace(self.seen.container, status="exited"), server=None)
+
+    def _remove(self, wanted, plan):
+        return self._with(container=None, server=None)
+
+    def _trash(self, wanted, plan):
+        return dataclasses.replace(self, seen=empty(previous=self.seen.previous, image=self.seen.image))
+
+    def _purge(self, wanted, plan):
+        return dataclasses.replace(self, seen=empty(previous=self.seen.previous, image=self.seen.image))
+
+    def _role(self, wanted, plan):
+        had = self.seen.server.role
+        known = verifier(wanted.password) if wanted.password else (had or {}).get("verifier")
+        role = {"verifier": known, "login": True, "privileged": False}
+        return self._with(server=dataclasses.replace(self.seen.server, role=role))
+
+    def _database(self, wanted, plan):
+        had = self.seen.server.database
+        database = {"owner": plan.record.username, "public": had["public"] if had else True}
+        return self._with(server=dataclasses.replace(self.seen.server, database=database))
+
+    def _restrict(self, wanted, plan):
+        database = {**self.seen.server.database, "public": False}
+        return self._with(server=dataclasses.replace(self.seen.server, database=database))
+
+    def _lock_superuser(self, wanted, plan):
+        return self._with(server=dataclasses.replace(self.seen.server, superuser_has_password=False))
+
+    def _prove_login(self, wanted, plan):
+        return self
+
+
+def _parameters(seen):
+    texts = {path: known.content.decode("utf-8") for path, known in seen.files.items() if path in (CONF, HBA)}
+    return {**configuration.parameters(texts.get(CONF, "")), HBA: texts.get(HBA)}
+
+
+def previous_of(observed):
+    """Return the container that a replacement which was cut short has left."""
+    name = layout.previous_container(NAME)
+    return dataclasses.replace(observed.container, id="decaf", name=name, status="exited")
