@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/vellaric/postgres
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
+# The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
+DEMO_NAME ?= my-database
+DEMO_ARGUMENTS ?=
+DEMO = -e database_name=$(DEMO_NAME) -e database_environment=production $(DEMO_ARGUMENTS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
@@ -16,11 +20,10 @@ help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.demo .vault-password ## Create a database on this machine and use it over TLS
-	ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml \
-	    -e database_name=my-database -e database_environment=production $(DEMO_ARGUMENTS)
+	ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO)
 
 demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo brought
-	ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO_ARGUMENTS)
+	ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
 	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
 
 test: unit lint sanity integration ## Pass all tests
