@@ -32,13 +32,14 @@ def converge(spec, seen, identity):
     config = containers.desired(spec, record, seen.image)
     texts = configuration.render(spec, record, seen.image.major)
     change = _initialise if not record.initialised else _change
-    more, pending = change(spec, seen, record, config, texts)
+    files = dict(texts)
+    more, pending = change(spec, seen, record, config, files)
     return Plan(
         steps=(*steps, *more),
         pending=pending,
         record=record,
         config=config,
-        files=texts,
+        files=files,
         before=view.before(spec, seen),
         after=view.after(spec, seen, record, config, texts),
         final=not any(step.verb == "start" for step in more),
@@ -101,7 +102,8 @@ def _recovered_record(spec, seen):
         id=seen.container.database_id,
         name=spec.name,
         environment=spec.environment,
-        created_at=seen.container.created_at[:23] + "Z",
+        # The engine leaves zeros at the end of a fraction out.
+        created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
         port=seen.container.config.port,
         username=username,
         # Data that is there is never taken for half-made.
@@ -160,7 +162,10 @@ def _initialise(spec, seen, record, config, texts):
 
 
 def _change(spec, seen, record, config, texts):
-    """A database that has served: bring it to its declaration at the least cost."""
+    """A database that has served: bring it to its declaration at the least cost.
+
+    texts: the managed files; one that is not to be written yet is taken out.
+    """
     _refuse_other_data(spec, seen)
     steps, pending = [], []
 
@@ -180,7 +185,8 @@ def _change(spec, seen, record, config, texts):
     restart = _restart(spec, seen, texts) if running and not replaces else None
     if restart is not None and not allowed(restart):
         # Written now, it would take effect at the next restart, whatever that is for.
-        differing = [path for path in differing if path != configuration.POSTGRESQL_CONF]
+        del texts[configuration.POSTGRESQL_CONF]
+        differing = [path for path in differing if path in texts]
         restart = None
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))

@@ -16,7 +16,9 @@ PATH = "/srv/databases/app-development-postgres/database.json"
 
 
 def test_a_record_survives_being_written_and_read():
-    record = builders.record_of(builders.declared(memory="1g", settings={"work_mem": "8MB"}, trusted_sources=["10.0.0.0/8"]))
+    record = builders.record_of(
+        builders.declared(memory="1g", settings={"work_mem": "8MB"}, trusted_sources=["10.0.0.0/8"])
+    )
     assert records.from_json(records.to_json(record), PATH) == record
     assert record.container == "app-development-postgres"
 

@@ -31,7 +31,9 @@ def test_what_is_not_declared_has_its_default():
     assert (plain.trusted_sources, plain.settings, plain.partial, plain.purge) == (None, {}, False, False)
 
 
-@pytest.mark.parametrize(("environment", "protected"), [("production", True), ("staging", False), ("development", False)])
+@pytest.mark.parametrize(
+    ("environment", "protected"), [("production", True), ("staging", False), ("development", False)]
+)
 def test_production_is_protected_unless_declared_otherwise(environment, protected):
     assert parse(environment=environment).protected is protected
     assert parse(environment=environment, deletion_protection=True).protected is True

@@ -60,13 +60,16 @@ def test_a_size_of_many_digits_is_no_traceback():
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(2 << 30, "2g"), (3 << 29, "1536m"), (1000, "1000b"), (1 << 40, "1t"), (5 << 10, "5k"), (None, None)]
+    ("size", "text"),
+    [(2 << 30, "2g"), (3 << 29, "1536m"), (1000, "1000b"), (1 << 40, "1t"), (5 << 10, "5k"), (None, None)],
 )
 def test_sizes_are_written_in_the_largest_whole_unit(size, text):
     assert units.format_size(size) == text
 
 
-@pytest.mark.parametrize(("text", "nano"), [("1.5", 1500000000), (2, 2000000000), ("0.01", 10000000), (" 1 ", 1000000000)])
+@pytest.mark.parametrize(
+    ("text", "nano"), [("1.5", 1500000000), (2, 2000000000), ("0.01", 10000000), (" 1 ", 1000000000)]
+)
 def test_cpus_accepted(text, nano):
     assert units.parse_cpus(text, "cpus") == nano
 

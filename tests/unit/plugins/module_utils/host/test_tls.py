@@ -150,7 +150,9 @@ def test_the_names_that_a_database_asks_for_are_those_described(authority):
         assert tls.describe(issued[0])["names"] == list(wanted.certificate_names)
 
 
-@pytest.mark.parametrize("pem", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "pem", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 def test_what_is_no_certificate_is_described_as_nothing(pem):
     assert tls.describe(pem) is None
 

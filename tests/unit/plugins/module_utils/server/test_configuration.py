@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 # What spec lets through: anything but control characters.
 VALUES = st.text(st.characters(min_codepoint=32, blacklist_categories=("Cs",)), max_size=30)
-SETTINGS = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,9}(\.[a-z_][a-z0-9_]{0,9})?", fullmatch=True), VALUES, max_size=4)
+SETTINGS = st.dictionaries(
+    st.from_regex(r"[a-z_][a-z0-9_]{0,9}(\.[a-z_][a-z0-9_]{0,9})?", fullmatch=True), VALUES, max_size=4
+)
 
 
 def conf(major=15, **settings):
@@ -34,7 +36,13 @@ def test_a_quoted_value_is_one_line_that_reads_back(value):
 
 @pytest.mark.parametrize(
     ("value", "quoted"),
-    [("8MB", "'8MB'"), ("it's", "'it''s'"), ("a\\b", "'a\\\\b'"), ("", "''"), ('"$user", public', "'\"$user\", public'")],
+    [
+        ("8MB", "'8MB'"),
+        ("it's", "'it''s'"),
+        ("a\\b", "'a\\\\b'"),
+        ("", "''"),
+        ('"$user", public', "'\"$user\", public'"),
+    ],
 )
 def test_quoting_is_that_of_a_configuration_file(value, quoted):
     # https://www.postgresql.org/docs/current/config-setting.html: quotes are doubled, a backslash escapes
@@ -114,7 +122,9 @@ def test_comments_and_what_others_wrote_are_no_parameters():
     assert configuration.parameters("# work_mem = '1MB'\nwork_mem=1MB\ninclude 'x'\n\n jit = 'on'\n") == {}
 
 
-@pytest.mark.parametrize(("sslmode", "kind"), [("disable", "host"), ("prefer", "host"), ("require", "hostssl"), ("verify-full", "hostssl")])
+@pytest.mark.parametrize(
+    ("sslmode", "kind"), [("disable", "host"), ("prefer", "host"), ("require", "hostssl"), ("verify-full", "hostssl")]
+)
 def test_tls_is_insisted_on_where_clients_are_told_to_require_it(sslmode, kind):
     lines = access(sslmode=sslmode, trusted_sources=["10.0.0.0/8"])
     assert lines[-1] == f'{kind} "app" "{builders.USERNAME}" 10.0.0.0/8 scram-sha-256'
@@ -134,7 +144,11 @@ def test_everybody_else_proves_a_password():
 
 def test_trusted_sources_become_lines_in_their_order():
     sources = ["192.0.2.0/24", "10.0.0.1", "2001:db8::/32"]
-    assert [line.split()[3] for line in access(trusted_sources=sources)[2:]] == ["192.0.2.0/24", "10.0.0.1/32", "2001:db8::/32"]
+    assert [line.split()[3] for line in access(trusted_sources=sources)[2:]] == [
+        "192.0.2.0/24",
+        "10.0.0.1/32",
+        "2001:db8::/32",
+    ]
     assert [line.split()[3] for line in access()[2:]] == ["0.0.0.0/0", "::/0"]
     # Declared as none: nobody from outside, where undeclared means everybody.
     assert [line.split()[3] for line in access(trusted_sources=[])[1:]] == ["samehost"]

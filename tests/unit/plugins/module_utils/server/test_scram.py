@@ -74,7 +74,9 @@ def test_iterations_are_those_of_the_verifier():
     assert scram.matches("correct-horse-battery", verifier)
 
 
-@pytest.mark.parametrize("stored", [None, "", "md5" + "0" * 32, "correct-horse-battery", "SCRAM-SHA-256$4096:x", RECORDED[:-5] + "AAAA="])
+@pytest.mark.parametrize(
+    "stored", [None, "", "md5" + "0" * 32, "correct-horse-battery", "SCRAM-SHA-256$4096:x", RECORDED[:-5] + "AAAA="]
+)
 def test_what_is_no_verifier_matches_nothing(stored):
     assert not scram.matches("correct-horse-battery", stored)
     assert not scram.matches("not-a-real-password", stored)

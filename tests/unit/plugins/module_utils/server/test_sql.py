@@ -19,7 +19,7 @@ def test_quoting_leaves_no_quote_open(text):
     for quoted, mark in ((sql.identifier(text), '"'), (sql.literal(text), "'")):
         assert quoted[0] == quoted[-1] == mark
         inner = quoted[1:-1]
-        assert inner.replace(mark * 2, "") .count(mark) == 0
+        assert inner.replace(mark * 2, "").count(mark) == 0
         assert inner.replace(mark * 2, mark) == text
 
 
@@ -37,7 +37,7 @@ def test_without_a_verifier_the_password_is_left():
 
 def test_names_are_quoted_also_within_the_statement_that_is_made():
     text = sql.ensure_role("o'ne\"x", None)
-    assert 'SELECT \'CREATE ROLE "o\'\'ne""x"\' WHERE' in text
+    assert "SELECT 'CREATE ROLE \"o''ne\"\"x\"' WHERE" in text
     text = sql.ensure_database("my-database", "o'ne")
     assert "SELECT 'CREATE DATABASE \"my-database\" OWNER \"o''ne\"' WHERE" in text
     assert 'ALTER DATABASE "my-database" OWNER TO "o\'ne";' in text
@@ -60,7 +60,11 @@ def test_newer_versions_closed_the_schema_themselves(major):
 
 
 def test_statements_that_hold_a_verifier_go_into_no_log():
-    for parameter in ("log_statement TO 'none'", "log_min_duration_statement TO -1", "log_min_error_statement TO 'panic'"):
+    for parameter in (
+        "log_statement TO 'none'",
+        "log_min_duration_statement TO -1",
+        "log_min_error_statement TO 'panic'",
+    ):
         assert f"SET {parameter}" in sql.UNLOGGED
 
 
