@@ -42,7 +42,8 @@ def converge(spec, seen, identity):
         files=files,
         before=view.before(spec, seen),
         after=view.after(spec, seen, record, config, texts),
-        final=not any(step.verb == "start" for step in more),
+        # A server that could not be asked yet may need more than this.
+        final=seen.server is not None or not record.initialised or not (steps or more),
     )
 
 

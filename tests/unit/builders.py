@@ -29,9 +29,14 @@ NAME = "app-development-postgres"
 CONF, HBA = configuration.POSTGRESQL_CONF, configuration.PG_HBA_CONF
 
 
+@functools.lru_cache(maxsize=None)
+def _text(path):
+    return (FIXTURES / path).read_text(encoding="utf-8")
+
+
 def fixture(path):
     """Return the recorded answer of that path below `fixtures`."""
-    return json.loads((FIXTURES / path).read_text(encoding="utf-8"))
+    return json.loads(_text(path))
 
 
 def declared(**given):
@@ -84,7 +89,8 @@ def foreign(**given):
 
 @functools.lru_cache(maxsize=None)
 def verifier(password):
-    return scram.new_verifier(password)
+    # One iteration: the plan compares it for each of many examples.
+    return scram._verifier(password, b"salt of the test", 1)
 
 
 def server(**given):
@@ -174,18 +180,22 @@ def summary(plan, verb):
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """A host with one database, as far as a plan can change it: what is observed, and what its server has read.
+    """A host with one database, as far as a plan can change it.
 
-    The steps change it as module `apply` changes a real one (which the integration tests show on a real engine); a
-    test breaks off between any two.
+    seen: what is observed of it; server: what is in its data, which is observed where it runs; loaded: what its server
+    has read. The steps change it as module `apply` changes a real one (the integration tests show that they do, on a
+    real engine); a test breaks off between any two.
     """
 
     seen: object
+    server: object
     loaded: dict
 
     @classmethod
     def of(cls, seen):
-        return cls(seen, _parameters(seen) if seen.container is not None and seen.container.running else {})
+        blank = server(role=None, database=None, superuser_has_password=True)
+        runs = seen.container is not None and seen.container.running
+        return cls(seen, seen.server or (server() if seen.data_majors else blank), _parameters(seen) if runs else {})
 
     @property
     def consistent(self):
@@ -196,7 +206,16 @@ class Host:
         return getattr(self, "_" + step.verb)(wanted, plan)
 
     def _with(self, **fields):
-        return dataclasses.replace(self, seen=dataclasses.replace(self.seen, **fields))
+        truth = dataclasses.replace(self.server, **fields.pop("server", {}))
+        seen = dataclasses.replace(self.seen, **fields)
+        asked = seen.container is not None and seen.container.running and seen.record and seen.record.initialised
+        return Host(dataclasses.replace(seen, server=truth if asked else None), truth, self.loaded)
+
+    def _started(self, container, **fields):
+        host = self._with(
+            container=container, data_majors=(15,), half_made=True, server={"pending_restart": ()}, **fields
+        )
+        return dataclasses.replace(host, loaded=_parameters(host.seen))
 
     def _reserve(self, wanted, plan):
         return self._with(directory_exists=True, record=plan.record)
@@ -207,7 +226,8 @@ class Host:
         return self._with(image=image())
 
     def _reset(self, wanted, plan):
-        return self._with(container=None, half_made=False, data_majors=(), server=None)
+        blank = {"role": None, "database": None, "superuser_has_password": True}
+        return self._with(container=None, half_made=False, data_majors=(), server=blank)
 
     def _certificate(self, wanted, plan):
         return self._with(certificate=certificate_of(wanted), files={**self.seen.files, **tls_files()})
@@ -216,28 +236,15 @@ class Host:
         written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in plan.files.items()}
         return self._with(files={**self.seen.files, **written})
 
-    def _served(self, container, **fields):
-        """The server has started: it has read its files, and what it holds is in the data directory."""
-        data = {"data_majors": (15,), "half_made": True}
-        state = self.seen.server or server(role=None, database=None, superuser_has_password=True)
-        state = dataclasses.replace(fields.pop("server", state), pending_restart=())
-        host = self._with(container=container, server=state, **data, **fields)
-        return dataclasses.replace(host, loaded=_parameters(host.seen))
-
     def _create(self, wanted, plan):
-        # A database that has served keeps its role and its data.
-        kept = {"server": server()} if plan.record.initialised else {}
-        initialised = dataclasses.replace(plan.record, initialised=True)
-        return self._served(running(plan.config), record=initialised, **kept)
+        return self._started(running(plan.config), record=dataclasses.replace(plan.record, initialised=True))
 
     _initialise = _create
 
     def _start(self, wanted, plan):
-        container = dataclasses.replace(self.seen.container, status="running")
-        return self._served(container, server=self.seen.server or server())
+        return self._started(dataclasses.replace(self.seen.container, status="running"))
 
-    def _restart(self, wanted, plan):
-        return self._served(dataclasses.replace(self.seen.container, status="running"))
+    _restart = _start
 
     def _reload(self, wanted, plan):
         return dataclasses.replace(self, loaded=_parameters(self.seen))
@@ -251,44 +258,38 @@ class Host:
         return self._with(container=dataclasses.replace(self.seen.container, config=config))
 
     def _replace(self, wanted, plan):
-        was_running = self.seen.container.running
-        host = self._with(previous=None)
-        if was_running or wanted.state == "started":
-            return host._served(running(plan.config), server=self.seen.server or server())
-        return host._with(container=running(plan.config, status="created"))
+        if self.seen.container.active or wanted.state == "started":
+            return self._started(running(plan.config), previous=None)
+        return self._with(container=running(plan.config, status="created"), previous=None)
 
     def _remove_previous(self, wanted, plan):
         return self._with(previous=None)
 
     def _stop(self, wanted, plan):
-        return self._with(container=dataclasses.replace(self.seen.container, status="exited"), server=None)
+        return self._with(container=dataclasses.replace(self.seen.container, status="exited"))
 
     def _remove(self, wanted, plan):
-        return self._with(container=None, server=None)
+        return self._with(container=None)
 
     def _trash(self, wanted, plan):
-        return dataclasses.replace(self, seen=empty(previous=self.seen.previous, image=self.seen.image))
+        return Host.of(empty(previous=self.seen.previous, image=self.seen.image))
 
-    def _purge(self, wanted, plan):
-        return dataclasses.replace(self, seen=empty(previous=self.seen.previous, image=self.seen.image))
+    _purge = _trash
 
     def _role(self, wanted, plan):
-        had = self.seen.server.role
-        known = verifier(wanted.password) if wanted.password else (had or {}).get("verifier")
-        role = {"verifier": known, "login": True, "privileged": False}
-        return self._with(server=dataclasses.replace(self.seen.server, role=role))
+        had = self.server.role or {}
+        known = verifier(wanted.password) if wanted.password else had.get("verifier")
+        return self._with(server={"role": {"verifier": known, "login": True, "privileged": False}})
 
     def _database(self, wanted, plan):
-        had = self.seen.server.database
-        database = {"owner": plan.record.username, "public": had["public"] if had else True}
-        return self._with(server=dataclasses.replace(self.seen.server, database=database))
+        public = self.server.database["public"] if self.server.database else True
+        return self._with(server={"database": {"owner": plan.record.username, "public": public}})
 
     def _restrict(self, wanted, plan):
-        database = {**self.seen.server.database, "public": False}
-        return self._with(server=dataclasses.replace(self.seen.server, database=database))
+        return self._with(server={"database": {**self.server.database, "public": False}})
 
     def _lock_superuser(self, wanted, plan):
-        return self._with(server=dataclasses.replace(self.seen.server, superuser_has_password=False))
+        return self._with(server={"superuser_has_password": False})
 
     def _prove_login(self, wanted, plan):
         return self

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A database that is to be there: created, begun again after a first start cut short, changed at the least cost."""
 
 from __future__ import annotations
-
-"""A database that is to be there: created, begun again after a first start cut short, changed at the least cost."""
 
 import dataclasses
 

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Foreign containers, stopping, restarting and deleting; what is there and as declared."""
 
 from __future__ import annotations
-
-"""Foreign containers, stopping, restarting and deleting; what is there and as declared."""
 
 import dataclasses
 
