@@ -292,10 +292,12 @@ def test_hardened_over_the_parent_directory(container, volume, owner):
 
 
 def test_from_18_on_refuses_data_of_an_older_layout(container, volume):
-    if major_of(container) < 18:
-        pytest.skip("before 18 the official image does not look")
     docker("run", "--rm", "--entrypoint=sh", "--volume={}:/mnt".format(volume), container.image, "-c",
            "mkdir /mnt/data; echo 15 > /mnt/data/PG_VERSION")
     container.create("--volume={}:/var/lib/postgresql".format(volume)).start()
-    assert container.wait_end() == 1
-    assert "/var/lib/postgresql/data" in container.logs()
+    if major_of(container) < 18:
+        # Its own volume lies over the old data: it does not see them.
+        container.wait_ready()
+    else:
+        assert container.wait_end() == 1
+        assert "/var/lib/postgresql/data" in container.logs()
