@@ -76,7 +76,7 @@ class Fork:
 
     def __init__(self, module, arguments_file):
         main = importlib.import_module(MODULES + module).main
-        self._outputs = [tempfile.TemporaryFile("w+") for _ in range(2)]
+        self._outputs = [tempfile.TemporaryFile("w+") for turn in range(2)]
         self.pid = os.fork()
         if self.pid == 0:
             self._run(main, ["module", arguments_file])

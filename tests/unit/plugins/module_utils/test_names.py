@@ -92,11 +92,11 @@ def test_base_domains_refused(domain):
 
 
 def test_generated_values_follow_the_rules():
-    for _ in range(200):
+    for turn in range(200):
         assert re.fullmatch(r"db-[0-9a-f]{24}", names.new_id())
         assert re.fullmatch(r"db_user_[0-9a-f]{12}", names.check_username(names.new_username()))
         assert re.fullmatch(r"[A-Za-z0-9]{24}", names.check_password(names.new_password()))
-    assert len({names.new_password() for _ in range(1000)}) == 1000
+    assert len({names.new_password() for turn in range(1000)}) == 1000
 
 
 def test_connection_url():
