@@ -491,8 +491,8 @@ def test_before_the_old_container_was_removed():
 
 SERVERS = [
     ({"role": None}, ["role", "prove_login"]),
-    ({"role": {"verifier": "", "login": False, "privileged": False}}, ["role", "prove_login"]),
-    ({"role": {"verifier": "", "login": True, "privileged": True}}, ["role", "prove_login"]),
+    ({"role": {**builders.server().role, "login": False}}, ["role", "prove_login"]),
+    ({"role": {**builders.server().role, "privileged": True}}, ["role", "prove_login"]),
     ({"role": {"verifier": None, "login": True, "privileged": False}}, ["role", "prove_login"]),
     (
         {"role": {"verifier": builders.verifier("another-password"), "login": True, "privileged": False}},

@@ -137,8 +137,8 @@ def test_the_superuser_comes_in_by_the_socket_only():
 
 
 def test_everybody_else_proves_a_password():
-    for given in ({}, {"trusted_sources": ["10.0.0.0/8"]}, {"sslmode": "require"}):
-        lines = access(**given)[1:]
+    for declared in ({}, {"trusted_sources": ["10.0.0.0/8"]}, {"sslmode": "require"}):
+        lines = access(**declared)[1:]
         assert all(line.endswith(" scram-sha-256") and f'"app" "{builders.USERNAME}"' in line for line in lines)
 
 
