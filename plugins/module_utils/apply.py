@@ -140,10 +140,7 @@ def _replace(work):
     engine, previous = work.engine, layout.previous_container(work.name)
     ran = work.seen.container.active
     engine.stop(work.name, containers.STOP_TIMEOUT)
-    if work.seen.previous is None:
-        engine.rename(work.name, previous)
-    else:
-        engine.remove(work.name)
+    engine.rename(work.name, previous)
     try:
         _create_container(work, work.name, work.plan.config)
         if ran or work.spec.state == "started":
@@ -154,6 +151,16 @@ def _replace(work):
         engine.rename(previous, work.name)
         _put_back(work, engine.start if ran else None, "The new container did not serve, so the old one", error)
     engine.remove(previous)
+
+
+def _put_back_previous(work):
+    """Undo a replacement that was cut short: its old container comes back, the new one goes."""
+    previous = layout.previous_container(work.name)
+    work.engine.remove(work.name)
+    work.engine.rename(previous, work.name)
+    if work.spec.state == "started":
+        work.engine.start(work.name)
+        _wait(work)
 
 
 def _put_back(work, start, what, error):
@@ -269,6 +276,7 @@ _VERBS = {
     "pull": _pull,
     "purge": _purge,
     "reload": _reload,
+    "put_back": _put_back_previous,
     "remove": _remove,
     "remove_previous": _remove_previous,
     "replace": _replace,

@@ -42,9 +42,24 @@ def converge(spec, seen, identity):
         files=files,
         before=view.before(spec, seen),
         after=view.after(spec, seen, record, config, texts),
-        # A server that could not be asked yet may need more than this.
-        final=seen.server is not None or not record.initialised or not (steps or more),
+        final=_is_final(seen, record, texts, [*steps, *more]),
     )
+
+
+def _is_final(seen, record, texts, steps):
+    """Say whether nothing can come to light that needs more than these steps.
+
+    A server that could not be asked may need more. So may one that reads parameters which the image does not know to
+    need a restart: those of extensions, and those of files that an earlier run wrote.
+    """
+    if not record.initialised or not steps:
+        return True
+    if seen.server is None or seen.unread:
+        return False
+    current = seen.files.get(configuration.POSTGRESQL_CONF)
+    before = current.content.decode("utf-8", "replace") if current else ""
+    changed = configuration.changed_parameters(before, texts[configuration.POSTGRESQL_CONF])
+    return all(name in seen.image.parameters for name in changed)
 
 
 def _fetch_image(spec, seen, record, steps):
@@ -90,6 +105,7 @@ def _record(spec, seen, identity):
         username=username,
         initialised=old.initialised if old else False,
         declared=spec.declared(),
+        libc=(old.libc if old and old.initialised else None) or (seen.image.libc if seen.image else None),
     )
 
 
@@ -176,6 +192,11 @@ def _change(spec, seen, record, config, texts):
         pending.append(step)
         return False
 
+    if seen.previous is not None:
+        if seen.server is None:
+            # A replacement was cut short, and nothing says that the new container ever served.
+            return [Step("put_back", f"put back container {spec.container}, whose replacement was cut short")], ()
+        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
     running = seen.container is not None and seen.container.running
     certificate = _certificate_reason(spec, seen)
     if certificate:
@@ -199,7 +220,7 @@ def _change(spec, seen, record, config, texts):
             steps.append(Step("update", f"change {view.field_changes(in_place, seen.container.config, config)}"))
     if restart is not None:
         steps.append(restart)
-    elif running and not replaces and (differing or certificate):
+    elif running and not replaces and (differing or certificate or seen.unread):
         steps.append(Step("reload", "let the server read its configuration again"))
     if not running and not replaces and (spec.state == "started" or seen.container is None):
         steps.append(
@@ -207,8 +228,6 @@ def _change(spec, seen, record, config, texts):
             if seen.container is not None
             else Step("create", f"create container {spec.container} on the data that is there")
         )
-    if seen.previous is not None and not replaces:
-        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
     return steps + _server_steps(spec, seen, record), tuple(pending)
 
 
@@ -224,6 +243,13 @@ def _refuse_other_data(spec, seen):
             f"Image {spec.image} is PostgreSQL {seen.image.major}, the data of {spec.container} is PostgreSQL {major}."
             f" Nothing was changed: declare an image of version {major}; to move to another major version, dump the"
             " database and restore it into a new one"
+        )
+    known = seen.record.libc if seen.record else None
+    if known is not None and known != seen.image.libc:
+        raise Refused(
+            f"Image {spec.image} has {seen.image.libc}, the data of {spec.container} was made under {known}, which sorts"
+            " text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C library; to"
+            " move to another one, dump the database and restore it into a new one"
         )
 
 

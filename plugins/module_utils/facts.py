@@ -90,13 +90,17 @@ class ContainerFacts:
 
 @dataclasses.dataclass(frozen=True)
 class ServerFacts:
-    """What the running server says of itself and of the application's role and database."""
+    """What the running server says of itself and of the application's role and database.
+
+    loaded_at: when it last read its configuration, in seconds since 1970.
+    """
 
     role: dict | None
     database: dict | None
     superuser_has_password: bool
     pending_restart: tuple
     version: str
+    loaded_at: float = float("inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +108,7 @@ class FileFacts:
     content: bytes
     mode: int
     uid: int
+    written_at: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +119,7 @@ class Observed:
     data_majors: major versions that have a data directory; half_made: whether there is anything in one; files: the managed files by path below the directory;
     server: None where it does not run or is not initialised; ports_taken: by others than this database, and by what;
     mounted_by: other containers that mount the data directory; image: what the container is to run, None where it is
-    not on the host; settings_error, server_error: what stands against the declared settings, or kept the server from
+    not on the host; unread: whether managed files were written after the server last read them; settings_error, server_error: what stands against the declared settings, or kept the server from
     answering; now: ISO 8601, UTC.
     """
 
@@ -132,5 +137,6 @@ class Observed:
     mounted_by: tuple
     certificate: dict | None
     now: str
+    unread: bool = False
     settings_error: str | None = None
     server_error: str | None = None

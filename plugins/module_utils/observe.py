@@ -106,6 +106,7 @@ def observe_database(engine, host, spec, check_mode=False):
         ports_taken=others,
         mounted_by=_mounted_by(host.listed, spec),
         certificate=_certificate(managed, host.authority),
+        unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=utc_now(),
         settings_error=_settings_error(engine, spec, image, managed),
     )
@@ -173,11 +174,11 @@ def _settings_error(engine, spec, image, managed):
 
 
 def _certificate(managed, authority):
-    """Describe the server's certificate; None where it, its key or the authority's current certificate is missing."""
+    """Describe the server's certificate; None where something is missing, or does not belong to the rest."""
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
     if certificate is None or key is None or known_authority is None or known_authority.content != authority:
         return None
-    return tls.describe(certificate.content)
+    return tls.describe(certificate.content, key.content, authority)
 
 
 def _mounted_by(listed, spec):

@@ -60,6 +60,11 @@ def _lifecycle(spec, seen):
     if seen.container is None:
         what = "its container is missing" if seen.record else "there is no such database"
         raise Refused(f"{spec.container} cannot be {spec.state}: {what}. Create it with state: started")
+    if seen.record is not None and not seen.record.initialised and spec.state == "restarted":
+        raise Refused(
+            f"{spec.container} cannot be restarted: its first start has not been completed. Run the task that creates it"
+            " again"
+        )
     before = {"status": view.status_word(seen.container)}
     if spec.state == "stopped":
         steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.active else ()

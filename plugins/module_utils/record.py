@@ -21,6 +21,7 @@ class Record:
     initialised: set when the server has been ready for the first time, before anybody can log in. Until then the data
     directory holds nothing of value and may be made anew; from then on it is never emptied.
     declared: what was declared last, in the spelling of the options.
+    libc: the C library that the data was made under; it decides how text sorts, and so the order of indexes.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Record:
     username: str | None
     initialised: bool
     declared: dict
+    libc: str | None = None
 
     @property
     def container(self):

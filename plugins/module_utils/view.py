@@ -93,7 +93,7 @@ def changed_options(old, new):
     """Return the names of what a new record declares differently."""
     names = {*old.declared, *new.declared}
     changed = sorted(name for name in names if old.declared.get(name) != new.declared.get(name))
-    return changed + [name for name in ("username", "initialised") if getattr(old, name) != getattr(new, name)]
+    return changed + [name for name in ("username", "initialised", "libc") if getattr(old, name) != getattr(new, name)]
 
 
 def status_word(container):

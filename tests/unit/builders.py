@@ -60,6 +60,7 @@ def record_of(wanted, **given):
         "username": wanted.username or USERNAME,
         "initialised": True,
         "declared": wanted.declared(),
+        "libc": image().libc,
     }
     return Record(**{**known, **given})
 
@@ -208,14 +209,22 @@ class Host:
     def _with(self, **fields):
         truth = dataclasses.replace(self.server, **fields.pop("server", {}))
         seen = dataclasses.replace(self.seen, **fields)
-        asked = seen.container is not None and seen.container.running and seen.record and seen.record.initialised
-        return Host(dataclasses.replace(seen, server=truth if asked else None), truth, self.loaded)
+        return Host(seen, truth, self.loaded)._asked()
+
+    def _asked(self):
+        """Let the server that runs be asked, also for whether it has read the files that are there."""
+        seen = self.seen
+        asks = seen.container is not None and seen.container.running and seen.record and seen.record.initialised
+        unread = bool(asks and not self.consistent)
+        return dataclasses.replace(
+            self, seen=dataclasses.replace(seen, server=self.server if asks else None, unread=unread)
+        )
 
     def _started(self, container, **fields):
         host = self._with(
             container=container, data_majors=(15,), half_made=True, server={"pending_restart": ()}, **fields
         )
-        return dataclasses.replace(host, loaded=_parameters(host.seen))
+        return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
 
     def _reserve(self, wanted, plan):
         return self._with(directory_exists=True, record=plan.record)
@@ -247,7 +256,7 @@ class Host:
     _restart = _start
 
     def _reload(self, wanted, plan):
-        return dataclasses.replace(self, loaded=_parameters(self.seen))
+        return dataclasses.replace(self, loaded=_parameters(self.seen))._asked()
 
     def _update(self, wanted, plan):
         config = self.seen.container.config
@@ -261,6 +270,9 @@ class Host:
         if self.seen.container.active or wanted.state == "started":
             return self._started(running(plan.config), previous=None)
         return self._with(container=running(plan.config, status="created"), previous=None)
+
+    def _put_back(self, wanted, plan):
+        return self._started(dataclasses.replace(self.seen.previous, name=NAME, status="running"), previous=None)
 
     def _remove_previous(self, wanted, plan):
         return self._with(previous=None)

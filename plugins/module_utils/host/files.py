@@ -19,7 +19,7 @@ def read(path):
     try:
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
-            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid)
+            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid, status.st_mtime)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -67,10 +67,21 @@ def synchronise(directory):
 def make_directory(path, mode, uid=-1, gid=-1):
     """Make a directory, with its parents, and give it its mode and owner whatever the umask."""
     with _errors("make directory", path):
-        os.makedirs(path, mode=0o755, exist_ok=True)
+        _make_parents(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
         os.chmod(path, mode)
         if (uid, gid) != (-1, -1):
             os.chown(path, uid, gid)
+
+
+def _make_parents(path):
+    """Make the directories above one, open to all as the system's own are, whatever the umask."""
+    if not os.path.isdir(path):
+        _make_parents(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+            os.chmod(path, 0o755)
 
 
 def move(source, target):

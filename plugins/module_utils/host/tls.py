@@ -14,6 +14,7 @@ from . import files
 
 try:
     from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -97,13 +98,24 @@ def server_certificate(authority_pems, subject, alternative_names):
     return _pem(certificate), _key_pem(key)
 
 
-def describe(certificate_pem):
-    """Return the alternative names and the end (ISO 8601, UTC) of a certificate, or None where it is not one."""
+def describe(certificate_pem, key_pem, authority_pem):
+    """Return the alternative names and the end (ISO 8601, UTC) of a certificate.
+
+    None where it is not one, is not that of the key, or was not signed by the authority: a run that was cut short may
+    leave any mixture of old and new files.
+    """
     _check_library()
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
+        key = serialization.load_pem_private_key(key_pem, password=None)
+        issuer = x509.load_pem_x509_certificate(authority_pem)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+        if certificate.public_key().public_numbers() != key.public_key().public_numbers():
+            return None
+        issuer.public_key().verify(
+            certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(certificate.signature_hash_algorithm)
+        )
+    except (ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
         return None
     # not_valid_after_utc came with cryptography 42; Debian 12 has 38.
     end = getattr(certificate, "not_valid_after_utc", None) or certificate.not_valid_after

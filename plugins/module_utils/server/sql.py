@@ -9,10 +9,13 @@ import json
 
 from ..facts import ServerFacts
 
-# What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed.
-UNLOGGED = (
-    "SET log_statement TO 'none'; SET log_min_duration_statement TO -1; SET log_min_error_statement TO 'panic';"
-)
+# What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed. Versions and
+# extensions differ in what they have of these.
+UNLOGGED = """SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
+  ('log_statement', 'none'), ('log_duration', 'off'), ('log_min_duration_statement', '-1'),
+  ('log_min_duration_sample', '-1'), ('log_transaction_sample_rate', '0'), ('log_min_error_statement', 'panic'),
+  ('auto_explain.log_min_duration', '-1'), ('pg_stat_statements.track_utility', 'off')) AS unlogged(name, value)
+  USING (name);"""
 
 # The role that initdb made has this oid, whatever its name (src/include/catalog/pg_authid.dat).
 BOOTSTRAP_SUPERUSER_OID = 10
@@ -42,7 +45,8 @@ def observe(database, username):
       'owner', pg_get_userbyid(datdba),
       'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
     FROM pg_database WHERE datname = {literal(database)}),
-  'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart)
+  'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
+  'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
 """
 
@@ -55,6 +59,7 @@ def parse(line):
         superuser_has_password=bool(answer["superuser_has_password"]),
         pending_restart=tuple(answer["pending_restart"]),
         version=answer["version"],
+        loaded_at=float(answer["loaded_at"]),
     )
 
 
@@ -79,14 +84,14 @@ def ensure_database(database, username):
 
 
 def restrict_database(database, username, major):
-    """Let nobody in but the owner."""
+    """Let nobody in but the owner. The database comes last: what is observed of it then says that all is done."""
     statements = f"REVOKE ALL ON DATABASE {identifier(database)} FROM PUBLIC;\n"
     if major < PUBLIC_SCHEMA_CLOSED_SINCE:
-        statements += (
+        statements = (
             f"\\connect {identifier(database)}\n"
             f"ALTER SCHEMA public OWNER TO {identifier(username)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;\n"
             "\\connect postgres\n"
-        )
+        ) + statements
     return statements
 
 

@@ -295,13 +295,14 @@ def cut_short(**given):
 
 def test_before_the_new_container_was_made():
     planned = plan(builders.declared(), cut_short(container=None, server=None))
-    assert builders.verbs(planned) == ["create", "remove_previous"]
+    assert builders.verbs(planned) == ["put_back"]
+    assert not planned.final
 
 
 def test_before_the_new_container_was_started():
     seen = cut_short()
     planned = plan(builders.declared(), builders.stopped(seen, status="created"))
-    assert builders.verbs(planned) == ["start", "remove_previous"]
+    assert builders.verbs(planned) == ["put_back"]
 
 
 def test_before_the_old_container_was_removed():

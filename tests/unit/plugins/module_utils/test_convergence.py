@@ -153,9 +153,6 @@ def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, ol
             assert finished.seen == straight.seen
 
 
-@pytest.mark.xfail(
-    strict=True, reason="nobody observes what the server has read: cut short before `reload`, it never is"
-)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_after_a_run_that_was_cut_short_the_server_has_read_its_files(situation, old, new):
     wanted = builders.declared(**new)

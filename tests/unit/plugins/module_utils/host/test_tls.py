@@ -136,8 +136,8 @@ def test_serial_numbers_and_keys_are_new_each_time(authority, server):
     assert certificate(again[0]).serial_number != certificate(server[0]).serial_number
 
 
-def test_a_certificate_is_described_by_its_names_and_end(server):
-    described = tls.describe(server[0])
+def test_a_certificate_is_described_by_its_names_and_end(authority, server):
+    described = tls.describe(*server, authority[0])
     assert described["names"] == sorted(NAMES)
     assert described["not_after"] == _not_after(server[0]) + "Z"
 
@@ -147,18 +147,28 @@ def test_the_names_that_a_database_asks_for_are_those_described(authority):
     for given in ({}, {"bind_address": "::1"}, {"bind_address": "0.0.0.0", "base_domain": "Example.com"}):
         wanted = builders.declared(**given)
         issued = tls.server_certificate(authority, wanted.container, wanted.certificate_names)
-        assert tls.describe(issued[0])["names"] == list(wanted.certificate_names)
+        assert tls.describe(*issued, authority[0])["names"] == list(wanted.certificate_names)
 
 
 @pytest.mark.parametrize(
     "pem", [b"", b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_what_is_no_certificate_is_described_as_nothing(pem):
-    assert tls.describe(pem) is None
+def test_what_is_no_certificate_is_described_as_nothing(authority, server, pem):
+    assert tls.describe(pem, server[1], authority[0]) is None
+    assert tls.describe(server[0], pem, authority[0]) is None
+    assert tls.describe(*server, pem) is None
 
 
 def test_a_certificate_without_names_is_described_as_nothing(authority):
-    assert tls.describe(authority[0]) is None
+    assert tls.describe(*authority, authority[0]) is None
+
+
+def test_a_mixture_of_old_and_new_files_is_described_as_nothing(authority, server, tmp_path):
+    other_authority = tls.authority(str(tmp_path))
+    other = tls.server_certificate(other_authority, "app", NAMES)
+    assert tls.describe(other[0], other[1], other_authority[0])
+    assert tls.describe(server[0], other[1], authority[0]) is None
+    assert tls.describe(*server, other_authority[0]) is None
 
 
 @pytest.mark.parametrize(
