@@ -16,8 +16,9 @@ from .host import files, locks, tls
 from .server import configuration, scram, session, sql
 from .server.session import NotReady
 
-# Neighbours among these go to the server in one session.
+# Neighbours among these go to the server in one session, with the login that proves them at its end.
 _SQL_VERBS = ("role", "database", "restrict", "lock_superuser")
+_LOGIN_VERB = "prove_login"
 
 
 @dataclasses.dataclass
@@ -47,9 +48,9 @@ def execute(work, done):
     steps = list(work.plan.steps)
     while steps:
         batch = [steps.pop(0)]
-        while batch[0].verb in _SQL_VERBS and steps and steps[0].verb in _SQL_VERBS:
+        while batch[-1].verb in _SQL_VERBS and steps and steps[0].verb in (*_SQL_VERBS, _LOGIN_VERB):
             batch.append(steps.pop(0))
-        if batch[0].verb in _SQL_VERBS:
+        if batch[0].verb in (*_SQL_VERBS, _LOGIN_VERB):
             _run_sql(work, [step.verb for step in batch])
         else:
             _VERBS[batch[0].verb](work)
@@ -124,10 +125,14 @@ def _create(work):
 
 def _initialise(work):
     """Wait for the server; after its first start, say so in the record before anybody can log in."""
-    _wait(work)
-    if not work.plan.record.initialised:
-        _mark_initialised(work)
-        work.engine.update(work.name, containers.limits(work.plan.config))
+    if work.plan.record.initialised:
+        _wait(work)
+        return
+    spec = work.spec
+    arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+    work.facts = session.wait_until_initialised(*arguments)
+    _mark_initialised(work)
+    work.engine.update(work.name, containers.limits(work.plan.config))
 
 
 def _wait(work):
@@ -260,19 +265,18 @@ def _run_sql(work, verbs):
         "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
         "lock_superuser": sql.lock_superuser,
     }
-    session.psql(work.engine, work.name, "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs]]))
-
-
-def _prove_login(work):
+    script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != _LOGIN_VERB]])
+    if _LOGIN_VERB not in verbs:
+        session.psql(work.engine, work.name, script)
+        return
     facts = work.facts or work.seen.container
-    session.prove_login(work.engine, work.name, facts, work.spec.name, work.username, work.spec.password)
+    session.prove_login(work.engine, work.name, facts, spec.name, work.username, spec.password, script)
 
 
 _VERBS = {
     "certificate": _certificate,
     "create": _create,
     "initialise": _initialise,
-    "prove_login": _prove_login,
     "pull": _pull,
     "purge": _purge,
     "reload": _reload,

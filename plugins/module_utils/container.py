@@ -172,6 +172,7 @@ def from_inspect(answer):
         oom_killed=bool(state.get("OOMKilled")),
         ip_address=addresses[0] if addresses else None,
         labels=labels,
+        pid=state.get("Pid") or 0,
         config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
     )
 

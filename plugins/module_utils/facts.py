@@ -55,7 +55,7 @@ class ContainerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerFacts:
-    """A container as the engine shows it. config is None for one that is not ours."""
+    """A container as the engine shows it. config is None for one that is not ours, pid that of its process 1 on the host."""
 
     id: str
     name: str
@@ -69,6 +69,7 @@ class ContainerFacts:
     ip_address: str | None
     labels: dict
     config: ContainerConfig | None
+    pid: int = 0
 
     @property
     def running(self):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import os
+import traceback
 
 from . import apply, layout, names, observe, spec, view
 from .errors import DatabaseError
@@ -85,6 +86,10 @@ def _converge_one(engine, host, declared, declaration, check_mode, refusals):
                 _bring_about(engine, host, declared, declaration, outcome)
     except DatabaseError as error:
         outcome.error = error
+    except Exception as error:
+        # A fault of ours, which is not to take away what became of the other databases.
+        message = f"{declared.container}: unexpected {type(error).__name__}: {error}. Please report this"
+        outcome.error = DatabaseError(message, exception=traceback.format_exc())
     return outcome
 
 

@@ -13,6 +13,7 @@ from ..errors import DatabaseError
 from . import sql
 
 SUPERUSER = "postgres"
+SERVER_PROCESS = "postgres"
 QUERY_SECONDS = 60
 
 # Every start has this order: the entrypoint's temporary server (socket only), then the server as process 1, which
@@ -21,8 +22,14 @@ _READY = (
     '[ "$(cat /proc/1/comm)" = postgres ] && pg_isready -q -h 127.0.0.1 -p "$0" -U "$1" -d "$2"'
     ' && exec psql -XAtq -U postgres -d postgres -f -'
 )
+_PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -d postgres -f -"
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
-_LOGIN = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec psql -XAtqw "$0" -f -'
+# The superuser's SQL is the rest of the input.
+_LOGIN = (
+    f'IFS= read -r PGPASSWORD; {_PSQL} || exit 90;'
+    ' export PGPASSWORD; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
+)
+_SQL_FAILED = 90
 
 
 class NotReady(DatabaseError):
@@ -31,12 +38,20 @@ class NotReady(DatabaseError):
 
 def psql(engine, container, script, seconds=QUERY_SECONDS):
     """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error."""
-    command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse"]
-    command += ["-U", SUPERUSER, "-d", "postgres", "-f", "-"]
-    finished = engine.execute(container, command, SUPERUSER, script, seconds)
+    finished = _execute_when_up(engine, container, _PSQL.split(), script, seconds)
     if finished.exit_code != 0:
         raise DatabaseError(f"{container}: the server refused: {_first_error(finished.stderr)}")
     return finished.stdout
+
+
+def _execute_when_up(engine, container, command, script, seconds):
+    """Run a command that asks the server; again while it says that it is still starting up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        finished = engine.execute(container, command, SUPERUSER, script, max(1.0, deadline - time.monotonic()))
+        if finished.exit_code == 0 or "starting up" not in finished.stderr or time.monotonic() > deadline:
+            return finished
+        time.sleep(0.05)
 
 
 def observe(engine, container, database, username):
@@ -45,7 +60,33 @@ def observe(engine, container, database, username):
 
 
 def wait_until_ready(engine, container, database, username, seconds):
-    """Wait until the server answers a query, and return the container's facts.
+    """Wait until the server answers a query, and return the container's facts. Raises NotReady."""
+
+    def answers(facts, deadline):
+        return _listens(facts.ip_address) and _answers(engine, container, database, username, deadline)
+
+    return _wait(engine, container, seconds, answers)
+
+
+def wait_until_initialised(engine, container, database, username, seconds):
+    """Wait until the entrypoint has made way for the server, which ends the initialisation. Raises NotReady.
+
+    This host's own process table and a look at the port say so, which costs less than to ask in the container.
+    """
+
+    def made_way(facts, deadline):
+        while _process_name(facts.pid) not in (None, SERVER_PROCESS) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if _process_name(facts.pid) is None:
+            # It has ended, or is not to be seen from here: ask in the container.
+            return _listens(facts.ip_address) and _answers(engine, container, database, username, deadline)
+        return _listens(facts.ip_address)
+
+    return _wait(engine, container, seconds, made_way)
+
+
+def _wait(engine, container, seconds, ready):
+    """Wait until `ready` of the container's facts and the deadline, and return the facts.
 
     Raises NotReady at once, with the last log lines, when the container ends or is restarted meanwhile.
     """
@@ -56,15 +97,15 @@ def wait_until_ready(engine, container, database, username, seconds):
         restarts = facts.restart_count if restarts is None else restarts
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
             raise _not_ready(engine, container, f"ended with exit code {facts.exit_code} instead of becoming ready")
-        if facts.running and _listens(facts.ip_address) and _answers(engine, container, database, username, deadline):
+        if facts.running and ready(facts, deadline):
             return facts
         if time.monotonic() >= deadline:
             raise _not_ready(engine, container, f"was not ready after {seconds} s (wait_timeout)")
         time.sleep(0.05)
 
 
-def prove_login(engine, container, facts, database, username, password):
-    """Log in as the application does: over TCP and TLS, from an address that is not the loopback.
+def prove_login(engine, container, facts, database, username, password, script="SELECT 1;"):
+    """Run SQL as the superuser, then log in as the application does: over TCP and TLS, not from the loopback.
 
     Inside the official image 127.0.0.1 is trusted, so that a login from there proves nothing.
     """
@@ -76,11 +117,22 @@ def prove_login(engine, container, facts, database, username, password):
         f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt"
     )
     command = ["sh", "-c", _LOGIN, target]
-    finished = engine.execute(container, command, SUPERUSER, f"{password}\nSELECT 1;\n", QUERY_SECONDS)
-    if finished.exit_code != 0 or finished.stdout.strip() != "1":
+    finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS)
+    if finished.exit_code == _SQL_FAILED:
+        raise DatabaseError(f"{container}: the server refused: {_first_error(finished.stderr)}")
+    if finished.exit_code != 0 or not finished.stdout.endswith("logged in\n"):
         raise DatabaseError(
             f"{container}: {username} cannot log in with the stored password: {_first_error(finished.stderr)}"
         )
+
+
+def _process_name(pid):
+    """Return the name of a process of this host, or None where it cannot be seen."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
+            return stream.read().strip()
+    except OSError:
+        return None
 
 
 def _listens(address):
