@@ -15,10 +15,12 @@ def databases(engine, data_root, name=None, environment=None):
     """Return the description (view.database) of each database of the host, sorted by container name.
 
     name, environment: only those. A database counts when it has a record, or a container of ours: one whose container
-    is missing is shown as such, and so is one whose record is.
+    is missing is shown as such, and so is one whose record is missing or damaged.
     """
     host = observe.observe_host(engine, data_root)
     found = {container: (record.name, record.environment) for container, record in host.records.items()}
+    # The directory is called as the container, which says enough to show it.
+    found.update({container: tuple(container.rsplit("-", 2)[:2]) for container in host.damaged})
     for entry in host.listed:
         labels = entry.get("Labels") or {}
         container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
@@ -33,13 +35,14 @@ def databases(engine, data_root, name=None, environment=None):
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
         answers = pool.map(lambda c: observe.inspect(engine, c) if f"/{c}" in listed else None, wanted)
     return [
-        _describe(found[container], host.records.get(container), answer, data_root)
+        _describe(found[container], host.records.get(container), answer, data_root, host.damaged.get(container))
         for container, answer in zip(wanted, answers)
     ]
 
 
-def _describe(key, record, container, data_root):
+def _describe(key, record, container, data_root, damage):
     declared = view.from_record(record, data_root) if record is not None else None
     if declared is None:
         declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": data_root})
-    return view.database(declared, record, container)
+    shown = view.database(declared, record, container)
+    return shown if damage is None else {**shown, "status": "error", "status_reason": damage}

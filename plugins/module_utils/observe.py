@@ -29,11 +29,12 @@ MANAGED_FILES = (
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What all databases of a host share. records: by container name."""
+    """What all databases of a host share. records: by container name; damaged: what is wrong with those unreadable."""
 
     data_root: str
     listed: tuple
     records: dict
+    damaged: dict
     ports_taken: dict
     authority: bytes | None
 
@@ -45,27 +46,32 @@ def utc_now():
 
 
 def observe_host(engine, data_root):
-    """Read the host once for any number of databases. Raises DatabaseError for a damaged record."""
+    """Read the host once for any number of databases."""
     listed = tuple(engine.containers()) if engine is not None else ()
-    known = read_records(data_root)
+    known, damaged = read_records(data_root)
     return Host(
         data_root=data_root,
         listed=listed,
         records=known,
+        damaged=damaged,
         ports_taken=ports.taken(listed, known.values()),
         authority=_content(files.read(os.path.join(tls.authority_directory(data_root), "ca.crt"))),
     )
 
 
 def read_records(data_root):
-    """Return the records below a data root, by container name."""
-    found = {}
+    """Return the records below a data root by container name, and what is wrong with those that cannot be read."""
+    found, damaged = {}, {}
     for name in _entries(data_root):
         if not name.startswith("."):
-            record = read_record(os.path.join(data_root, name))
+            try:
+                record = read_record(os.path.join(data_root, name))
+            except DatabaseError as error:
+                damaged[name] = error.message
+                continue
             if record is not None:
                 found[name] = record
-    return found
+    return found, damaged
 
 
 def read_record(directory):
@@ -188,7 +194,7 @@ def _mounted_by(listed, spec):
     return tuple(
         entry["Names"][0].lstrip("/")
         for entry in listed
-        if entry["Names"] and not ours.intersection(entry["Names"])
+        if not ours.intersection(entry["Names"])
         if any(_inside(mount.get("Source") or "", sources) for mount in entry.get("Mounts") or [])
     )
 

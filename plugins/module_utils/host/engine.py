@@ -112,9 +112,9 @@ class Engine:
         return client
 
     def containers(self):
-        """Return the engine's list of all containers, running or not."""
+        """Return the engine's list of all containers, running or not; one that is being removed has no name any more."""
         with _errors("list the containers"):
-            return self._api.containers(all=True)
+            return [entry for entry in self._api.containers(all=True) if entry.get("Names")]
 
     def inspect(self, container):
         """Return the engine's answer on a container, or None where there is none."""
