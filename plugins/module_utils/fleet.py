@@ -9,6 +9,7 @@ import concurrent.futures
 
 from . import observe, spec, view
 from .facts import LABEL
+from .names import ENVIRONMENTS
 
 
 def databases(engine, data_root, name=None, environment=None):
@@ -19,8 +20,11 @@ def databases(engine, data_root, name=None, environment=None):
     """
     host = observe.observe_host(engine, data_root)
     found = {container: (record.name, record.environment) for container, record in host.records.items()}
-    # The directory is called as the container, which says enough to show it.
-    found.update({container: tuple(container.rsplit("-", 2)[:2]) for container in host.damaged})
+    for container in host.damaged:
+        # The directory is called as the container, which says enough to show it.
+        parts = container.rsplit("-", 2)
+        if len(parts) == 3 and parts[1] in ENVIRONMENTS:
+            found[container] = tuple(parts[:2])
     for entry in host.listed:
         labels = entry.get("Labels") or {}
         container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
