@@ -36,7 +36,6 @@ class Host:
     records: dict
     damaged: dict
     ports_taken: dict
-    authority: bytes | None
 
 
 def utc_now():
@@ -55,7 +54,6 @@ def observe_host(engine, data_root):
         records=known,
         damaged=damaged,
         ports_taken=ports.taken(listed, known.values()),
-        authority=_content(files.read(os.path.join(tls.authority_directory(data_root), "ca.crt"))),
     )
 
 
@@ -111,7 +109,7 @@ def observe_database(engine, host, spec, check_mode=False):
         server_error=server_error,
         ports_taken=others,
         mounted_by=_mounted_by(host.listed, spec),
-        certificate=_certificate(managed, host.authority),
+        certificate=_certificate(managed, _authority(spec.data_root)),
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=utc_now(),
         settings_error=_settings_error(engine, spec, image, managed),
@@ -177,6 +175,11 @@ def _settings_error(engine, spec, image, managed):
         if all(known.get(name) == value for name, value in spec.settings.items()):
             return None
     return images.settings_error(engine, image.id, spec.settings)
+
+
+def _authority(data_root):
+    """Return the certificate of the host's authority, which another run may have made a moment ago."""
+    return _content(files.read(os.path.join(tls.authority_directory(data_root), "ca.crt")))
 
 
 def _certificate(managed, authority):

@@ -49,7 +49,7 @@ def converge(engine, declarations, check_mode):
     work = [
         (engine, hosts[s.data_root], s, declaration, check_mode, refusals) for s, declaration in zip(specs, declarations)
     ]
-    if len(work) == 1 or check_mode:
+    if len(work) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
         return [_converge_one(*arguments) for arguments in work]
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(work), 2 * (os.cpu_count() or 1), 8)) as pool:
