@@ -96,7 +96,8 @@ def test_bind_address(shared, living):
     address = gateway(shared, living)
     with pytest.raises(psycopg.OperationalError):
         shared.connect(living, host=address)
-    for row in declared_and_taken_back(shared, living, ["write_record", "certificate", "replace"], bind_address=address):
+    expected = ["write_record", "certificate", "replace"]
+    for row in declared_and_taken_back(shared, living, expected, bind_address=address):
         assert row["bind_address"] == row["host"] == address
         ca_file = {"sslmode": "verify-full", "sslrootcert": row["ca_file"]}
         assert shared.query(living, "SELECT 1", host=address, **ca_file) == [(1,)]
@@ -106,9 +107,9 @@ def test_bind_address(shared, living):
 
 def test_bind_address_of_every_interface(shared, living):
     address = gateway(shared, living)
-    for row in declared_and_taken_back(
-        shared, living, ["write_record", "certificate", "replace"], bind_address="0.0.0.0", address="db1.example.com"
-    ):
+    expected = ["write_record", "certificate", "replace"]
+    everywhere = {"bind_address": "0.0.0.0", "address": "db1.example.com"}
+    for row in declared_and_taken_back(shared, living, expected, **everywhere):
         assert (row["bind_address"], row["host"]) == ("0.0.0.0", "db1.example.com")
         for way in (address, "127.0.0.1"):
             assert shared.query(living, "SELECT 1", host=way) == [(1,)]
@@ -161,9 +162,9 @@ def test_settings_that_take_a_restart(shared, living):
 
 def test_values_reach_the_server_as_they_were_declared(shared, living):
     odd = "it's a \\ backslash, 100%, a # and ${HOME}"
-    for _row in declared_and_taken_back(
-        shared, living, ["write_record", "write_files", "reload"], settings={"app.odd": odd, "log_line_prefix": "%m "}
-    ):
+    expected = ["write_record", "write_files", "reload"]
+    settings = {"app.odd": odd, "log_line_prefix": "%m "}
+    for _row in declared_and_taken_back(shared, living, expected, settings=settings):
         assert shared.query(living, "SHOW app.odd") == [(odd,)]
 
 
