@@ -37,7 +37,7 @@ _FRAME_HEADER = struct.Struct(">BxxxL")
 
 
 class NoEngine(DatabaseError):
-    """No engine answers, or what is needed to talk to it is missing."""
+    """There is no engine yet, or what is needed to talk to it is missing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +75,16 @@ class Engine:
         self._api_version = None
 
     def connect(self):
-        """Find the engine. Raises NoEngine with the reason where it cannot be used."""
+        """Find the engine.
+
+        Raises NoEngine where there is none, which another task may mend, and DatabaseError where it cannot be used.
+        """
         check_sdk()
         if self._timeout < 1:
             raise DatabaseError(f"docker_timeout is {self._timeout}: at least 1 second")
         path = self._url[len("unix://") :]
         if not self._url.startswith("unix:///"):
-            raise NoEngine(
+            raise DatabaseError(
                 f"docker_host is {self._url!r}: the engine mounts directories of the host that this module runs on, so"
                 " it is reached by a socket there, unix:///path. Run the task on the Docker host itself"
             )
@@ -90,7 +93,7 @@ class Engine:
                 probe.settimeout(self._timeout)
                 probe.connect(path)
             except PermissionError:
-                raise NoEngine(
+                raise DatabaseError(
                     f"No permission on the engine's socket {path}: use become: true, or a user of the group docker"
                 ) from None
             except OSError as error:
