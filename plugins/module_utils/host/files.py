@@ -23,7 +23,12 @@ def read(path):
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DatabaseError(f"Could not read {path}: {error.strerror}. Use become: true where root owns it") from error
+        raise _cannot("read", path, error) from error
+
+
+def _cannot(verb, path, error):
+    mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
+    return DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{mend}")
 
 
 @contextlib.contextmanager
@@ -31,7 +36,7 @@ def _errors(verb, path):
     try:
         yield
     except OSError as error:
-        raise DatabaseError(f"Could not {verb} {path}: {error.strerror or error}") from error
+        raise _cannot(verb, path, error) from error
 
 
 def write(path, content, mode, uid=-1, gid=-1):
