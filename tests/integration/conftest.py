@@ -36,4 +36,4 @@ def image_tag(request):
     """A tag for an image of the test's own, removed with it."""
     tag = f"vellaric-test/{request.node.name.partition('[')[0]}:{os.getpid()}"
     yield tag
-    harness.docker("rmi", "-f", tag, check=False)
+    harness.remove_images(tag)

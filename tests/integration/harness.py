@@ -25,6 +25,7 @@ COLLECTIONS = REPOSITORY / ".venv" / "collections"
 MODULES = "ansible_collections.vellaric.postgres.plugins.modules."
 IMAGE = os.environ.get("VELLARIC_TEST_IMAGE", "vellaric/postgres:15-bookworm")
 OTHER_MAJOR_IMAGE = os.environ.get("VELLARIC_TEST_OTHER_IMAGE", "vellaric/postgres:17-trixie")
+TEST_LABEL = "vellaric.test"
 USERNAME = "db_user_0123456789ab"
 PASSWORD = "Correct-Horse_Battery9"
 
@@ -52,6 +53,13 @@ def docker(*arguments, check=True):
     return finished.stdout.strip()
 
 
+def remove_images(tag):
+    """Remove what derived_image made under a tag, also what has lost it to a later one."""
+    images = docker("images", "-aq", "--filter", f"label={TEST_LABEL}={tag}").split()
+    if images:
+        docker("rmi", "-f", *sorted(set(images)), check=False)
+
+
 def inspect(container):
     """The engine's own answer on a container, or None."""
     answer = docker("inspect", "--type", "container", container, check=False)
@@ -61,7 +69,7 @@ def inspect(container):
 def derived_image(tag, *changes, image=IMAGE):
     """Make an image of the same server with other metadata, such as a label or an entrypoint."""
     container = docker("create", image, "true")
-    options = [option for change in changes or ("LABEL derived=true",) for option in ("--change", change)]
+    options = [option for change in (f"LABEL {TEST_LABEL}={tag}", *changes) for option in ("--change", change)]
     docker("commit", *options, container, tag)
     docker("rm", container)
     return tag
@@ -74,16 +82,18 @@ def environment(**more):
 class Fork:
     """A module run in a process of its own that need not import everything first: half a second less than `start`."""
 
-    def __init__(self, module, arguments_file):
+    def __init__(self, module, arguments_file, before=None):
         main = importlib.import_module(MODULES + module).main
         self._outputs = [tempfile.TemporaryFile("w+") for turn in range(2)]
         self.pid = os.fork()
         if self.pid == 0:
-            self._run(main, ["module", arguments_file])
+            self._run(main, ["module", arguments_file], before)
 
-    def _run(self, main, arguments):
+    def _run(self, main, arguments, before):
         code = 1
         try:
+            if before:
+                before()
             sys.argv = arguments
             sys.stdin, sys.stdout, sys.stderr = open(os.devnull), *self._outputs
             main()

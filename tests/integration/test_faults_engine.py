@@ -1,0 +1,151 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts without what the modules need: an engine, the permission to use it, the libraries to talk to it."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import grp
+import os
+import socket
+import sys
+import threading
+import time
+
+import pytest
+from harness import COLLECTIONS, Failed, Fork, result, verbs
+
+NOBODY = 65534
+
+
+def as_nobody(*groups):
+    # What the interpreter would look for in directories that nobody may read.
+    codecs.lookup("ascii")
+
+    def become():
+        os.setgroups(groups)
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    return become
+
+
+def refused_to(host, before, module="postgres_db", **options):
+    path = host.written(host.arguments("a", **options) if module == "postgres_db" else options)
+    os.chmod(path, 0o644)
+    with pytest.raises(Failed) as failure:
+        result(Fork(module, path, before))
+    return failure.value.message
+
+
+def refused_with(host, shadow, name, content):
+    """Run the module where a library is shadowed by another one."""
+    package = shadow / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(content)
+    (package / "errors.py").write_text("")
+    process = host.start(arguments=host.arguments("a"), env={"PYTHONPATH": f"{shadow}:{COLLECTIONS}"})
+    with pytest.raises(Failed) as failure:
+        result(process)
+    return failure.value.message
+
+
+def test_no_engine(host):
+    nowhere = f"unix://{host.root}/nowhere.sock"
+    message = host.refused("a", docker_host=nowhere)
+    assert "No Docker Engine answers" in message and f"{host.root}/nowhere.sock" in message
+    assert "vellaric.postgres.docker_host" in message
+    assert not os.path.exists(host.data_root)
+    with pytest.raises(Failed, match="No Docker Engine answers"):
+        host.info(docker_host=nowhere)
+
+
+def test_no_engine_yet_in_check_mode(host):
+    """The first run in check mode, on a host where the engine would be installed before."""
+    answer = host.check("a", docker_host=f"unix://{host.root}/nowhere.sock", pull="missing")
+    assert {"reserve", "pull", "create"} <= set(verbs(answer))
+    assert "No Docker Engine answers" in str(answer["warnings"])
+    assert not os.path.exists(host.data_root)
+
+
+def test_a_socket_of_which_nobody_is_at_the_other_end(host):
+    path = f"{host.root}/dead.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    assert "No Docker Engine answers" in host.refused("a", docker_host=f"unix://{path}")
+
+
+@pytest.mark.parametrize("url", ["tcp://127.0.0.1:2375", "ssh://root@localhost", "/var/run/docker.sock", "unix://x"])
+def test_an_engine_that_is_not_of_this_host(host, url):
+    message = host.refused("a", docker_host=url)
+    assert "docker_host" in message and "unix:///path" in message
+    # In check mode too: that is no engine which is still to come.
+    assert "docker_host" in host.refused("a", docker_host=url, check=True)
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-something else\r\n", None])
+def test_something_else_on_the_socket(host, answer):
+    path = f"{host.root}/other.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(path)
+        other.listen()
+
+        def serve():
+            while True:
+                try:
+                    connection = other.accept()[0]
+                except OSError:
+                    return
+                kept.append(connection)
+                if answer is not None:
+                    with contextlib.suppress(OSError), connection:
+                        connection.sendall(answer)
+
+        kept = []
+        threading.Thread(target=serve, daemon=True).start()
+        began = time.monotonic()
+        message = host.refused("a", docker_host=f"unix://{path}", docker_timeout=2)
+        assert "reach the engine" in message
+        assert time.monotonic() - began < 20
+        other.shutdown(socket.SHUT_RDWR)
+    assert not os.path.exists(host.data_root)
+
+
+def test_no_permission_on_the_socket(host):
+    for module, options in (("postgres_db", {}), ("postgres_db_info", {"data_root": host.data_root})):
+        message = refused_to(host, as_nobody(), module, **options)
+        assert "No permission on the engine's socket" in message
+        assert "become: true" in message and "group docker" in message
+    # There is an engine, so that check mode must not take the host for an empty one.
+    assert "No permission" in refused_to(host, as_nobody(), check=True)
+    assert not os.path.exists(host.data_root)
+
+
+def test_no_permission_on_the_directory(host):
+    """A member of the group docker may use the engine, but not write below data_root."""
+    group = os.stat("/var/run/docker.sock").st_gid
+    assert grp.getgrgid(group).gr_name == "docker"
+    message = refused_to(host, as_nobody(group))
+    assert host.data_root in message and "Permission denied" in message
+    assert "become: true" in message
+    assert not host.containers()
+
+
+def test_no_sdk(host, tmp_path):
+    message = refused_with(host, tmp_path, "docker", "raise ImportError('no module named docker')")
+    assert "Docker SDK for Python" in message and "python3-docker" in message and sys.executable in message
+
+
+def test_sdk_too_old(host, tmp_path):
+    message = refused_with(host, tmp_path, "docker", "__version__ = '4.1.0'\nfrom . import errors")
+    assert "is 4.1.0, at least 5.0.3 is needed" in message and "python3-docker" in message
+
+
+def test_no_cryptography(host, tmp_path):
+    message = refused_with(host, tmp_path, "cryptography", "raise ImportError('no module named cryptography')")
+    assert "cryptography" in message and "python3-cryptography" in message
+    assert not host.containers()
+    # What was written until then does not stand in the way.
+    assert host.run("a")["database"]["status"] == "active"
