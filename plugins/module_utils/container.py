@@ -14,8 +14,10 @@ SERVER_PORT = 5432
 # The image's own root for every major version; PGDATA is always <major>/docker below it, as in the images from 18 on,
 # so that one mount serves all and a major upgrade can hard-link. https://github.com/docker-library/postgres/pull/1259
 DATA_MOUNT = "/var/lib/postgresql"
-CONF_MOUNT = "/etc/vellaric/conf"
-TLS_MOUNT = "/etc/vellaric/tls"
+# The database's directory on the host: whatever a person or we put there, the server reads under the same name.
+HOME_MOUNT = "/etc/vellaric"
+CONF_MOUNT = f"{HOME_MOUNT}/conf"
+TLS_MOUNT = f"{HOME_MOUNT}/tls"
 BACKUP_MOUNT = "/var/lib/vellaric/backups"
 
 # What the entrypoint needs to own the data directory and to become the server's user; nothing else.
@@ -52,8 +54,7 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY):
             sorted(
                 [
                     (f"{spec.directory}/pgdata", DATA_MOUNT, "rw"),
-                    (f"{spec.directory}/conf", CONF_MOUNT, "ro"),
-                    (f"{spec.directory}/tls", TLS_MOUNT, "ro"),
+                    (spec.directory, HOME_MOUNT, "ro"),
                     (spec.backup_directory, BACKUP_MOUNT, "rw"),
                 ]
             )

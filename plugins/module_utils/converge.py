@@ -56,8 +56,7 @@ def _is_final(seen, record, texts, steps):
         return True
     if seen.server is None or seen.unread:
         return False
-    current = seen.files.get(configuration.POSTGRESQL_CONF)
-    before = current.content.decode("utf-8", "replace") if current else ""
+    before = _text(seen, configuration.POSTGRESQL_CONF)
     changed = configuration.changed_parameters(before, texts[configuration.POSTGRESQL_CONF])
     return all(name in seen.image.parameters for name in changed)
 
@@ -210,6 +209,8 @@ def _change(spec, seen, record, config, texts):
         del texts[configuration.POSTGRESQL_CONF]
         differing = [path for path in differing if path in texts]
         restart = None
+    if replaces or restart is not None:
+        refuse_broken_files(spec, seen)
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
     if replaces:
@@ -284,15 +285,28 @@ def _replacement(spec, seen, config):
     return Step("replace", f"replace container {spec.container} ({changes})", "recreate")
 
 
+def _text(seen, path):
+    return seen.files[path].content.decode("utf-8", "replace") if path in seen.files else ""
+
+
+def refuse_broken_files(spec, seen):
+    """A server that serves is not taken down while a file of a person's would keep it from coming back."""
+    if seen.server is not None and seen.server.file_errors:
+        raise Refused(
+            f"The configuration of {spec.container} has errors with which the server would not start again:"
+            f" {'; '.join(seen.server.file_errors)}. Nothing was changed: mend {spec.directory}/postgresql.conf first"
+        )
+
+
 def _restart(spec, seen, texts):
     """Return the restart that changed parameters need, or that earlier ones still wait for."""
-    current = seen.files.get(configuration.POSTGRESQL_CONF)
-    before = "" if current is None else current.content.decode("utf-8", "replace")
+    before = _text(seen, configuration.POSTGRESQL_CONF)
     text = texts[configuration.POSTGRESQL_CONF]
     changed = configuration.changed_parameters(before, text)
     waiting = seen.server.pending_restart if seen.server else ()
     names = configuration.needs_restart(changed, seen.image.parameters)
-    names += [name for name in waiting if name not in names and name in configuration.parameters(text)]
+    ours = {*configuration.parameters(text), *configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))}
+    names += [name for name in waiting if name not in names and name in ours]
     if not names:
         return None
     return Step("restart", f"restart the server ({', '.join(names)})", "restart")

@@ -93,7 +93,8 @@ class ContainerFacts:
 class ServerFacts:
     """What the running server says of itself and of the application's role and database.
 
-    loaded_at: when it last read its configuration, in seconds since 1970.
+    loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what is wrong with the files as
+    they are now, with which it would not start again.
     """
 
     role: dict | None
@@ -102,6 +103,7 @@ class ServerFacts:
     pending_restart: tuple
     version: str
     loaded_at: float = float("inf")
+    file_errors: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)

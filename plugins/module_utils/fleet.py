@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 
 from . import observe, spec, view
 from .facts import LABEL
+from .host import files
 from .names import ENVIRONMENTS
+from .server import configuration
 
 
 def databases(engine, data_root, name=None, environment=None):
@@ -48,5 +51,7 @@ def _describe(key, record, container, data_root, damage):
     declared = view.from_record(record, data_root) if record is not None else None
     if declared is None:
         declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": data_root})
-    shown = view.database(declared, record, container)
+    personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
+    text = personal.content.decode("utf-8", "replace") if personal else ""
+    shown = view.database(declared, record, container, text)
     return shown if damage is None else {**shown, "status": "error", "status_reason": damage}

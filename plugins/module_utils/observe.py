@@ -18,7 +18,8 @@ from .facts import LABEL, MANAGED_BY, Observed
 from .host import files, images, ports, tls
 from .server import configuration, session
 
-MANAGED_FILES = (
+KNOWN_FILES = (
+    configuration.PERSONAL_CONF,
     configuration.POSTGRESQL_CONF,
     configuration.PG_HBA_CONF,
     "tls/ca.crt",
@@ -92,7 +93,7 @@ def observe_database(engine, host, spec, check_mode=False):
     if target is not None:
         cache = layout.image_cache(spec.data_root)
         image = images.describe(engine, target, spec.image, cache, remember=not check_mode)
-    managed = {path: files.read(os.path.join(spec.directory, path)) for path in MANAGED_FILES}
+    managed = {path: files.read(os.path.join(spec.directory, path)) for path in KNOWN_FILES}
     server, server_error = _server(engine, own, record, spec)
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
     return Observed(

@@ -12,7 +12,7 @@ import os
 
 from . import container as containers
 from . import view
-from .converge import converge
+from .converge import converge, refuse_broken_files
 from .errors import Refused
 from .steps import Plan, Step
 
@@ -65,6 +65,8 @@ def _lifecycle(spec, seen):
             f"{spec.container} cannot be restarted: its first start has not been completed. Run the task that creates it"
             " again"
         )
+    if spec.state == "restarted":
+        refuse_broken_files(spec, seen)
     before = {"status": view.status_word(seen.container)}
     if spec.state == "stopped":
         steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.active else ()

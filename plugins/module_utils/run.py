@@ -14,7 +14,7 @@ from . import apply, layout, names, observe, spec, view
 from .errors import DatabaseError
 from .host import locks
 from .plan import plan_database
-from .server import session
+from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
@@ -111,7 +111,10 @@ def _predict(engine, host, declared, declaration, outcome):
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
     outcome.before, outcome.after = plan.before, plan.after
-    outcome.database = _describe(declared, plan, seen.container)
+    outcome.database = _describe(declared, plan, seen, seen.container)
+    outcome.warnings += _file_warnings(seen)
+    if seen.server_error:
+        outcome.warnings.append(f"the server does not answer now, so not all is predicted: {seen.server_error}")
     if declared.pull == "always" and engine is not None:
         outcome.warnings.append(f"{declared.image} is not pulled in check mode: a newer image is not predicted")
 
@@ -123,10 +126,12 @@ def _bring_about(engine, host, declared, declaration, outcome):
         if turn:
             host = observe.observe_host(engine, declared.data_root)
         seen = observe.observe_database(engine, host, declared)
-        if seen.server_error and declared.state == "started":
+        if seen.server_error and declared.state in ("started", "present"):
             # It may be recovering after a crash: give it its time, then look again.
             _await_server(engine, declared, seen)
             seen = observe.observe_database(engine, host, declared)
+            if seen.server_error:
+                raise DatabaseError(seen.server_error)
         plan = plan_database(declared, seen, identity)
         work = apply.Work(engine, declared, seen, plan)
         if turn == 0:
@@ -138,7 +143,8 @@ def _bring_about(engine, host, declared, declaration, outcome):
         if plan.final:
             break
     container = observe.inspect(engine, declared.container) if outcome.actions else seen.container
-    outcome.database = _describe(declared, work.plan, container)
+    outcome.database = _describe(declared, work.plan, seen, container)
+    outcome.warnings += _file_warnings(seen)
 
 
 def _await_server(engine, declared, seen):
@@ -170,8 +176,15 @@ def _reserve(work, identity, outcome):
     outcome.after = work.plan.after
 
 
-def _describe(declared, plan, container):
+def _file_warnings(seen):
+    errors = seen.server.file_errors if seen.server else ()
+    return [f"the server would not start again with this in its configuration: {error}" for error in errors]
+
+
+def _describe(declared, plan, seen, container):
     if plan.record is None or declared.state == "absent":
         return None
     recorded = view.from_record(plan.record, declared.data_root) or declared
-    return view.database(recorded, plan.record, container)
+    personal = seen.files.get(configuration.PERSONAL_CONF)
+    text = personal.content.decode("utf-8", "replace") if personal else ""
+    return view.database(recorded, plan.record, container, text)

@@ -103,10 +103,11 @@ def status_word(container):
     return {"exited": "stopped", "created": "stopped"}.get(container.status, container.status)
 
 
-def database(spec, record, container):
+def database(spec, record, container, personal=""):
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 
-    record: None where only its container is left. spec: what the record keeps, or what was declared.
+    record: None where only its container is left. spec: what the record keeps, or what was declared. personal: the text
+    of a person's own additions to the configuration.
     """
     status, reason = _status(record, container)
     config = container.config if container else None
@@ -128,6 +129,7 @@ def database(spec, record, container):
         "bind_address": config.bind_address if config else spec.bind_address,
         "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
         "settings": dict(spec.settings),
+        "personal_settings": configuration.personal_parameters(personal),
         "memory_limit_bytes": config.memory if config else spec.memory,
         "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),
         "shm_size_bytes": config.shm_size if config else spec.shm_size,

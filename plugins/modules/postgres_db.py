@@ -144,6 +144,8 @@ options:
     description:
       - "Parameters of the server, such as C(work_mem: 64MB). The image's server checks names and values before
         anything is changed."
+      - What somebody adds in C(postgresql.conf) in the database's directory is honoured too, where it is not declared
+        here, and returned as C(personal_settings).
       - A parameter that is no longer declared goes back to its default. A change takes a reload or a restart,
         whichever the parameter needs.
     type: dict
@@ -376,6 +378,11 @@ database:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    personal_settings:
+      description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
+      type: dict
+      returned: always
+      sample: {'max_connections': '200'}
     memory_limit_bytes:
       description: Limit of memory; V(null) for none.
       type: int

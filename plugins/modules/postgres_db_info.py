@@ -142,6 +142,11 @@ databases:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    personal_settings:
+      description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
+      type: dict
+      returned: always
+      sample: {'max_connections': '200'}
     memory_limit_bytes:
       description: Limit of memory; V(null) for none.
       type: int

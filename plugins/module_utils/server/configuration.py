@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server's configuration files, written from a declaration and read back. Pure.
 
-Managed is a small file of our own, which includes the one that initdb wrote and then sets ours: a person finds in it
-just what was declared.
+Managed is a small file of our own, which includes the one that initdb wrote, then a person's own additions, and then
+sets ours: a person finds in it just what was declared.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 
 from .. import container
 
+# A person's own additions, in the place that the product guide gives them; read, never written.
+PERSONAL_CONF = "postgresql.conf"
 POSTGRESQL_CONF = "conf/postgresql.conf"
 PG_HBA_CONF = "conf/pg_hba.conf"
 
@@ -20,6 +22,8 @@ MANAGED = (POSTGRESQL_CONF, PG_HBA_CONF)
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
+# https://www.postgresql.org/docs/current/config-setting.html#CONFIG-SETTING-CONFIGURATION-FILE
+_PERSONAL_LINE = re.compile(r"^\s*([A-Za-z_][\w.]*)(?:\s*=\s*|\s+)('(?:[^']|'')*'|[^\s#']+)\s*(?:#.*)?$")
 _LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
 
 
@@ -46,6 +50,7 @@ def postgresql_conf(spec, major):
         "# Declare them instead, as `settings` of the database.",
         "",
         f"include '{data}/postgresql.conf'",
+        f"include_if_exists '{container.HOME_MOUNT}/{PERSONAL_CONF}'",
         "",
         *[f"{name} = {quote(value)}" for name, value in own.items() if name not in spec.settings],
     ]
@@ -85,6 +90,13 @@ def parameters(text):
     """Return the parameters that a file of ours sets, by name."""
     found = (_LINE.match(line) for line in text.split("\n"))
     return {m.group(1): m.group(2).replace("''", "'").replace("\\\\", "\\") for m in found if m}
+
+
+def personal_parameters(text):
+    """Return what a person's own file sets, as it is written there; what includes other files is left out."""
+    found = (_PERSONAL_LINE.match(line) for line in text.splitlines())
+    pairs = ((m.group(1).lower(), m.group(2)) for m in found if m and not m.group(1).startswith("include"))
+    return {name: value[1:-1].replace("''", "'") if value[:1] == "'" else value for name, value in pairs}
 
 
 def changed_parameters(before, after):

@@ -23,6 +23,15 @@ BOOTSTRAP_SUPERUSER_OID = 10
 PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 
+# What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is listed
+# with the same words as a wrong value, but not marked as pending; the mark is set by reading the files, hence the order.
+_FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHERE error IS NOT NULL)
+    SELECT coalesce(json_agg(concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
+    FROM files LEFT JOIN LATERAL
+      (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
+    WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart"""
+
+
 def identifier(name):
     return '"' + name.replace('"', '""') + '"'
 
@@ -46,6 +55,7 @@ def observe(database, username):
       'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
+  'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
 """
@@ -59,6 +69,7 @@ def parse(line):
         superuser_has_password=bool(answer["superuser_has_password"]),
         pending_restart=tuple(answer["pending_restart"]),
         version=answer["version"],
+        file_errors=tuple(answer["file_errors"]),
         loaded_at=float(answer["loaded_at"]),
     )
 

@@ -179,8 +179,7 @@ def test_the_container_is_hardened():
     modes = {mount["Target"]: mount["ReadOnly"] for mount in asked["Mounts"]}
     assert modes == {
         "/var/lib/postgresql": False,
-        "/etc/vellaric/conf": True,
-        "/etc/vellaric/tls": True,
+        "/etc/vellaric": True,
         "/var/lib/vellaric/backups": False,
     }
     assert not {"Privileged", "NetworkMode", "Binds"} & set(asked)

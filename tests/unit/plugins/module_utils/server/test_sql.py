@@ -73,6 +73,7 @@ def answer(**changed):
     known = {
         "version": "15.20",
         "loaded_at": 1768478400.5,
+        "file_errors": [],
         "superuser_has_password": False,
         "role": {"verifier": VERIFIER, "login": True, "privileged": False},
         "database": {"owner": "app", "public": False},
