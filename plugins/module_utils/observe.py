@@ -167,15 +167,15 @@ def _server(engine, own, record, spec):
 
 
 def _settings_error(engine, spec, image, managed):
-    """Let the image's server check the declared settings, unless they are the ones that it runs with."""
-    if engine is None or image is None or not spec.settings:
+    """Let the image's server check the parameters, unless they are the ones that it runs with."""
+    if engine is None or image is None or not spec.parameters:
         return None
     current = managed[configuration.POSTGRESQL_CONF]
     if current is not None:
         known = configuration.parameters(current.content.decode("utf-8", "replace"))
-        if all(known.get(name) == value for name, value in spec.settings.items()):
+        if all(known.get(name) == value for name, value in spec.parameters.items()):
             return None
-    return images.settings_error(engine, image.id, spec.settings)
+    return images.settings_error(engine, image.id, spec.parameters)
 
 
 def _authority(data_root):

@@ -40,6 +40,7 @@ DECLARATION_ARGUMENTS = {
     "memory": {"type": "str"},
     "cpus": {"type": "str"},
     "shm_size": {"type": "str"},
+    "tune": {"type": "bool"},
     "settings": {"type": "dict"},
     "wait_timeout": {"type": "int"},
     "deletion_protection": {"type": "bool"},

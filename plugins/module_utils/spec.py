@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 
-from . import names
+from . import names, tuning
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -23,7 +23,6 @@ DEFAULTS = {
     "bind_address": "127.0.0.1",
     "pull": "missing",
     "sslmode": "prefer",
-    "shm_size": "256m",
     "data_root": "/var/vellaric/postgres",
     "backup_root": "/var/vellaric/backups",
     "port_range": "5432-6431",
@@ -41,6 +40,7 @@ DECLARED = (
     "memory",
     "cpus",
     "shm_size",
+    "tune",
     "settings",
     "deletion_protection",
     "backup_root",
@@ -72,7 +72,10 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 @dataclasses.dataclass(frozen=True)
 class DatabaseSpec:
-    """One declared database. Sizes are in bytes, None is "no limit" or "not declared"."""
+    """One declared database. Sizes are in bytes, None is "no limit" or "not declared".
+
+    declared_shm_size and settings are just what was declared; shm_size and parameters are what the server is to have.
+    """
 
     name: str
     environment: str
@@ -92,7 +95,8 @@ class DatabaseSpec:
     password: str | None = dataclasses.field(repr=False)
     memory: int | None
     nano_cpus: int | None
-    shm_size: int
+    declared_shm_size: int | None
+    tune: bool
     settings: dict
     wait_timeout: int
     deletion_protection: bool | None
@@ -118,6 +122,24 @@ class DatabaseSpec:
         if self.deletion_protection is None:
             return self.environment == "production"
         return self.deletion_protection
+
+    @property
+    def derived(self):
+        """The server's parameters that the limits give; none where it is not asked for."""
+        return tuning.derive(self.memory, self.nano_cpus, self.settings) if self.tune and self.memory else {}
+
+    @property
+    def parameters(self):
+        """The server's parameters, derived and declared, sorted."""
+        return dict(sorted({**self.derived, **self.settings}.items()))
+
+    @property
+    def shm_size(self):
+        if self.declared_shm_size is not None:
+            return self.declared_shm_size
+        if self.tune and self.memory:
+            return tuning.shm_size(self.memory, self.nano_cpus, self.settings)
+        return tuning.LEAST_SHM_SIZE
 
     @property
     def host(self):
@@ -146,7 +168,8 @@ class DatabaseSpec:
             "sslmode": self.sslmode,
             "memory": format_size(self.memory),
             "cpus": format_cpus(self.nano_cpus),
-            "shm_size": format_size(self.shm_size),
+            "shm_size": format_size(self.declared_shm_size),
+            "tune": self.tune,
             "settings": dict(self.settings),
             "deletion_protection": self.deletion_protection,
             "backup_root": self.backup_root,
@@ -170,10 +193,23 @@ def complete(parameters, declared):
     given = {option: value for option, value in parameters.items() if value is not None}
     if "version" in given or "image" in given:
         known.pop("image")
-    return {**parameters, **known, **given}
+    completed = {**parameters, **known, **given}
+    _refuse_untunable(completed)
+    return completed
+
+
+def _refuse_untunable(given):
+    if given.get("tune") and given.get("memory") is None:
+        raise DatabaseError(
+            f"tune is true, but {names.container_name(given['name'], given['environment'])} has no limit of memory to"
+            " derive from (that of the host is shared): declare memory, such as memory: 2g"
+        )
 
 
 def _from_parameters(given):
+    if not given.get("partial"):
+        _refuse_untunable(given)
+
     def option(name):
         value = given.get(name)
         return DEFAULTS.get(name) if value is None else value
@@ -203,7 +239,8 @@ def _from_parameters(given):
         password=given.get("password"),
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
-        shm_size=parse_size(option("shm_size"), "shm_size"),
+        declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,
+        tune=bool(given.get("tune")),
         settings=_settings(given.get("settings") or {}),
         wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
         deletion_protection=given.get("deletion_protection"),

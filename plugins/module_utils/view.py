@@ -129,6 +129,8 @@ def database(spec, record, container, personal=""):
         "bind_address": config.bind_address if config else spec.bind_address,
         "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
         "settings": dict(spec.settings),
+        "tune": spec.tune,
+        "parameters": spec.parameters,
         "personal_settings": configuration.personal_parameters(personal),
         "memory_limit_bytes": config.memory if config else spec.memory,
         "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),

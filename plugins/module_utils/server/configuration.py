@@ -50,13 +50,18 @@ def postgresql_conf(spec, major):
         "# Declare them instead, as `settings` of the database.",
         "",
         f"include '{data}/postgresql.conf'",
+        *_block("Derived from the container's limits (tune); what follows overrides it", spec.derived),
+        *([""] if spec.derived else []),
         f"include_if_exists '{container.HOME_MOUNT}/{PERSONAL_CONF}'",
         "",
         *[f"{name} = {quote(value)}" for name, value in own.items() if name not in spec.settings],
+        *_block("Declared settings", spec.settings),
     ]
-    if spec.settings:
-        lines += ["", "# Declared settings", *[f"{name} = {quote(value)}" for name, value in spec.settings.items()]]
     return "\n".join(lines) + "\n"
+
+
+def _block(title, values):
+    return ["", f"# {title}", *[f"{name} = {quote(value)}" for name, value in values.items()]] if values else []
 
 
 def pg_hba_conf(spec, record):

@@ -59,6 +59,7 @@ class _Declared:
     """Just what the file takes from a DatabaseSpec: names that spec would not let through too."""
 
     container = builders.NAME
+    derived = {}
 
     def __init__(self, settings):
         self.settings = settings
