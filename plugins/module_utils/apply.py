@@ -86,7 +86,9 @@ def _reset(work):
 def _certificate(work):
     """Write the certificate last of the pair: what is observed as whole then is."""
     spec, image = work.spec, work.seen.image
-    with locks.exclusive(layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"):
+    with locks.exclusive(
+        layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"
+    ):
         authority = tls.authority(spec.data_root)
     certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
     directory = os.path.join(spec.directory, "tls")
@@ -148,7 +150,7 @@ def _replace(work):
     engine.rename(work.name, previous)
     try:
         _create_container(work, work.name, work.plan.config)
-        if ran or work.spec.state == "started":
+        if ran or work.spec.serves:
             engine.start(work.name)
             _wait(work)
     except DatabaseError as error:
@@ -163,7 +165,7 @@ def _put_back_previous(work):
     previous = layout.previous_container(work.name)
     work.engine.remove(work.name)
     work.engine.rename(previous, work.name)
-    if work.spec.state == "started":
+    if work.spec.serves:
         work.engine.start(work.name)
         _wait(work)
 
@@ -248,6 +250,15 @@ def _trash(work):
     files.move(work.spec.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, identity))
 
 
+def _undelete(work):
+    files.move(os.path.join(work.spec.data_root, layout.TRASH, work.seen.trash[-1]), work.spec.directory)
+
+
+def _expire(work):
+    for entry in layout.expired(work.name, work.seen.trash, work.seen.now, work.spec.trash_days):
+        files.remove_tree(os.path.join(work.spec.data_root, layout.TRASH, entry))
+
+
 def _purge(work):
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)
@@ -276,6 +287,7 @@ def _run_sql(work, verbs):
 _VERBS = {
     "certificate": _certificate,
     "create": _create,
+    "expire": _expire,
     "initialise": _initialise,
     "pull": _pull,
     "purge": _purge,
@@ -289,6 +301,7 @@ _VERBS = {
     "start": _start,
     "stop": _stop,
     "trash": _trash,
+    "undelete": _undelete,
     "update": _update,
     "write_files": _write_files,
     "write_record": write_record,

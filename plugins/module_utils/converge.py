@@ -84,7 +84,9 @@ def _record(spec, seen, identity):
     old = seen.record or _recovered_record(spec, seen)
     username = spec.username or (old.username if old else None)
     if old is None and spec.partial:
-        raise Refused(f"There is no database {spec.container}: partial: true changes one that is there. Create it first")
+        raise Refused(
+            f"There is no database {spec.container}: partial: true changes one that is there. Create it first"
+        )
     if username is None or ((old is None or not old.initialised) and spec.password is None):
         raise Refused(
             f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
@@ -223,7 +225,7 @@ def _change(spec, seen, record, config, texts):
         steps.append(restart)
     elif running and not replaces and (differing or certificate or seen.unread):
         steps.append(Step("reload", "let the server read its configuration again"))
-    if not running and not replaces and (spec.state == "started" or seen.container is None):
+    if not running and not replaces and (spec.serves or seen.container is None):
         steps.append(
             Step("start", f"start container {spec.container}")
             if seen.container is not None
@@ -305,7 +307,10 @@ def _restart(spec, seen, texts):
     changed = configuration.changed_parameters(before, text)
     waiting = seen.server.pending_restart if seen.server else ()
     names = configuration.needs_restart(changed, seen.image.parameters)
-    ours = {*configuration.parameters(text), *configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))}
+    ours = {
+        *configuration.parameters(text),
+        *configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF)),
+    }
     names += [name for name in waiting if name not in names and name in ours]
     if not names:
         return None

@@ -118,7 +118,8 @@ class FileFacts:
 class Observed:
     """One database's part of the host.
 
-    doomed: whether an earlier run was cut short while it removed the directory;
+    doomed: whether an earlier run was cut short while it removed the directory; trash: deleted databases of that name,
+    as entries of the trash, the last one at the end;
     data_majors: major versions that have a data directory; half_made: whether there is anything in one; files: the managed files by path below the directory;
     server: None where it does not run or is not initialised; ports_taken: by others than this database, and by what;
     mounted_by: other containers that mount the data directory; image: what the container is to run, None where it is
@@ -128,6 +129,7 @@ class Observed:
 
     directory_exists: bool
     doomed: bool
+    trash: tuple
     record: object | None
     container: ContainerFacts | None
     previous: ContainerFacts | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 
-from . import observe, spec, view
+from . import layout, observe, spec, view
 from .facts import LABEL
 from .host import files
 from .names import ENVIRONMENTS
@@ -45,6 +45,30 @@ def databases(engine, data_root, name=None, environment=None):
         _describe(found[container], host.records.get(container), answer, data_root, host.damaged.get(container))
         for container, answer in zip(wanted, answers)
     ]
+
+
+def deleted(data_root, name=None, environment=None):
+    """Return what is in the trash, the one deleted last at the end: what `state: undeleted` can take back."""
+    found = []
+    for entry in observe.trash_entries(data_root):
+        container = entry.rsplit("-", 3 if "-db-" in entry else 2)[0]
+        parts = container.rsplit("-", 2)
+        if not layout.trashed(container, [entry]) or len(parts) != 3:
+            continue
+        if name in (None, parts[0]) and environment in (None, parts[1]):
+            when, identity = layout.deleted_at(container, entry)
+            directory = os.path.join(data_root, layout.TRASH, entry)
+            found.append(
+                {
+                    "name": parts[0],
+                    "environment": parts[1],
+                    "container_name": container,
+                    "id": identity,
+                    "deleted_at": when,
+                    "directory": directory,
+                }
+            )
+    return sorted(found, key=lambda shown: shown["deleted_at"])
 
 
 def _describe(key, record, container, data_root, damage):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import re
 
 LOCKS = ".locks"
 TRASH = ".trash"
@@ -28,6 +30,28 @@ def image_cache(data_root):
 def trash(data_root, container, now, database_id):
     """The place of a deleted database: names may come again, ids do not."""
     return os.path.join(data_root, TRASH, f"{container}-{now[:19].replace(':', '').replace('-', '')}-{database_id}")
+
+
+def trashed(container, entries):
+    """Return those entries of the trash that were databases of that container name, the one deleted last at the end."""
+    return tuple(sorted(entry for entry in entries if _trash_match(container, entry)))
+
+
+def deleted_at(container, entry):
+    """Return when an entry of the trash was deleted (ISO 8601, UTC), and the id of the database."""
+    match = _trash_match(container, entry)
+    moment = datetime.datetime.strptime(match.group(1), "%Y%m%dT%H%M%S")
+    return moment.isoformat() + "Z", match.group(2)
+
+
+def expired(container, entries, now, days):
+    """Return the entries that were deleted more than that many days before now (ISO 8601, UTC)."""
+    limit = datetime.datetime.fromisoformat(now[:19]) - datetime.timedelta(days=days)
+    return tuple(entry for entry in entries if deleted_at(container, entry)[0] < limit.isoformat() + "Z")
+
+
+def _trash_match(container, entry):
+    return re.fullmatch(re.escape(container) + r"-(\d{8}T\d{6})-(db-[0-9a-f]{24}|unrecorded)", entry)
 
 
 def doomed(data_root, container):

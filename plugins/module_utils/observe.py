@@ -99,6 +99,7 @@ def observe_database(engine, host, spec, check_mode=False):
     return Observed(
         directory_exists=os.path.isdir(spec.directory),
         doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
+        trash=layout.trashed(spec.container, trash_entries(spec.data_root)),
         record=record,
         container=own,
         previous=previous,
@@ -216,6 +217,10 @@ def is_managed(entry, data_root):
     """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
     ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
     return ours and any(_inside(mount.get("Source") or "", {data_root}) for mount in entry.get("Mounts") or [])
+
+
+def trash_entries(data_root):
+    return _entries(os.path.join(data_root, layout.TRASH))
 
 
 def _entries(directory):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from . import container as containers
-from . import view
+from . import layout, view
 from .converge import converge, refuse_broken_files
 from .errors import Refused
 from .steps import Plan, Step
@@ -25,6 +25,8 @@ def plan_database(spec, seen, identity):
     _refuse_foreign(spec, seen)
     if spec.state == "absent":
         return _delete(spec, seen)
+    if spec.state == "undeleted" and seen.container is None and not seen.directory_exists:
+        return _undelete(spec, seen)
     if spec.state in ("stopped", "restarted"):
         return _lifecycle(spec, seen)
     return converge(spec, seen, identity)
@@ -78,10 +80,30 @@ def _lifecycle(spec, seen):
     return Plan(steps=steps, record=seen.record, before=before, after=after if steps else before)
 
 
+def _undelete(spec, seen):
+    """Take back what was deleted last. Its record then says what else there is to do."""
+    if not seen.trash:
+        raise Refused(f"There is no {spec.container}, neither here nor in the trash of {spec.data_root}")
+    when, identity = layout.deleted_at(spec.container, seen.trash[-1])
+    steps = (
+        Step("undelete", f"take {identity}, deleted at {when}, back from the trash"),
+        Step("create", f"create container {spec.container} on the data that is there"),
+    )
+    return Plan(steps=steps, before={}, after={"status": "running", "id": identity}, final=False)
+
+
+def _expiry(spec, seen):
+    if spec.trash_days is None:
+        return ()
+    expired = layout.expired(spec.container, seen.trash, seen.now, spec.trash_days)
+    return (Step("expire", f"remove {', '.join(expired)} from the trash for good"),) if expired else ()
+
+
 def _delete(spec, seen):
+    expiry = _expiry(spec, seen)
     if seen.container is None and seen.previous is None and not seen.directory_exists:
         doomed = Step("purge", "finish a removal that was cut short")
-        return Plan(steps=(doomed,) if seen.doomed and spec.purge else ())
+        return Plan(steps=((doomed,) if seen.doomed and spec.purge else ()) + expiry)
     protected = spec.protected
     if spec.deletion_protection is None and seen.record is not None:
         declared = seen.record.declared.get("deletion_protection")
@@ -101,4 +123,4 @@ def _delete(spec, seen):
             steps.append(Step("purge", f"remove {spec.directory} with all data"))
         else:
             steps.append(Step("trash", f"move {spec.directory} to the trash"))
-    return Plan(steps=tuple(steps), record=seen.record, before=view.before(spec, seen), after={})
+    return Plan(steps=(*steps, *expiry), record=seen.record, before=view.before(spec, seen), after={})

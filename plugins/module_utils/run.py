@@ -47,7 +47,8 @@ def converge(engine, declarations, check_mode):
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
     hosts = {root: observe.observe_host(engine, root) for root in {s.data_root for s in specs}}
     work = [
-        (engine, hosts[s.data_root], s, declaration, check_mode, refusals) for s, declaration in zip(specs, declarations)
+        (engine, hosts[s.data_root], s, declaration, check_mode, refusals)
+        for s, declaration in zip(specs, declarations)
     ]
     if len(work) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
@@ -69,7 +70,7 @@ def _pull_always(engine, work):
 
 
 def _always_pulled(declared):
-    return declared.pull == "always" and declared.state in ("started", "present")
+    return declared.pull == "always" and declared.state in ("started", "present", "undeleted")
 
 
 def _converge_one(engine, host, declared, declaration, check_mode, refusals):
@@ -120,13 +121,13 @@ def _predict(engine, host, declared, declaration, outcome):
 
 
 def _bring_about(engine, host, declared, declaration, outcome):
-    declared = _completed(declared, declaration)
     identity = names.new_id()
     for turn in range(_MOST_ROUNDS):
+        declared = _completed(declared, declaration)
         if turn:
             host = observe.observe_host(engine, declared.data_root)
         seen = observe.observe_database(engine, host, declared)
-        if seen.server_error and declared.state in ("started", "present"):
+        if seen.server_error and declared.state in ("started", "present", "undeleted"):
             # It may be recovering after a crash: give it its time, then look again.
             _await_server(engine, declared, seen)
             seen = observe.observe_database(engine, host, declared)
@@ -154,8 +155,8 @@ def _await_server(engine, declared, seen):
 def _execute(work, outcome):
     steps = work.plan.steps
     for index, step in enumerate(steps):
-        if step.verb == "pull":
-            # Only the image itself says what is to be done with it.
+        if step.verb in ("pull", "undelete"):
+            # Only the image itself, or the record, says what is to be done with it.
             work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
             break
     apply.execute(work, outcome.actions.append)

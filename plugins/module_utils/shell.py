@@ -46,6 +46,7 @@ DECLARATION_ARGUMENTS = {
     "deletion_protection": {"type": "bool"},
     "purge": {"type": "bool"},
     "partial": {"type": "bool"},
+    "trash_days": {"type": "int"},
     "max_impact": {"type": "str", "choices": list(IMPACTS)},
 }
 
@@ -87,7 +88,9 @@ def _converge(module):
     if failed:
         details = failed[0].error.details if len(outcomes) == 1 else {}
         messages = [outcome.error.message for outcome in failed]
-        summary = messages[0] if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} failed: {'; '.join(messages)}"
+        summary = (
+            messages[0] if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} failed: {'; '.join(messages)}"
+        )
         module.fail_json(msg=summary, **{**details, **result})
     module.exit_json(**result)
 
@@ -160,6 +163,7 @@ def postgres_db_info():
         engine.connect()
         name, environment = module.params["name"], module.params["environment"]
         databases = fleet.databases(engine, module.params["data_root"], name, environment)
+        deleted = fleet.deleted(module.params["data_root"], name, environment)
     except DatabaseError as error:
         module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, databases=databases)
+    module.exit_json(changed=False, databases=databases, deleted=deleted)

@@ -14,7 +14,7 @@ from . import names, tuning
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
-STATES = ("started", "present", "stopped", "restarted", "absent")
+STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
 SSLMODES = ("disable", "prefer", "require", "verify-full")
 PULL = ("missing", "always", "never")
 
@@ -102,6 +102,7 @@ class DatabaseSpec:
     deletion_protection: bool | None
     purge: bool
     partial: bool
+    trash_days: int | None
     max_impact: str
 
     @property
@@ -115,6 +116,11 @@ class DatabaseSpec:
     @property
     def backup_directory(self):
         return os.path.join(self.backup_root, self.container)
+
+    @property
+    def serves(self):
+        """Whether the server is to run, also where it stands still now."""
+        return self.state in ("started", "undeleted")
 
     @property
     def protected(self):
@@ -154,7 +160,9 @@ class DatabaseSpec:
     @property
     def certificate_names(self):
         """The names and addresses under which clients may verify the server, sorted."""
-        return tuple(sorted({self.host, self.container, "localhost", "127.0.0.1", self.bind_address} - {"0.0.0.0", "::"}))
+        return tuple(
+            sorted({self.host, self.container, "localhost", "127.0.0.1", self.bind_address} - {"0.0.0.0", "::"})
+        )
 
     def declared(self):
         """The declaration in the spelling of the options, for the record: never a secret."""
@@ -245,7 +253,9 @@ def _from_parameters(given):
         wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
         deletion_protection=given.get("deletion_protection"),
         purge=bool(given.get("purge")),
-        partial=bool(given.get("partial")),
+        # What is taken back from the trash keeps its declaration, but for what is given.
+        partial=bool(given.get("partial")) or given.get("state") == "undeleted",
+        trash_days=None if given.get("trash_days") is None else _at_least(given["trash_days"], 0, "trash_days"),
         max_impact=given.get("max_impact") or "recreate",
     )
 

@@ -19,9 +19,7 @@ def parse_size(text, option):
     """
     match = _SIZE.match(str(text).strip())
     if not match:
-        raise ValueError(
-            f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g"
-        )
+        raise ValueError(f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g")
     number, unit = match.groups()
     size = int(Fraction(number) * _FACTORS[unit.lower()])
     if size <= 0:

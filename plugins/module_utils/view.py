@@ -10,7 +10,11 @@ from .errors import DatabaseError
 from .server import configuration
 from .units import format_cpus, format_size
 
-_FORMATS = {"nano_cpus": ("cpus", format_cpus), "memory": ("memory", format_size), "shm_size": ("shm_size", format_size)}
+_FORMATS = {
+    "nano_cpus": ("cpus", format_cpus),
+    "memory": ("memory", format_size),
+    "shm_size": ("shm_size", format_size),
+}
 
 
 def from_record(record, data_root):
@@ -35,7 +39,7 @@ def before(spec, seen):
 
 def after(spec, seen, record, config, texts):
     """Return what will be there, for the diff. config: None where the image is not known yet."""
-    runs = spec.state == "started" or seen.container is None or seen.container.running
+    runs = spec.serves or seen.container is None or seen.container.running
     texts = texts or configuration.render(spec, record, "<major>")
     return _shown(spec, record, config, texts, spec.certificate_names, "running" if runs else "stopped")
 

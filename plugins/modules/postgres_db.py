@@ -50,8 +50,10 @@ options:
       - "V(stopped) and V(restarted): it stands still, or has been restarted. The other options have no part in
         this, and there must be such a database."
       - "V(absent): it is gone. Its data is moved to C(.trash) below O(data_root), unless O(purge) is set."
+      - "V(undeleted): what was deleted last under this name is back from the trash, with its data, port, role and
+        declaration (but for options that are given), and serves."
     type: str
-    choices: [started, present, stopped, restarted, absent]
+    choices: [started, present, stopped, restarted, absent, undeleted]
   version: &version
     description:
       - Tag of the official image C(postgres), such as V(15-alpine), which is meant when neither this nor O(image)
@@ -138,8 +140,20 @@ options:
     type: str
   shm_size: &shm_size
     description:
-      - Size of C(/dev/shm), which parallel queries use. V(256m) when it is not given.
+      - Size of C(/dev/shm), which parallel queries use. When it is not given, V(256m), or with O(tune) what parallel
+        queries may need.
     type: str
+  tune: &tune
+    description:
+      - "Derive parameters of the server from O(memory), which must then be given, and from O(cpus): C(shared_buffers),
+        C(effective_cache_size), C(maintenance_work_mem), C(work_mem), C(max_connections), C(max_wal_size),
+        C(min_wal_size), C(wal_buffers) and C(huge_pages); from four processors on also the numbers of parallel
+        workers; C(random_page_cost) and C(effective_io_concurrency) for solid state disks; C(jit) is off. O(shm_size)
+        is derived too."
+      - Each is overridden by O(settings), and by the database's own C(postgresql.conf). What is derived from one that
+        O(settings) give follows it.
+      - With other limits, other values are derived, some of which take a restart, or for O(shm_size) a new container.
+    type: bool
   settings: &settings
     description:
       - "Parameters of the server, such as C(work_mem: 64MB). The image's server checks names and values before
@@ -162,6 +176,11 @@ options:
     description:
       - With O(state=absent), remove the data instead of moving it to the trash. Backups stay.
     type: bool
+  trash_days: &trash_days
+    description:
+      - With O(state=absent), remove for good what was deleted under this name more than so many days ago. When it is not
+        given, the trash is kept.
+    type: int
   partial: &partial
     description:
       - Change just the options that are given, and keep the others as the database's record has them. There must be
@@ -200,10 +219,12 @@ options:
       memory: *memory
       cpus: *cpus
       shm_size: *shm_size
+      tune: *tune
       settings: *settings
       wait_timeout: *wait_timeout
       deletion_protection: *deletion_protection
       purge: *purge
+      trash_days: *trash_days
       partial: *partial
       max_impact: *max_impact
 seealso:
@@ -233,6 +254,7 @@ EXAMPLES = r"""
     trusted_sources:
       - 10.0.0.0/8
     memory: 2g
+    tune: true
     settings:
       work_mem: 64MB
 
@@ -250,6 +272,12 @@ EXAMPLES = r"""
     databases:
       - name: shop
       - name: forum
+
+- name: Bring back what was deleted last
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    state: undeleted
 
 - name: Delete a database, keeping its data in the trash
   vellaric.postgres.postgres_db:
@@ -375,6 +403,16 @@ database:
       sample: ['10.0.0.0/8']
     settings:
       description: Declared parameters of the server.
+      type: dict
+      returned: always
+      sample: {'work_mem': '64MB'}
+    tune:
+      description: Whether parameters of the server are derived from the limits.
+      type: bool
+      returned: always
+      sample: false
+    parameters:
+      description: The parameters of the server, derived and declared.
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}

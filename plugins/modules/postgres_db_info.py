@@ -142,6 +142,16 @@ databases:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    tune:
+      description: Whether parameters of the server are derived from the limits.
+      type: bool
+      returned: always
+      sample: false
+    parameters:
+      description: The parameters of the server, derived and declared.
+      type: dict
+      returned: always
+      sample: {'work_mem': '64MB'}
     personal_settings:
       description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
       type: dict
@@ -202,6 +212,42 @@ databases:
       type: int
       returned: always
       sample: 0
+deleted:
+  description: What is in the trash and can be brought back, the database that was deleted last at the end.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name:
+      description: Name of the database.
+      type: str
+      returned: always
+      sample: my-database
+    environment:
+      description: Environment of the database.
+      type: str
+      returned: always
+      sample: production
+    container_name:
+      description: Name that its container had.
+      type: str
+      returned: always
+      sample: my-database-production-postgres
+    id:
+      description: Its identity.
+      type: str
+      returned: always
+      sample: db-a1b2c3d4e5f6a7b8c9d0e1f2
+    deleted_at:
+      description: When it was deleted, in UTC.
+      type: str
+      returned: always
+      sample: '2026-01-24T14:22:50Z'
+    directory:
+      description: Its directory in the trash.
+      type: str
+      returned: always
+      sample: /var/vellaric/postgres/.trash/my-database-production-postgres-20260124T142250-db-a1b2c3d4e5f6a7b8c9d0e1f2
 """
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell import postgres_db_info

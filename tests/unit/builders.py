@@ -110,6 +110,7 @@ def empty(**given):
     known = {
         "directory_exists": False,
         "doomed": False,
+        "trash": (),
         "record": None,
         "container": None,
         "previous": None,
@@ -287,6 +288,12 @@ class Host:
         return Host.of(empty(previous=self.seen.previous, image=self.seen.image))
 
     _purge = _trash
+
+    def _undelete(self, wanted, plan):
+        return self._with(directory_exists=True, trash=self.seen.trash[:-1])
+
+    def _expire(self, wanted, plan):
+        return self._with(trash=())
 
     def _role(self, wanted, plan):
         had = self.server.role or {}

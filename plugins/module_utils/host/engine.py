@@ -102,9 +102,7 @@ class Engine:
                     " role vellaric.postgres.docker_host"
                 ) from None
         with _errors("reach the engine"):
-            self._api_version = docker.APIClient(
-                base_url=self._url, version="auto", timeout=self._timeout
-            ).api_version
+            self._api_version = docker.APIClient(base_url=self._url, version="auto", timeout=self._timeout).api_version
 
     @property
     def _api(self):
@@ -277,7 +275,12 @@ def _errors(what, **missing):
             raise DatabaseError(f"Could not {what}: {_explanation(error)}") from error
     except docker.errors.APIError as error:
         raise DatabaseError(f"Could not {what}: the engine said: {_explanation(error)}") from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, json.JSONDecodeError) as error:
+    except (
+        docker.errors.DockerException,
+        requests.exceptions.RequestException,
+        OSError,
+        json.JSONDecodeError,
+    ) as error:
         raise DatabaseError(f"Could not {what}: {error}") from error
 
 

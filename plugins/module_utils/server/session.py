@@ -20,14 +20,13 @@ QUERY_SECONDS = 60
 # opens TCP when it has recovered. https://github.com/docker-library/postgres/issues/146
 _READY = (
     '[ "$(cat /proc/1/comm)" = postgres ] && pg_isready -q -h 127.0.0.1 -p "$0" -U "$1" -d "$2"'
-    ' && exec psql -XAtq -U postgres -d postgres -f -'
+    " && exec psql -XAtq -U postgres -d postgres -f -"
 )
 _PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -d postgres -f -"
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
 # The superuser's SQL is the rest of the input.
 _LOGIN = (
-    f'IFS= read -r PGPASSWORD; {_PSQL} || exit 90;'
-    ' export PGPASSWORD; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
+    f'IFS= read -r PGPASSWORD; {_PSQL} || exit 90; export PGPASSWORD; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
 )
 _SQL_FAILED = 90
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.vellaric.postgres.plugins.module_utils import layout
 
 ROOT = "/var/vellaric/postgres"
@@ -34,3 +36,15 @@ def test_a_removal_under_way_is_not_in_the_way_of_the_trash():
 def test_no_database_is_called_like_a_container_that_waits():
     # Every container of a database ends in -postgres.
     assert layout.previous_container(CONTAINER) == f"{CONTAINER}-previous"
+
+
+def test_the_trash_of_one_name_is_told_from_that_of_others():
+    container, identity = "app-production-postgres", "db-0123456789abcdef01234567"
+    first = os.path.basename(layout.trash("/x", container, "2026-01-15T12:00:00.123Z", identity))
+    last = os.path.basename(layout.trash("/x", container, "2026-02-15T12:00:00.123Z", identity))
+    others = [f"app-{first}", f"{container}-production-postgres-20260101T000000-{identity}", f".purge-{container}"]
+    assert layout.trashed(container, [last, *others, first]) == (first, last)
+    assert layout.deleted_at(container, first) == ("2026-01-15T12:00:00Z", identity)
+    assert layout.expired(container, (first, last), "2026-02-16T12:00:01.000Z", 1) == (first, last)
+    assert layout.expired(container, (first, last), "2026-02-16T11:59:59.000Z", 1) == (first,)
+    assert layout.expired(container, (first, last), "2026-02-16T12:00:00.000Z", 40) == ()

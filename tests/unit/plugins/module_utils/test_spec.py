@@ -82,6 +82,8 @@ REFUSED = [
     ({"memory": "32m"}, "memory is '32m': at least 64m"),
     ({"cpus": "0"}, "cpus is "),
     ({"shm_size": "-1"}, "shm_size is "),
+    ({"tune": True}, "tune is true, but app-development-postgres has no limit of memory.*declare memory"),
+    ({"tune": True, "cpus": 2}, "tune is true, but "),
     ({"wait_timeout": 0}, "wait_timeout is 0: at least 1"),
     ({"data_root": "var/postgres"}, "data_root is .*absolute"),
     ({"data_root": "/"}, "data_root is "),
@@ -184,6 +186,7 @@ DECLARATIONS = st.fixed_dictionaries(
         "memory": st.integers(64 << 20, 1 << 45).map(str),
         "cpus": st.integers(1, 64).map(lambda eighths: str(eighths / 8)),
         "shm_size": st.integers(1, 1 << 45).map(str),
+        "tune": st.just(False),
         "settings": st.dictionaries(
             st.sampled_from(["work_mem", "search_path", "pg_x.y"]), st.text(st.characters(min_codepoint=32), max_size=9)
         ),
@@ -216,6 +219,28 @@ def test_a_partial_version_replaces_a_declared_image():
     before = parse(image="vellaric/postgres:15-bookworm").declared()
     parameters = {"name": "app", "environment": "development", "version": "15"}
     assert spec.from_parameters(spec.complete(parameters, before)).image == "postgres:15"
+
+
+def test_tuned_parameters_are_overridden_by_declared_ones_which_alone_are_recorded():
+    tuned = parse(memory="4g", tune=True, settings={"shared_buffers": "512MB", "app.x": "y"})
+    assert tuned.settings == {"app.x": "y", "shared_buffers": "512MB"}
+    assert tuned.declared()["settings"] == tuned.settings and tuned.declared()["tune"] is True
+    assert tuned.declared()["shm_size"] is None
+    assert "max_connections" in tuned.derived and not set(tuned.derived) & set(tuned.settings)
+    assert tuned.parameters == {**tuned.derived, **tuned.settings} and list(tuned.parameters) == sorted(tuned.parameters)
+    assert (tuned.shm_size, parse(memory="4g", tune=True, shm_size="64m").shm_size) == (1 << 30, 64 << 20)
+    plain = parse(memory="4g", settings={"app.x": "y"})
+    assert (plain.derived, plain.parameters, plain.shm_size) == ({}, {"app.x": "y"}, 256 << 20)
+
+
+def test_a_partial_declaration_is_tuned_by_the_limits_of_the_record():
+    given = {"name": "app", "environment": "development", "partial": True, "tune": True}
+    # Before the record is read, nothing is known of its limits.
+    assert spec.from_parameters(given).derived == {}
+    whole = spec.from_parameters(spec.complete(given, parse(memory="4g", cpus="8").declared()))
+    assert whole.derived == parse(memory="4g", cpus="8", tune=True).derived != {}
+    with pytest.raises(DatabaseError, match="tune is true, but .*declare memory"):
+        spec.complete(given, parse().declared())
 
 
 def test_the_record_keeps_every_option_that_partial_takes_from_it():
