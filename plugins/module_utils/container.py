@@ -225,6 +225,11 @@ def changed_in_place(current, wanted):
     return [name for name in differences(current, wanted) if name in _IN_PLACE and name not in removed]
 
 
+def less_memory(current, wanted):
+    """Say whether the limit of memory falls, from no limit too."""
+    return wanted.memory is not None and (current.memory is None or wanted.memory < current.memory)
+
+
 def changed_by_replacement(current, wanted):
     """Return the names of the differing fields for which a new container is needed."""
     in_place = changed_in_place(current, wanted)

@@ -217,13 +217,16 @@ def _change(spec, seen, record, config, texts):
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
     if replaces:
         steps.append(replace)
-    elif seen.container is not None:
-        in_place = containers.changed_in_place(seen.container.config, config)
-        if in_place:
-            steps.append(Step("update", f"change {view.field_changes(in_place, seen.container.config, config)}"))
-    if restart is not None:
-        steps.append(restart)
-    elif running and not replaces and (differing or certificate or seen.unread):
+    update = None if replaces else _update(seen, config)
+    shrinks = update is not None and containers.less_memory(seen.container.config, config)
+    if shrinks and any(step.verb == "restart" for step in pending):
+        # With the parameters that it runs with, the server may need more than what it would be left with.
+        pending.append(dataclasses.replace(update, impact="restart"))
+    elif shrinks and restart is not None:
+        steps += [restart, update]
+    else:
+        steps += [step for step in (update, restart) if step is not None]
+    if restart is None and running and not replaces and (differing or certificate or seen.unread):
         steps.append(Step("reload", "let the server read its configuration again"))
     if not running and not replaces and (spec.serves or seen.container is None):
         steps.append(
@@ -285,6 +288,13 @@ def _replacement(spec, seen, config):
         return None
     changes = view.field_changes(fields, seen.container.config, config)
     return Step("replace", f"replace container {spec.container} ({changes})", "recreate")
+
+
+def _update(seen, config):
+    fields = containers.changed_in_place(seen.container.config, config) if seen.container is not None else ()
+    if not fields:
+        return None
+    return Step("update", f"change {view.field_changes(fields, seen.container.config, config)}")
 
 
 def _text(seen, path):

@@ -363,6 +363,14 @@ HELD_BACK = [
     ({"settings": {"work_mem": "8MB"}}, "none", ["write_record", "write_files", "reload"], []),
     ({"memory": "1g"}, "none", ["write_record", "update"], []),
     ({"shm_size": "512m", "memory": "1g"}, "none", ["write_record", "update"], ["replace"]),
+    # Less memory comes after the restart that fits the server into it, and waits for it.
+    ({"memory": "1g", "settings": {"max_connections": 50}}, "none", ["write_record"], ["restart", "update"]),
+    (
+        {"memory": "1g", "tune": True},
+        "restart",
+        ["write_record", "write_files", "restart", "update"],
+        [],
+    ),
     (
         {"shm_size": "512m", "settings": {"max_connections": 50}},
         "restart",
@@ -384,6 +392,25 @@ def test_what_exceeds_the_impact_is_pending(new, max_impact, done, pending):
     planned = plan(builders.declared(**new, max_impact=max_impact), builders.settled(builders.declared()))
     assert builders.verbs(planned) == done
     assert [step.verb for step in planned.pending] == pending
+
+
+def test_more_memory_comes_before_the_restart_that_makes_use_of_it_and_need_not_wait_for_it():
+    seen = builders.settled(builders.declared(memory="512m", tune=True))
+    planned = plan(builders.declared(memory="1g", tune=True), seen)
+    assert builders.verbs(planned) == ["write_record", "write_files", "update", "restart"]
+    assert "shared_buffers" in builders.summary(planned, "restart")
+    held_back = plan(builders.declared(memory="1g", tune=True, max_impact="none"), seen)
+    assert builders.verbs(held_back) == ["write_record", "update"]
+    assert [(step.verb, step.impact) for step in held_back.pending] == [("restart", "restart")]
+
+
+def test_less_memory_that_waits_for_a_restart_says_so():
+    planned = plan(
+        builders.declared(memory="512m", tune=True, max_impact="none"),
+        builders.settled(builders.declared(memory="1g", tune=True)),
+    )
+    assert [(step.verb, step.impact) for step in planned.pending] == [("restart", "restart"), ("update", "restart")]
+    assert planned.pending[1].summary == "change memory 1g -> 512m"
 
 
 def test_a_parameter_that_waits_for_its_restart_is_not_written():

@@ -65,6 +65,25 @@ class _Declared:
         self.settings = settings
 
 
+def test_what_is_derived_comes_before_a_persons_own_file_and_what_is_declared_after_it():
+    spec = builders.declared(memory="1g", tune=True, settings={"max_connections": 7})
+    text = configuration.postgresql_conf(spec, 15)
+    lines = text.splitlines()
+    order = [
+        "include '/var/lib/postgresql/15/docker/postgresql.conf'",
+        "# Derived from the container's limits (tune); what follows overrides it",
+        "shared_buffers = '256MB'",
+        f"include_if_exists '/etc/vellaric/{configuration.PERSONAL_CONF}'",
+        "listen_addresses = '*'",
+        "# Declared settings",
+        "max_connections = '7'",
+    ]
+    assert [lines.index(line) for line in order] == sorted(lines.index(line) for line in order)
+    found = configuration.parameters(text)
+    assert {name: found[name] for name in spec.parameters} == spec.parameters
+    assert text.count("max_connections") == 1
+
+
 @pytest.mark.parametrize("major", [13, 15, 18])
 def test_the_file_of_initdb_comes_first_so_that_ours_win(major):
     lines = conf(major, work_mem="8MB").splitlines()
