@@ -17,7 +17,7 @@ from .server import configuration, scram, session, sql
 from .server.session import NotReady
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
-_SQL_VERBS = ("role", "database", "restrict", "lock_superuser")
+_SQL_VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")
 _LOGIN_VERB = "prove_login"
 
 
@@ -270,11 +270,13 @@ def _purge(work):
 
 def _run_sql(work, verbs):
     spec, major = work.spec, work.seen.image.major
+    installed = work.seen.server.extensions if work.seen.server else {}
     statements = {
         "role": lambda: sql.ensure_role(work.username, scram.new_verifier(spec.password) if spec.password else None),
         "database": lambda: sql.ensure_database(spec.name, work.username),
         "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
         "lock_superuser": sql.lock_superuser,
+        "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
     script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != _LOGIN_VERB]])
     if _LOGIN_VERB not in verbs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from . import container as containers
-from . import view
+from . import extensions, view
 from .errors import Refused
 from .host.ports import first_free
 from .host.tls import renewal_due
@@ -29,6 +29,7 @@ def converge(spec, seen, identity):
         return _fetch_image(spec, seen, record, steps)
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
+    _refuse_unknown_extensions(spec, seen)
     config = containers.desired(spec, record, seen.image)
     texts = configuration.render(spec, record, seen.image.major)
     change = _initialise if not record.initialised else _change
@@ -44,6 +45,20 @@ def converge(spec, seen, identity):
         after=view.after(spec, seen, record, config, texts),
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
+
+
+def _refuse_unknown_extensions(spec, seen):
+    unknown = [name for name in spec.extensions if name not in seen.image.extensions]
+    if unknown:
+        raise Refused(
+            f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare an"
+            f" image that has it, or one of {', '.join(seen.image.extensions)}"
+        )
+
+
+def _extension_step(spec, installed):
+    words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
+    return [Step("extensions", f"extensions: {', '.join(words)}")] if words else []
 
 
 def _is_final(seen, record, texts, steps):
@@ -162,6 +177,7 @@ def _creation(spec):
         Step("database", f"create database {spec.name}"),
         Step("restrict", "let nobody in but its owner"),
         Step("lock_superuser", "leave the superuser without a password"),
+        *_extension_step(spec, {}),
         Step("prove_login", "log in as the application, over TLS"),
     ]
 
@@ -341,6 +357,7 @@ def _server_steps(spec, seen, record):
         steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
     if seen.server.superuser_has_password:
         steps.append(Step("lock_superuser", "leave the superuser without a password"))
+    steps += _extension_step(spec, seen.server.extensions)
     if spec.password is not None and any(step.verb == "role" for step in steps):
         steps.append(Step("prove_login", "log in as the application, over TLS"))
     return steps

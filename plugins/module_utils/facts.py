@@ -17,7 +17,7 @@ class ImageFacts:
     """What an image is, from inspecting it and from asking its server; never from its tag.
 
     parameters: the server's parameters that a configuration file may set, by name, with the context that says what a
-    change needs ("postmaster": a restart; "sighup" and others: a reload).
+    change needs ("postmaster": a restart; "sighup" and others: a reload). extensions: those that can be created.
     """
 
     id: str
@@ -28,6 +28,7 @@ class ImageFacts:
     libc: str
     volumes: tuple
     parameters: dict
+    extensions: tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,7 @@ class ServerFacts:
     """What the running server says of itself and of the application's role and database.
 
     loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what is wrong with the files as
-    they are now, with which it would not start again.
+    they are now, with which it would not start again; extensions: those of the database, {name: {"version", "declared"}}.
     """
 
     role: dict | None
@@ -104,6 +105,7 @@ class ServerFacts:
     version: str
     loaded_at: float = float("inf")
     file_errors: tuple = ()
+    extensions: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,6 +42,7 @@ DECLARATION_ARGUMENTS = {
     "shm_size": {"type": "str"},
     "tune": {"type": "bool"},
     "settings": {"type": "dict"},
+    "extensions": {"type": "list", "elements": "str"},
     "wait_timeout": {"type": "int"},
     "deletion_protection": {"type": "bool"},
     "purge": {"type": "bool"},

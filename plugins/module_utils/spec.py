@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 
-from . import names, tuning
+from . import extensions, names, tuning
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -42,6 +42,7 @@ DECLARED = (
     "shm_size",
     "tune",
     "settings",
+    "extensions",
     "deletion_protection",
     "backup_root",
 )
@@ -98,6 +99,7 @@ class DatabaseSpec:
     declared_shm_size: int | None
     tune: bool
     settings: dict
+    extensions: dict
     wait_timeout: int
     deletion_protection: bool | None
     purge: bool
@@ -137,7 +139,13 @@ class DatabaseSpec:
     @property
     def parameters(self):
         """The server's parameters, derived and declared, sorted."""
-        return dict(sorted({**self.derived, **self.settings}.items()))
+        return dict(sorted({**self.derived, **self.settings, **self.preloaded}.items()))
+
+    @property
+    def preloaded(self):
+        """The parameter that declared extensions need, with what is declared of it; none where they need none."""
+        libraries = extensions.preloaded(self.extensions, self.settings.get(extensions.PRELOAD))
+        return {} if libraries is None else {extensions.PRELOAD: libraries}
 
     @property
     def shm_size(self):
@@ -179,6 +187,7 @@ class DatabaseSpec:
             "shm_size": format_size(self.declared_shm_size),
             "tune": self.tune,
             "settings": dict(self.settings),
+            "extensions": extensions.to_option(self.extensions),
             "deletion_protection": self.deletion_protection,
             "backup_root": self.backup_root,
         }
@@ -250,6 +259,7 @@ def _from_parameters(given):
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,
         tune=bool(given.get("tune")),
         settings=_settings(given.get("settings") or {}),
+        extensions=extensions.from_option(given.get("extensions")),
         wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
         deletion_protection=given.get("deletion_protection"),
         purge=bool(given.get("purge")),

@@ -34,7 +34,15 @@ def before(spec, seen):
     texts = {path: facts.content.decode("utf-8", "replace") for path, facts in seen.files.items()}
     names = seen.certificate["names"] if seen.certificate else None
     recorded = from_record(seen.record, spec.data_root) if seen.record else None
-    return _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
+    shown = _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
+    if seen.server is not None and spec.state in ("started", "present"):
+        there = {
+            name: known["version"] if spec.extensions.get(name) else None
+            for name, known in sorted(seen.server.extensions.items())
+            if known["declared"] or name in spec.extensions
+        }
+        shown["extensions"] = specs.extensions.to_option(there)
+    return shown
 
 
 def after(spec, seen, record, config, texts):
@@ -55,6 +63,7 @@ def _shown(spec, record, config, texts, certificate_names, status):
             sslmode=spec.sslmode,
             image=spec.image,
             deletion_protection=spec.protected,
+            extensions=specs.extensions.to_option(spec.extensions),
             **_fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
         )
     if config is not None:
@@ -135,6 +144,7 @@ def database(spec, record, container, personal=""):
         "settings": dict(spec.settings),
         "tune": spec.tune,
         "parameters": spec.parameters,
+        "extensions": specs.extensions.to_option(spec.extensions),
         "personal_settings": configuration.personal_parameters(personal),
         "memory_limit_bytes": config.memory if config else spec.memory,
         "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),

@@ -163,6 +163,14 @@ options:
       - A parameter that is no longer declared goes back to its default. A change takes a reload or a restart,
         whichever the parameter needs.
     type: dict
+  extensions: &extensions
+    description:
+      - Extensions of the database, by name, such as V(pg_trgm), or as C(NAME=VERSION). A library that one needs at the
+        server's start, as V(pg_stat_statements) does, is added to C(shared_preload_libraries), which takes a restart.
+      - An extension that is no longer declared is dropped, unless something depends on it. One that somebody created by
+        hand is left alone.
+    type: list
+    elements: str
   wait_timeout: &wait_timeout
     description:
       - Seconds to wait for the server to become ready, and for another run on the same database to end. V(120) when
@@ -221,6 +229,7 @@ options:
       shm_size: *shm_size
       tune: *tune
       settings: *settings
+      extensions: *extensions
       wait_timeout: *wait_timeout
       deletion_protection: *deletion_protection
       purge: *purge
@@ -416,6 +425,12 @@ database:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    extensions:
+      description: Declared extensions.
+      type: list
+      elements: str
+      returned: always
+      sample: ['pg_stat_statements']
     personal_settings:
       description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
       type: dict

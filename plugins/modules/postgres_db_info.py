@@ -152,6 +152,12 @@ databases:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    extensions:
+      description: Declared extensions.
+      type: list
+      elements: str
+      returned: always
+      sample: ['pg_stat_statements']
     personal_settings:
       description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
       type: dict

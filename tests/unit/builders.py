@@ -47,7 +47,9 @@ def declared(**given):
 
 def image(**given):
     recorded = fixture("image-15-bookworm.json")
-    return facts.ImageFacts(**{**recorded, "volumes": tuple(recorded["volumes"]), **given})
+    return facts.ImageFacts(
+        **{**recorded, "volumes": tuple(recorded["volumes"]), "extensions": tuple(recorded["extensions"]), **given}
+    )
 
 
 def record_of(wanted, **given):
@@ -309,6 +311,12 @@ class Host:
 
     def _lock_superuser(self, wanted, plan):
         return self._with(server={"superuser_has_password": False})
+
+    def _extensions(self, wanted, plan):
+        installed = {
+            name: {"version": version or "1.0", "declared": True} for name, version in wanted.extensions.items()
+        }
+        return self._with(server={"extensions": installed})
 
     def _prove_login(self, wanted, plan):
         return self

@@ -20,6 +20,7 @@ _PROBE = (
     "id -u && id -g && postgres -V"
     " && { ls /lib/ld-musl-* >/dev/null 2>&1 && echo musl || getconf GNU_LIBC_VERSION; }"
     " && postgres --describe-config"
+    " && ls /usr/share/postgresql/*/extension /usr/local/share/postgresql/extension 2>/dev/null || :"
 )
 # With -C the server reads and checks its whole configuration, prints one value and ends.
 _CHECK = ': > /tmp/empty.conf && exec postgres -C data_directory -D /tmp -c config_file=/tmp/empty.conf "$@"'
@@ -35,9 +36,11 @@ def describe(engine, inspected, reference, cache_directory, remember):
     path = os.path.join(cache_directory, inspected["Id"].replace(":", "-") + ".json")
     known = files.read(path)
     if known is not None:
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, KeyError):
             content = json.loads(known.content)
-            return ImageFacts(**{**content, "volumes": tuple(content["volumes"])})
+            return ImageFacts(
+                **{**content, "volumes": tuple(content["volumes"]), "extensions": tuple(content["extensions"])}
+            )
     facts = _ask(engine, inspected, reference)
     if remember:
         files.make_directory(cache_directory, 0o755)
@@ -75,5 +78,6 @@ def _ask(engine, inspected, reference):
         gid=int(lines[1]),
         libc=lines[3],
         volumes=tuple(sorted((inspected.get("Config") or {}).get("Volumes") or {})),
+        extensions=tuple(sorted(line[: -len(".control")] for line in lines[4:] if line.endswith(".control"))),
         parameters=dict(line.split("\t")[:2] for line in lines[4:] if line.count("\t") > 1),
     )

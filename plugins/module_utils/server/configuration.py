@@ -56,6 +56,7 @@ def postgresql_conf(spec, major):
         "",
         *[f"{name} = {quote(value)}" for name, value in own.items() if name not in spec.settings],
         *_block("Declared settings", spec.settings),
+        *_block("Needed by declared extensions", spec.preloaded),
     ]
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from .. import extensions
 from ..facts import ServerFacts
 
 # What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed. Versions and
@@ -41,8 +42,9 @@ def literal(text):
 
 
 def observe(database, username):
-    """Return the query whose one line `parse` turns into ServerFacts."""
-    return f"""SELECT json_build_object(
+    """Return the script whose one or two lines `parse` turns into ServerFacts."""
+    return f"""SELECT EXISTS (SELECT FROM pg_database WHERE datname = {literal(database)}) AS there \\gset
+SELECT json_build_object(
   'version', current_setting('server_version'),
   'superuser_has_password', (SELECT rolpassword IS NOT NULL FROM pg_authid WHERE oid = {BOOTSTRAP_SUPERUSER_OID}),
   'role', (SELECT json_build_object(
@@ -58,11 +60,18 @@ def observe(database, username):
   'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
+\\if :there
+\\connect {identifier(database)}
+SELECT coalesce(json_object_agg(extname, json_build_object(
+    'version', extversion,
+    'declared', obj_description(oid, 'pg_extension') IS NOT DISTINCT FROM {literal(extensions.MARK)})), '{{}}')::text
+  FROM pg_extension;
+\\endif
 """
 
 
-def parse(line):
-    answer = json.loads(line)
+def parse(lines):
+    answer, *rest = (json.loads(line) for line in lines.splitlines())
     return ServerFacts(
         role=answer["role"],
         database=answer["database"],
@@ -71,6 +80,7 @@ def parse(line):
         version=answer["version"],
         file_errors=tuple(answer["file_errors"]),
         loaded_at=float(answer["loaded_at"]),
+        extensions=rest[0] if rest else {},
     )
 
 
@@ -104,6 +114,11 @@ def restrict_database(database, username, major):
             "\\connect postgres\n"
         ) + statements
     return statements
+
+
+def change_extensions(database, wanted, installed):
+    statements = [statement for _words, statement in extensions.changes(wanted, installed)]
+    return "\n".join([f"\\connect {identifier(database)}", *statements, "\\connect postgres", ""])
 
 
 def lock_superuser():

@@ -60,6 +60,7 @@ class _Declared:
 
     container = builders.NAME
     derived = {}
+    preloaded = {}
 
     def __init__(self, settings):
         self.settings = settings
