@@ -6,65 +6,16 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
-import harness
 import psycopg
 import pytest
-import yaml
 
-BIN = Path(sys.executable).parent
-
-
-class Fleet:
-    """An inventory in a directory of its own, whose one host is this machine."""
-
-    def __init__(self, host):
-        self.host = host
-        self.root = Path(host.root)
-        self.credentials = self.root / "inventory/host_vars/local/postgres_credentials.yml"
-        (self.root / "inventory").mkdir()
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        local.update({f"database_{name}": host.defaults[name] for name in ("data_root", "backup_root", "port_range")})
-        inventory = {"postgres_hosts": {"hosts": {"local": local}}}
-        (self.root / "inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
-        (self.root / "vault-password").write_text("a vault password of the tests")
-        (self.root / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {harness.COLLECTIONS}\n")
-
-    def play(self, playbook, /, *options, short="shop", succeeds=True, vault=True, **variables):
-        """Run a playbook of the collection; returns its output."""
-        variables = {"database_name": self.host.name(short), "database_environment": "development", **variables}
-        command = [str(BIN / "ansible-playbook"), f"vellaric.postgres.{playbook}", "-i", "inventory", *options]
-        command += ["-e", json.dumps({key: value for key, value in variables.items() if value is not None})]
-        if vault:
-            command += ["--vault-password-file", "vault-password"]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        finished = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
-        output = finished.stdout + finished.stderr
-        assert (finished.returncode == 0) is succeeds, output
-        return output
-
-    def password(self, short="shop"):
-        """Read a stored password with Ansible's own tools."""
-        container = self.host.container(short)
-        command = [str(BIN / "ansible"), "local", "-i", "inventory", "--vault-password-file", "vault-password", "-o"]
-        command += ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ postgres_credentials['{container}'].password }}}}"]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        output = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=True)
-        return re.search(r'"msg": "([^"]+)"', output.stdout).group(1)
+from playbooks import Fleet, changes
 
 
 @pytest.fixture(scope="module")
 def fleet(shared):
     return Fleet(shared)
-
-
-def changes(output):
-    return sum(map(int, re.findall(r"changed=(\d+)", output)))
 
 
 def test_check_mode_before_anything_is_there(fleet):

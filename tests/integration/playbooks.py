@@ -1,0 +1,64 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks by their names, as a user runs them: what their tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import harness
+import yaml
+
+BIN = Path(sys.executable).parent
+
+
+class Fleet:
+    """An inventory in a directory of its own, whose one host is this machine."""
+
+    def __init__(self, host):
+        self.host = host
+        self.root = Path(host.root)
+        self.credentials = self.root / "inventory/host_vars/local/postgres_credentials.yml"
+        (self.root / "inventory").mkdir()
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        local.update({f"database_{name}": host.defaults[name] for name in ("data_root", "backup_root", "port_range")})
+        inventory = {"postgres_hosts": {"hosts": {"local": local}}}
+        (self.root / "inventory/hosts.yml").write_text(yaml.safe_dump(inventory))
+        (self.root / "vault-password").write_text("a vault password of the tests")
+        (self.root / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {harness.COLLECTIONS}\n")
+
+    def play(self, playbook, /, *options, short="shop", **more):
+        """Run a playbook that is about one database; returns its output."""
+        named = {"database_name": self.host.name(short), "database_environment": "development"}
+        return self.run(playbook, *options, **{**named, **more})
+
+    def run(self, playbook, /, *options, succeeds=True, vault=True, **variables):
+        """Run a playbook of the collection; returns its output."""
+        command = [str(BIN / "ansible-playbook"), f"vellaric.postgres.{playbook}", *options, "-i", "inventory"]
+        command += ["-e", json.dumps({key: value for key, value in variables.items() if value is not None})]
+        if vault:
+            command += ["--vault-password-file", "vault-password"]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        finished = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
+        output = finished.stdout + finished.stderr
+        assert (finished.returncode == 0) is succeeds, output
+        return output
+
+    def password(self, short="shop"):
+        """Read a stored password with Ansible's own tools."""
+        container = self.host.container(short)
+        command = [str(BIN / "ansible"), "local", "-i", "inventory", "--vault-password-file", "vault-password", "-o"]
+        command += ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ postgres_credentials['{container}'].password }}}}"]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        output = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=True)
+        return re.search(r'"msg": "([^"]+)"', output.stdout).group(1)
+
+
+def changes(output):
+    return sum(map(int, re.findall(r"changed=(\d+)", output)))
