@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 
 from . import container as containers
 from . import layout, names
@@ -25,7 +26,8 @@ _LOGIN_VERB = "prove_login"
 class Work:
     """What the verbs work on: one database, what was seen of it and what it is to be.
 
-    facts: of the container, once its server has been waited for.
+    facts: of the container, once its server has been waited for. interruption: seconds for which a server that served
+    did not, from the word to stop until it answered again.
     """
 
     engine: object
@@ -33,6 +35,7 @@ class Work:
     seen: object
     plan: object
     facts: object = None
+    interruption: float = 0.0
 
     @property
     def name(self):
@@ -146,6 +149,7 @@ def _replace(work):
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
     engine, previous = work.engine, layout.previous_container(work.name)
     ran = work.seen.container.active
+    stopped_at = time.monotonic()
     engine.stop(work.name, containers.STOP_TIMEOUT)
     engine.rename(work.name, previous)
     try:
@@ -153,6 +157,7 @@ def _replace(work):
         if ran or work.spec.serves:
             engine.start(work.name)
             _wait(work)
+            work.interruption += time.monotonic() - stopped_at if ran else 0.0
     except DatabaseError as error:
         engine.remove(work.name)
         engine.rename(previous, work.name)
@@ -218,11 +223,13 @@ def _restart(work):
     def restart(name):
         work.engine.restart(name, containers.STOP_TIMEOUT)
 
+    stopped_at = time.monotonic()
     restart(work.name)
     if work.plan.record is None:
         return
     try:
         _wait(work)
+        work.interruption += time.monotonic() - stopped_at
     except NotReady as error:
         before = work.seen.files.get(configuration.POSTGRESQL_CONF)
         after = work.plan.files.get(configuration.POSTGRESQL_CONF)

@@ -22,7 +22,10 @@ _MOST_ROUNDS = 4
 
 @dataclasses.dataclass
 class Outcome:
-    """What a run came to for one database. actions: what was done, or in check mode what would be."""
+    """What a run came to for one database. actions: what was done, or in check mode what would be.
+
+    interruption: seconds for which a server that served did not.
+    """
 
     container: str
     actions: list = dataclasses.field(default_factory=list)
@@ -30,6 +33,7 @@ class Outcome:
     before: dict = dataclasses.field(default_factory=dict)
     after: dict = dataclasses.field(default_factory=dict)
     warnings: list = dataclasses.field(default_factory=list)
+    interruption: float = 0.0
     database: dict | None = None
     error: DatabaseError | None = None
 
@@ -160,6 +164,7 @@ def _execute(work, outcome):
             work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
             break
     apply.execute(work, outcome.actions.append)
+    outcome.interruption += work.interruption
 
 
 def _reserve(work, identity, outcome):

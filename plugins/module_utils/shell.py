@@ -132,6 +132,7 @@ def _one_result(outcome):
         "container_name": outcome.container,
         "actions": [_step(step) for step in outcome.actions],
         "pending": [_step(step) for step in outcome.pending],
+        "interruption_seconds": round(outcome.interruption, 2),
         "database": outcome.database,
         "diff": {
             "before_header": outcome.container,

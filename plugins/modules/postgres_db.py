@@ -324,6 +324,11 @@ pending:
   elements: dict
   returned: when O(databases) is not given
   contains: *actions
+interruption_seconds:
+  description: How long a server that served did not, because of this run, from the word to stop until it answered again.
+  type: float
+  returned: when O(databases) is not given
+  sample: 1.21
 container_name:
   description: Name of the container.
   type: str
