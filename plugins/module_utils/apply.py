@@ -150,7 +150,7 @@ def _replace(work):
     engine, previous = work.engine, layout.previous_container(work.name)
     ran = work.seen.container.active
     stopped_at = time.monotonic()
-    engine.stop(work.name, containers.STOP_TIMEOUT)
+    engine.stop(work.name, _stop_seconds(work))
     engine.rename(work.name, previous)
     try:
         _create_container(work, work.name, work.plan.config)
@@ -163,6 +163,11 @@ def _replace(work):
         engine.rename(previous, work.name)
         _put_back(work, engine.start if ran else None, "The new container did not serve, so the old one", error)
     engine.remove(previous)
+
+
+def _stop_seconds(work):
+    looping = work.seen.container is not None and work.seen.container.status == "restarting"
+    return containers.FAILED_STOP_TIMEOUT if looping else containers.STOP_TIMEOUT
 
 
 def _put_back_previous(work):
@@ -210,7 +215,7 @@ def _start(work):
         work.engine.unpause(work.name)
     elif status == "restarting":
         # To the engine it runs, so that to start it does nothing: this ends the wait for the next attempt.
-        work.engine.restart(work.name, containers.STOP_TIMEOUT)
+        work.engine.restart(work.name, containers.FAILED_STOP_TIMEOUT)
     else:
         work.engine.start(work.name)
     if work.plan.record is not None:
@@ -219,12 +224,8 @@ def _start(work):
 
 def _restart(work):
     """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
-
-    def restart(name):
-        work.engine.restart(name, containers.STOP_TIMEOUT)
-
     stopped_at = time.monotonic()
-    restart(work.name)
+    work.engine.restart(work.name, _stop_seconds(work))
     if work.plan.record is None:
         return
     try:
@@ -236,7 +237,7 @@ def _restart(work):
         if before is None or after is None or before.content == after.encode("utf-8"):
             raise
         what = "The server did not start with the declared settings, so the configuration that it ran with"
-        _put_back(work, restart, what, error)
+        _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
 
 
 def _reload(work):
@@ -244,11 +245,11 @@ def _reload(work):
 
 
 def _stop(work):
-    work.engine.stop(work.name, containers.STOP_TIMEOUT)
+    work.engine.stop(work.name, _stop_seconds(work))
 
 
 def _remove(work):
-    work.engine.stop(work.name, containers.STOP_TIMEOUT)
+    work.engine.stop(work.name, _stop_seconds(work))
     work.engine.remove(work.name)
 
 

@@ -27,6 +27,9 @@ RESTART_POLICY = "unless-stopped"
 INITIAL_RESTART_POLICY = "no"
 # Docker's own 10 s end in SIGKILL and crash recovery.
 STOP_TIMEOUT = 120
+# For a server that does not serve. A signal that comes between two attempts of the restart policy is lost, and the engine
+# then waits this long for an end that does not come.
+FAILED_STOP_TIMEOUT = 5
 SECOND = 1_000_000_000
 
 # Fields that the engine changes in a container that runs; the limits among them can be changed, not taken away: to the
@@ -169,13 +172,20 @@ def from_inspect(answer):
         restart_count=answer.get("RestartCount") or 0,
         started_at=state.get("StartedAt") or "",
         created_at=answer.get("Created") or "",
-        health=(state.get("Health") or {}).get("Status"),
+        health=_health(state.get("Health") or {}),
         oom_killed=bool(state.get("OOMKilled")),
         ip_address=addresses[0] if addresses else None,
         labels=labels,
         pid=state.get("Pid") or 0,
         config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
     )
+
+
+def _health(health):
+    """A pause leaves a container marked as unhealthy, without a check that failed, until the next one."""
+    if health.get("Status") == "unhealthy" and not health.get("FailingStreak"):
+        return "starting"
+    return health.get("Status")
 
 
 def _config(answer, labels):

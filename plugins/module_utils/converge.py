@@ -159,8 +159,9 @@ def _port(spec, seen, old):
                 " databases that are no longer used"
             )
         return free
-    serving = seen.container is not None and seen.container.running and seen.container.config.port == wanted
-    if wanted in seen.ports_taken and not serving:
+    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
+    own = seen.container is not None and seen.container.active and seen.container.config.port == wanted
+    if wanted in seen.ports_taken and not own:
         raise Refused(
             f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
             " port; without one, a new database gets a free one"
@@ -228,7 +229,7 @@ def _change(spec, seen, record, config, texts):
         differing = [path for path in differing if path in texts]
         restart = None
     if replaces or restart is not None:
-        refuse_broken_files(spec, seen)
+        refuse_broken_files(spec, seen, rewritten=differing)
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
     if replaces:
@@ -317,12 +318,18 @@ def _text(seen, path):
     return seen.files[path].content.decode("utf-8", "replace") if path in seen.files else ""
 
 
-def refuse_broken_files(spec, seen):
-    """A server that serves is not taken down while a file of a person's would keep it from coming back."""
-    if seen.server is not None and seen.server.file_errors:
+def refuse_broken_files(spec, seen, rewritten=()):
+    """A server that serves is not taken down while a file of a person's would keep it from coming back.
+
+    rewritten: the files of ours that are written first, so that what is wrong with them counts no more.
+    """
+    errors = seen.server.file_errors if seen.server is not None else ()
+    ours = [f"{containers.HOME_MOUNT}/{path}" for path in rewritten]
+    errors = [error for error in errors if not any(path in error for path in ours)]
+    if errors:
         raise Refused(
             f"The configuration of {spec.container} has errors with which the server would not start again:"
-            f" {'; '.join(seen.server.file_errors)}. Nothing was changed: mend {spec.directory}/postgresql.conf first"
+            f" {'; '.join(errors)}. Nothing was changed: mend {spec.directory}/postgresql.conf first"
         )
 
 

@@ -162,7 +162,7 @@ def _server(engine, own, record, spec):
     if own is None or own.config is None or not own.running or record is None or not record.initialised:
         return None, None
     try:
-        return session.observe(engine, spec.container, spec.name, record.username), None
+        return session.observe(engine, spec.container, spec.name, record.username, spec.wait_timeout), None
     except DatabaseError as error:
         return None, error.message
 

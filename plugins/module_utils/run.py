@@ -132,11 +132,7 @@ def _bring_about(engine, host, declared, declaration, outcome):
             host = observe.observe_host(engine, declared.data_root)
         seen = observe.observe_database(engine, host, declared)
         if seen.server_error and declared.state in ("started", "present", "undeleted"):
-            # It may be recovering after a crash: give it its time, then look again.
-            _await_server(engine, declared, seen)
-            seen = observe.observe_database(engine, host, declared)
-            if seen.server_error:
-                raise DatabaseError(seen.server_error)
+            host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
         work = apply.Work(engine, declared, seen, plan)
         if turn == 0:
@@ -153,7 +149,21 @@ def _bring_about(engine, host, declared, declaration, outcome):
 
 
 def _await_server(engine, declared, seen):
-    session.wait_until_ready(engine, declared.container, declared.name, seen.record.username, declared.wait_timeout)
+    """It may be recovering after a crash: give it its time, then look again. Returns what is then seen."""
+    container, ended = declared.container, False
+    try:
+        session.wait_until_ready(engine, container, declared.name, seen.record.username, declared.wait_timeout)
+    except session.Ended:
+        ended = True
+    host = observe.observe_host(engine, declared.data_root)
+    seen = observe.observe_database(engine, host, declared)
+    if ended and seen.container is not None and seen.container.running:
+        # It is tried over and over, and this was a moment in which it ran.
+        looping = dataclasses.replace(seen.container, status="restarting")
+        seen = dataclasses.replace(seen, container=looping, server=None, server_error=None)
+    if seen.server_error:
+        raise DatabaseError(seen.server_error)
+    return host, seen
 
 
 def _execute(work, outcome):

@@ -35,6 +35,10 @@ class NotReady(DatabaseError):
     """The server did not become ready; the details hold its last log lines."""
 
 
+class Ended(NotReady):
+    """It ended instead: to wait longer is of no use."""
+
+
 def psql(engine, container, script, seconds=QUERY_SECONDS):
     """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error."""
     finished = _execute_when_up(engine, container, _PSQL.split(), script, seconds)
@@ -53,9 +57,9 @@ def _execute_when_up(engine, container, command, script, seconds):
         time.sleep(0.05)
 
 
-def observe(engine, container, database, username):
-    """Return the ServerFacts of a server that runs."""
-    return sql.parse(psql(engine, container, sql.observe(database, username or "")))
+def observe(engine, container, database, username, seconds):
+    """Return the ServerFacts of a server that runs. One that hangs costs no more than the seconds given."""
+    return sql.parse(psql(engine, container, sql.observe(database, username or ""), min(seconds, QUERY_SECONDS)))
 
 
 def wait_until_ready(engine, container, database, username, seconds):
@@ -95,7 +99,7 @@ def _wait(engine, container, seconds, ready):
         facts = from_inspect(engine.inspect(container) or _gone(container))
         restarts = facts.restart_count if restarts is None else restarts
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
-            raise _not_ready(engine, container, f"ended with exit code {facts.exit_code} instead of becoming ready")
+            raise _not_ready(engine, container, f"ended with exit code {facts.exit_code} instead of becoming ready", Ended)
         if facts.running and ready(facts, deadline):
             return facts
         if time.monotonic() >= deadline:
@@ -158,9 +162,9 @@ def _answers(engine, container, database, username, deadline):
     return finished.exit_code == 0 and finished.stdout.strip() == "1"
 
 
-def _not_ready(engine, container, what):
+def _not_ready(engine, container, what, kind=NotReady):
     lines = engine.logs(container)
-    return NotReady(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
+    return kind(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
 
 
 def _gone(container):
