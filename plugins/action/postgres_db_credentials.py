@@ -52,7 +52,8 @@ class ActionModule(ActionBase):
         except VarsFileError as exc:
             return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
         except (FileError, InvalidName, OptionsError, VaultError) as exc:
-            # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause there is none.
+            # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause
+            # there is none.
             return dict(result, failed=True, msg=str(exc))
         result["path"] = path
         return result

@@ -12,9 +12,9 @@ attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Returns what has changed, or would change in C(check_mode), when in diff mode.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    description: A second run with the same arguments changes nothing and says so.
   action_group:
     description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
     support: full

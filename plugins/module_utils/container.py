@@ -131,7 +131,7 @@ def create_arguments(config, name, bootstrap_password):
                 {"Type": "bind", "Source": source, "Target": target, "ReadOnly": mode == "ro"}
                 for source, target, mode in config.mounts
             ],
-            "Tmpfs": {path: "size=64k,mode=0700" for path in config.tmpfs},
+            "Tmpfs": dict.fromkeys(config.tmpfs, "size=64k,mode=0700"),
             "ShmSize": config.shm_size,
             **limits(config),
             "CapDrop": ["ALL"],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan of a database that is to be there as declared: made for the first time, or changed at the least cost. Pure."""
+"""The plan of a database that is to be there as declared: made for the first time, or changed at least cost. Pure."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _refuse_unknown_extensions(spec, seen):
     unknown = [name for name in spec.extensions if name not in seen.image.extensions]
     if unknown:
         raise Refused(
-            f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare an"
-            f" image that has it, or one of {', '.join(seen.image.extensions)}"
+            f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
+            f" an image that has it, or one of {', '.join(seen.image.extensions)}"
         )
 
 
@@ -270,9 +270,9 @@ def _refuse_other_data(spec, seen):
     known = seen.record.libc if seen.record else None
     if known is not None and known != seen.image.libc:
         raise Refused(
-            f"Image {spec.image} has {seen.image.libc}, the data of {spec.container} was made under {known}, which sorts"
-            " text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C library; to"
-            " move to another one, dump the database and restore it into a new one"
+            f"Image {spec.image} has {seen.image.libc}, the data of {spec.container} was made under {known}, which"
+            " sorts text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C"
+            " library; to move to another one, dump the database and restore it into a new one"
         )
 
 

@@ -39,7 +39,8 @@ def from_option(items):
         name, equals, version = str(item).partition("=")
         if not _NAME.fullmatch(name) or (equals and not _VERSION.fullmatch(version)):
             raise ValueError(
-                f"extensions has {item!r}: an extension is its name, such as pg_trgm, or NAME=VERSION, such as postgis=3.4.2"
+                f"extensions has {item!r}: an extension is its name, such as pg_trgm, or NAME=VERSION, such as"
+                " postgis=3.4.2"
             )
         found[name] = version or None
     return dict(sorted(found.items()))

@@ -56,7 +56,7 @@ class ContainerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerFacts:
-    """A container as the engine shows it. config is None for one that is not ours, pid that of its process 1 on the host."""
+    """A container as the engine shows it. config: None for one that is not ours; pid: of its process 1 on the host."""
 
     id: str
     name: str
@@ -95,7 +95,8 @@ class ServerFacts:
     """What the running server says of itself and of the application's role and database.
 
     loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what is wrong with the files as
-    they are now, with which it would not start again; extensions: those of the database, {name: {"version", "declared"}}.
+    they are now, with which it would not start again; extensions: those of the database by name, each a mapping of
+    version and declared.
     """
 
     role: dict | None
@@ -120,13 +121,18 @@ class FileFacts:
 class Observed:
     """One database's part of the host.
 
-    doomed: whether an earlier run was cut short while it removed the directory; trash: deleted databases of that name,
-    as entries of the trash, the last one at the end;
-    data_majors: major versions that have a data directory; half_made: whether there is anything in one; files: the managed files by path below the directory;
-    server: None where it does not run or is not initialised; ports_taken: by others than this database, and by what;
-    mounted_by: other containers that mount the data directory; image: what the container is to run, None where it is
-    not on the host; unread: whether managed files were written after the server last read them; settings_error, server_error: what stands against the declared settings, or kept the server from
-    answering; now: ISO 8601, UTC.
+    doomed: an earlier run was cut short while it removed the directory.
+    trash: deleted databases of that name, as entries of the trash, the last one at the end.
+    image: what the container is to run; None where it is not on the host.
+    files: the known files, by path below the directory.
+    data_majors: major versions that have a data directory; half_made: there is anything at all in one.
+    server: None where it does not run or is not initialised; server_error: what kept it from answering.
+    ports_taken: by others than this database, and by what.
+    mounted_by: other containers that mount the data directory.
+    certificate: its names and end; None where it has to be issued.
+    now: ISO 8601, UTC.
+    unread: known files were written after the server last read them.
+    settings_error: what the image's server has against the declared settings.
     """
 
     directory_exists: bool

@@ -42,8 +42,8 @@ def _refuse_foreign(spec, seen):
     directory = containers.data_directory(seen.container.config) if seen.container is not None else None
     if directory is not None and directory != spec.directory:
         raise Refused(
-            f"Container {spec.container} has its data in {directory}, not in {spec.directory}. Nothing was changed: give"
-            f" data_root: {os.path.dirname(directory)}, or choose another name or environment"
+            f"Container {spec.container} has its data in {directory}, not in {spec.directory}. Nothing was changed:"
+            f" give data_root: {os.path.dirname(directory)}, or choose another name or environment"
         )
     if seen.mounted_by:
         raise Refused(
@@ -64,8 +64,8 @@ def _lifecycle(spec, seen):
         raise Refused(f"{spec.container} cannot be {spec.state}: {what}. Create it with state: started")
     if seen.record is not None and not seen.record.initialised and spec.state == "restarted":
         raise Refused(
-            f"{spec.container} cannot be restarted: its first start has not been completed. Run the task that creates it"
-            " again"
+            f"{spec.container} cannot be restarted: its first start has not been completed. Run the task that creates"
+            " it again"
         )
     if spec.state == "restarted":
         refuse_broken_files(spec, seen)

@@ -178,7 +178,7 @@ def _execute(work, outcome):
 
 
 def _reserve(work, identity, outcome):
-    """Choose the port and write it down while no other run can choose: it is then taken, whatever becomes of this run."""
+    """Choose the port and write it down while no other run can choose: it is taken, whatever becomes of this run."""
     declared, step = work.spec, work.plan.steps[0]
     what = "the ports and the authority of the host"
     with locks.exclusive(layout.host_lock(declared.data_root), declared.wait_timeout, what):

@@ -186,8 +186,8 @@ options:
     type: bool
   trash_days: &trash_days
     description:
-      - With O(state=absent), remove for good what was deleted under this name more than so many days ago. When it is not
-        given, the trash is kept.
+      - With O(state=absent), remove for good what was deleted under this name more than so many days ago. When it is
+        not given, the trash is kept.
     type: int
   partial: &partial
     description:
@@ -325,7 +325,7 @@ pending:
   returned: when O(databases) is not given
   contains: *actions
 interruption_seconds:
-  description: How long a server that served did not, because of this run, from the word to stop until it answered again.
+  description: Seconds for which a server that served did not, because of this run.
   type: float
   returned: when O(databases) is not given
   sample: 1.21
@@ -340,7 +340,7 @@ database:
   returned: when O(databases) is not given
   contains:
     id:
-      description: Identity, given once and kept for life. V(null) in check mode for a database that is yet to be created.
+      description: Identity, given once and kept for life. V(null) where check mode predicts it.
       type: str
       returned: always
       sample: db-a1b2c3d4e5f6a7b8c9d0e1f2
@@ -437,7 +437,7 @@ database:
       returned: always
       sample: ['pg_stat_statements']
     personal_settings:
-      description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
+      description: Parameters that somebody set in C(postgresql.conf) in the database's directory.
       type: dict
       returned: always
       sample: {'max_connections': '200'}

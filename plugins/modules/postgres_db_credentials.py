@@ -126,7 +126,7 @@ attributes:
     support: full
     platforms: posix
 notes:
-  - Where several runs change files in the same directory at the same time, each waits for the others, at most 30 seconds.
+  - Where several runs change files in the same directory at the same time, each waits for the others, up to 30 seconds.
   - Under AWX, the project's directory is thrown away after a job. Choose a path that lasts.
 seealso:
   - module: ansible.builtin.include_vars

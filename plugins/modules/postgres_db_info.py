@@ -46,7 +46,9 @@ EXAMPLES = r"""
 
 - name: Make sure that every database in production serves
   ansible.builtin.assert:
-    that: fleet.databases | selectattr('environment', 'eq', 'production') | rejectattr('status', 'eq', 'active') | length == 0
+    that: >-
+      fleet.databases | selectattr('environment', 'eq', 'production')
+      | rejectattr('status', 'eq', 'active') | length == 0
 
 - name: Show one database
   vellaric.postgres.postgres_db_info:
@@ -159,7 +161,7 @@ databases:
       returned: always
       sample: ['pg_stat_statements']
     personal_settings:
-      description: Parameters that somebody set in C(postgresql.conf) in the database's directory. Declared ones go before them.
+      description: Parameters that somebody set in C(postgresql.conf) in the database's directory.
       type: dict
       returned: always
       sample: {'max_connections': '200'}

@@ -93,8 +93,23 @@ class Container:
     def login(self, password, user="postgres", database="postgres"):
         """Log in as a client on the network does: pg_hba.conf trusts the loopback."""
         address = self.inspect()["NetworkSettings"]["IPAddress"]
-        return docker("exec", "--env", "PGPASSWORD=" + password, self.name, "psql", "-XAtq", "-h", address,
-                      "-U", user, "-d", database, "-c", "SELECT current_user", check=False)
+        return docker(
+            "exec",
+            "--env",
+            "PGPASSWORD=" + password,
+            self.name,
+            "psql",
+            "-XAtq",
+            "-h",
+            address,
+            "-U",
+            user,
+            "-d",
+            database,
+            "-c",
+            "SELECT current_user",
+            check=False,
+        )
 
 
 @pytest.fixture(params=IMAGES)
@@ -126,7 +141,8 @@ def test_declares_what_the_official_image_declares(container):
     environment = image_environment(container)
     major = int(environment["PG_MAJOR"])
     assert environment["PGDATA"] == (
-        "/var/lib/postgresql/data" if major < 18 else "/var/lib/postgresql/{}/docker".format(major))
+        "/var/lib/postgresql/data" if major < 18 else "/var/lib/postgresql/{}/docker".format(major)
+    )
     assert list(config["Volumes"]) == ["/var/lib/postgresql/data" if major < 18 else "/var/lib/postgresql"]
     assert environment["LANG"] == "en_US.utf8"
     assert list(config["ExposedPorts"]) == ["5432/tcp"]
@@ -139,8 +155,14 @@ def test_declares_what_the_official_image_declares(container):
 
 
 def test_runs_other_commands_without_a_database(container):
-    run = docker("run", "--rm", container.image, "sh", "-c",
-                 "id -u; command -v docker-entrypoint.sh; pg_dump --version; locale -a; stat -c %a /var/run/postgresql")
+    run = docker(
+        "run",
+        "--rm",
+        container.image,
+        "sh",
+        "-c",
+        "id -u; command -v docker-entrypoint.sh; pg_dump --version; locale -a; stat -c %a /var/run/postgresql",
+    )
     assert run.stdout.splitlines()[:2] == ["0", "/usr/local/bin/docker-entrypoint.sh"]
     assert "pg_dump (PostgreSQL) {}.".format(major_of(container)) in run.stdout
     assert "en_US.utf8" in run.stdout
@@ -149,7 +171,9 @@ def test_runs_other_commands_without_a_database(container):
 
 def test_initialises_what_the_variables_say(container):
     container.create(
-        "--env=POSTGRES_USER=app-owner", "--env=POSTGRES_DB=Shop 1", "--env=POSTGRES_INITDB_WALDIR=/var/lib/wal",
+        "--env=POSTGRES_USER=app-owner",
+        "--env=POSTGRES_DB=Shop 1",
+        "--env=POSTGRES_INITDB_WALDIR=/var/lib/wal",
         "--env=POSTGRES_INITDB_ARGS=--data-checksums --text-search-config='simple'",
         command=["-c", "shared_buffers=32MB", "-c", "cluster_name=a 'b' \"c\" $d"],
     ).start().wait_ready()
@@ -166,7 +190,12 @@ def test_initialises_what_the_variables_say(container):
     assert container.exec("stat", "-c", "%u:%g", "/proc/1").stdout.strip() == "999:999"
     assert container.exec("sh", "-c", "stat -c %u:%a $PGDATA").stdout.strip() == "999:700"
     assert container.exec("sh", "-c", "tail -n 1 $PGDATA/pg_hba.conf").stdout.split() == [
-        "host", "all", "all", "all", "scram-sha-256"]
+        "host",
+        "all",
+        "all",
+        "all",
+        "scram-sha-256",
+    ]
     assert container.login(PASSWORD, **owner).stdout.strip() == "app-owner"
     assert "password authentication failed" in container.login("wrong", **owner).stderr
 
@@ -178,8 +207,12 @@ def test_has_the_contributed_modules(container):
 
 
 def test_reads_values_from_files(container):
-    container.create("--env=POSTGRES_PASSWORD_FILE=/password", "--env=POSTGRES_USER_FILE=/user",
-                     "--env=POSTGRES_DB_FILE=/db", password=None)
+    container.create(
+        "--env=POSTGRES_PASSWORD_FILE=/password",
+        "--env=POSTGRES_USER_FILE=/user",
+        "--env=POSTGRES_DB_FILE=/db",
+        password=None,
+    )
     # As root, before stepping down: a file that only root may read will do.
     container.put("password", PASSWORD + "\n", mode=0o600, directory="")
     container.put("user", "filed\n", directory="")
@@ -215,10 +248,17 @@ def test_trusts_only_when_told_to(container):
 def test_runs_the_scripts_in_order(container):
     container.create("--env=POSTGRES_DB=app")
     container.put("10.sql", "CREATE TABLE done (n int);")
-    container.put("20.sh", 'psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "INSERT INTO done VALUES (20)"'
-                           "\nfrom_sourced=yes; : $unset", mode=0o644)
-    container.put("30.sh", '#!/bin/sh\n[ -z "$from_sourced" ] && psql -U postgres app -c "INSERT INTO done VALUES (30)"',
-                  mode=0o755)
+    container.put(
+        "20.sh",
+        'psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "INSERT INTO done VALUES (20)"'
+        "\nfrom_sourced=yes; : $unset",
+        mode=0o644,
+    )
+    container.put(
+        "30.sh",
+        '#!/bin/sh\n[ -z "$from_sourced" ] && psql -U postgres app -c "INSERT INTO done VALUES (30)"',
+        mode=0o755,
+    )
     container.put("40.sql.gz", gzip.compress(b"INSERT INTO done VALUES (40);"))
     container.put("50.sql.xz", lzma.compress(b"INSERT INTO done VALUES (50);"))
     container.put("60.sh", 'docker_process_sql <<< "INSERT INTO done VALUES (60);"')
@@ -252,8 +292,11 @@ def test_opens_tcp_only_when_all_is_in_place(container):
 def test_stops_cleanly_and_at_once(container):
     container.create().start().wait_ready()
     # An open session would hold up the smart shutdown that SIGTERM asks for.
-    session = subprocess.Popen(["docker", "exec", container.name, "psql", "-U", "postgres", "-c", "SELECT pg_sleep(60)"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    session = subprocess.Popen(
+        ["docker", "exec", container.name, "psql", "-U", "postgres", "-c", "SELECT pg_sleep(60)"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     container.wait(lambda: container.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(60)'") != "0")
     began = time.monotonic()
     docker("stop", container.name)
@@ -276,9 +319,13 @@ def test_runs_as_any_uid(container):
 def test_hardened_over_the_parent_directory(container, volume, owner):
     """How our own containers run: one mount at the parent, PGDATA below it, five capabilities."""
     major = major_of(container)
-    options = HARDENED + ["--env=PGDATA=/var/lib/postgresql/{}/docker".format(major),
-                          "--volume={}:/var/lib/postgresql".format(volume)]
-    docker("run", "--rm", "--entrypoint=chown", "--volume={}:/mnt:nocopy".format(volume), container.image, owner, "/mnt")
+    options = HARDENED + [
+        "--env=PGDATA=/var/lib/postgresql/{}/docker".format(major),
+        "--volume={}:/var/lib/postgresql".format(volume),
+    ]
+    docker(
+        "run", "--rm", "--entrypoint=chown", "--volume={}:/mnt:nocopy".format(volume), container.image, owner, "/mnt"
+    )
     container.create(*options).start().wait_ready()
     container.sql("CREATE TABLE kept ()")
     docker("rm", "--force", "--volumes", container.name)
@@ -292,8 +339,15 @@ def test_hardened_over_the_parent_directory(container, volume, owner):
 
 
 def test_from_18_on_refuses_data_of_an_older_layout(container, volume):
-    docker("run", "--rm", "--entrypoint=sh", "--volume={}:/mnt".format(volume), container.image, "-c",
-           "mkdir /mnt/data; echo 15 > /mnt/data/PG_VERSION")
+    docker(
+        "run",
+        "--rm",
+        "--entrypoint=sh",
+        "--volume={}:/mnt".format(volume),
+        container.image,
+        "-c",
+        "mkdir /mnt/data; echo 15 > /mnt/data/PG_VERSION",
+    )
     container.create("--volume={}:/var/lib/postgresql".format(volume)).start()
     if major_of(container) < 18:
         # Its own volume lies over the old data: it does not see them.

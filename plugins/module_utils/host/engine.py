@@ -113,7 +113,7 @@ class Engine:
         return client
 
     def containers(self):
-        """Return the engine's list of all containers, running or not; one that is being removed has no name any more."""
+        """Return the engine's list of all containers, running or not, without those that are being removed."""
         with _errors("list the containers"):
             return [entry for entry in self._api.containers(all=True) if entry.get("Names")]
 

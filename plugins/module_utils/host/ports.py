@@ -37,7 +37,7 @@ def taken(containers, records):
     """Return by what each port is taken: databases that stand still keep theirs, too."""
     return {
         **{record.port: f"database {record.container}" for record in records},
-        **{port: "a process that listens on it" for port in listening()},
+        **dict.fromkeys(listening(), "a process that listens on it"),
         **published(containers),
     }
 

@@ -24,10 +24,11 @@ BOOTSTRAP_SUPERUSER_OID = 10
 PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 
-# What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is listed
-# with the same words as a wrong value, but not marked as pending; the mark is set by reading the files, hence the order.
+# What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is
+# listed with the same words as a wrong value, but marked as pending; reading the files sets the mark, hence the order.
 _FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHERE error IS NOT NULL)
-    SELECT coalesce(json_agg(concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
+    SELECT coalesce(json_agg(
+      concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
     FROM files LEFT JOIN LATERAL
       (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
     WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart"""
