@@ -27,8 +27,8 @@ RESTART_POLICY = "unless-stopped"
 INITIAL_RESTART_POLICY = "no"
 # Docker's own 10 s end in SIGKILL and crash recovery.
 STOP_TIMEOUT = 120
-# For a server that does not serve. A signal that comes between two attempts of the restart policy is lost, and the engine
-# then waits this long for an end that does not come.
+# For a server that does not serve. A signal that comes between two attempts of the restart policy is lost, and the
+# engine then waits this long for an end that does not come.
 FAILED_STOP_TIMEOUT = 5
 SECOND = 1_000_000_000
 

@@ -73,7 +73,7 @@ def test_an_empty_list_is_nothing(host):
 
 
 def test_two_runs_at_once_on_one_database(host):
-    processes = [host.start(arguments=host.arguments("a")) for _ in range(3)]
+    processes = [host.start(arguments=host.arguments("a")) for turn in range(3)]
     answers = [result(process) for process in processes]
     # One creates it, the others wait for that and then find nothing to do.
     assert sorted(len(answer["actions"]) > 0 for answer in answers) == [False, False, True]

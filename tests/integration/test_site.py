@@ -196,6 +196,14 @@ def test_declarations_that_are_not_right(fleet):
     assert fleet.host.untouched()
 
 
+def test_no_engine_yet(fleet):
+    """Check mode on a host that is not prepared predicts all the same; a run says what is missing."""
+    fleet.declare([{"name": "shop"}], databases_docker_host=f"unix://{fleet.root}/no-engine.sock")
+    assert f"{fleet.host.container('shop')}: would reserve port" in fleet.site("--check")
+    assert "vellaric.postgres.docker_host" in fleet.site(succeeds=False)
+    assert fleet.host.untouched()
+
+
 def test_nothing_declared(fleet):
     output = fleet.site()
     assert changes(output) == 0

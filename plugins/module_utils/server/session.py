@@ -99,7 +99,8 @@ def _wait(engine, container, seconds, ready):
         facts = from_inspect(engine.inspect(container) or _gone(container))
         restarts = facts.restart_count if restarts is None else restarts
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
-            raise _not_ready(engine, container, f"ended with exit code {facts.exit_code} instead of becoming ready", Ended)
+            what = f"ended with exit code {facts.exit_code} instead of becoming ready"
+            raise _not_ready(engine, container, what, Ended)
         if facts.running and ready(facts, deadline):
             return facts
         if time.monotonic() >= deadline:
