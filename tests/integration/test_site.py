@@ -126,7 +126,7 @@ def test_a_fleet_from_nothing(fleet):
 
 def test_change_absent_undeclared(fleet):
     fleet.declare([{"name": "shop"}, {"name": "old"}, {"name": "left"}])
-    _, first = fleet.facts()
+    first = fleet.facts()[1]
     started = fleet.host.inspect("left")["State"]["StartedAt"]
     steps = tasks(first)
 
