@@ -27,12 +27,22 @@ _CHECK = ': > /tmp/empty.conf && exec postgres -C data_directory -D /tmp -c conf
 _VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
 
 
+# What this run knows already: a check of many new databases asks once, though it writes nothing down.
+_described = {}
+
+
 def describe(engine, inspected, reference, cache_directory, remember):
     """Return the ImageFacts of an inspected image. Its id stands for its content, so that an answer holds for ever.
 
     remember: whether a new answer may be kept in cache_directory (not in check mode).
     Raises DatabaseError for an image that does not keep the contract of the official one.
     """
+    if inspected["Id"] not in _described:
+        _described[inspected["Id"]] = _describe(engine, inspected, reference, cache_directory, remember)
+    return _described[inspected["Id"]]
+
+
+def _describe(engine, inspected, reference, cache_directory, remember):
     path = os.path.join(cache_directory, inspected["Id"].replace(":", "-") + ".json")
     known = files.read(path)
     if known is not None:
