@@ -38,7 +38,7 @@ lint: $(VENV)/.test .vault-password ## Check the style of the Python and the YAM
 	antsibull-changelog lint
 
 sanity: $(VENV)/.test ## Run ansible-test's sanity tests
-	tests/sanity
+	tests/run-sanity
 
 lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that the integration tests need
 	tests/lab/up
