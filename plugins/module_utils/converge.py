@@ -191,8 +191,11 @@ def _initialise(spec, seen, record, config, texts):
     running = seen.container is not None and seen.container.running
     first_config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
     if running and not containers.changed_by_replacement(seen.container.config, first_config):
-        summary = f"wait for container {spec.container} to initialise the data directory"
-        return [Step("initialise", summary) if step.verb == "create" else step for step in steps], ()
+        # It may have read its files already: they have to be the right ones.
+        if not _certificate_reason(spec, seen) and not _differing_files(seen, texts):
+            summary = f"wait for container {spec.container} to initialise the data directory"
+            created = [step.verb for step in steps].index("create")
+            return [Step("initialise", summary), *steps[created + 1 :]], ()
     return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
 
 
@@ -338,11 +341,13 @@ def _restart(spec, seen, texts):
     before = _text(seen, configuration.POSTGRESQL_CONF)
     text = texts[configuration.POSTGRESQL_CONF]
     changed = configuration.changed_parameters(before, text)
-    waiting = seen.server.pending_restart if seen.server else ()
+    waiting, withdrawn = (seen.server.pending_restart, seen.server.withdrawn) if seen.server else ((), ())
     names = configuration.needs_restart(changed, seen.image.parameters)
     ours = {
         *configuration.parameters(text),
         *configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF)),
+        # Set when the server started, and no longer: an earlier run took them out, and came no further.
+        *withdrawn,
     }
     names += [name for name in waiting if name not in names and name in ours]
     if not names:

@@ -94,9 +94,10 @@ class ContainerFacts:
 class ServerFacts:
     """What the running server says of itself and of the application's role and database.
 
-    loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what is wrong with the files as
-    they are now, with which it would not start again; extensions: those of the database by name, each a mapping of
-    version and declared.
+    pending_restart: parameters that it runs with otherwise than the files have them now; withdrawn: those of them that
+    it has from files of ours; loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what
+    is wrong with the files as they are now, with which it would not start again; extensions: those of the database by
+    name, each a mapping of version and declared.
     """
 
     role: dict | None
@@ -104,6 +105,7 @@ class ServerFacts:
     superuser_has_password: bool
     pending_restart: tuple
     version: str
+    withdrawn: tuple = ()
     loaded_at: float = float("inf")
     file_errors: tuple = ()
     extensions: dict = dataclasses.field(default_factory=dict)

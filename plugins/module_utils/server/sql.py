@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from .. import extensions
+from ..container import HOME_MOUNT
 from ..facts import ServerFacts
 
 # What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed. Versions and
@@ -58,6 +59,8 @@ SELECT json_build_object(
       'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
+  'withdrawn', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings
+    WHERE pending_restart AND starts_with(sourcefile, {literal(HOME_MOUNT + '/')})),
   'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
@@ -78,6 +81,7 @@ def parse(lines):
         database=answer["database"],
         superuser_has_password=bool(answer["superuser_has_password"]),
         pending_restart=tuple(answer["pending_restart"]),
+        withdrawn=tuple(answer["withdrawn"]),
         version=answer["version"],
         file_errors=tuple(answer["file_errors"]),
         loaded_at=float(answer["loaded_at"]),

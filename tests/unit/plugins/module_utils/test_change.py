@@ -169,6 +169,12 @@ def test_a_parameter_that_still_waits_for_its_restart():
     assert builders.verbs(plan(wanted, seen)) == ["restart"]
 
 
+def test_a_parameter_that_was_taken_out_and_still_waits_for_its_restart():
+    wanted = builders.declared()
+    server = builders.server(pending_restart=("max_connections",), withdrawn=("max_connections",))
+    assert builders.verbs(plan(wanted, builders.settled(wanted, server=server))) == ["restart"]
+
+
 def test_what_somebody_else_changed_is_not_ours_to_restart_for():
     seen = builders.settled(builders.declared(), server=builders.server(pending_restart=("max_connections",)))
     assert plan(builders.declared(), seen).steps == ()

@@ -165,8 +165,16 @@ def test_cut_short_after_the_record():
 def test_cut_short_while_the_server_initialises():
     wanted = builders.declared()
     planned = plan(wanted, half_made(wanted))
-    assert builders.verbs(planned) == ["initialise" if verb == "create" else verb for verb in CREATION]
+    assert builders.verbs(planned) == ["initialise", *CREATION[CREATION.index("create") + 1 :]]
     assert "wait" in builders.summary(planned, "initialise")
+
+
+def test_cut_short_while_the_server_initialises_with_other_files():
+    # It may have read them already.
+    wanted = builders.declared()
+    seen = half_made(wanted)
+    assert builders.verbs(plan(wanted, dataclasses.replace(seen, certificate=None)))[0] == "reset"
+    assert builders.verbs(plan(wanted, dataclasses.replace(seen, files=builders.tls_files())))[0] == "reset"
 
 
 @pytest.mark.parametrize("status", ["created", "exited", "restarting", "paused"])

@@ -78,6 +78,7 @@ def answer(**changed):
         "role": {"verifier": VERIFIER, "login": True, "privileged": False},
         "database": {"owner": "app", "public": False},
         "pending_restart": [],
+        "withdrawn": [],
     }
     return json.dumps({**known, **changed}) + "\n"
 
