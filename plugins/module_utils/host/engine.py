@@ -18,6 +18,7 @@ import threading
 import time
 
 from ..errors import DatabaseError
+from ..facts import LABEL
 
 try:
     import docker
@@ -31,6 +32,8 @@ else:
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
+# On containers that are not databases and live as long as one question to an image.
+THROW_AWAY = LABEL + "throw-away"
 DEFAULT_URL = "unix:///var/run/docker.sock"
 
 _FRAME_HEADER = struct.Struct(">BxxxL")
@@ -222,11 +225,17 @@ class Engine:
     def run(self, image, command, seconds=60):
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
         came to."""
+        self.remove_throw_aways(age=2 * seconds)
         with _errors(f"run image {image}"):
             api = self._api
             host_config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
             container = api.create_container(
-                image, entrypoint=command[:1], command=command[1:], user="postgres", host_config=host_config
+                image,
+                entrypoint=command[:1],
+                command=command[1:],
+                user="postgres",
+                host_config=host_config,
+                labels={THROW_AWAY: "true"},
             )["Id"]
             try:
                 api.start(container)
@@ -236,6 +245,14 @@ class Engine:
             finally:
                 self.remove(container)
         return Finished(code, stdout, stderr)
+
+    def remove_throw_aways(self, age):
+        """Remove the throw-away containers of killed runs: those older, in seconds, than any run lets them grow."""
+        with _errors("list the containers"):
+            left = self._api.containers(all=True, filters={"label": THROW_AWAY})
+        for entry in left:
+            if time.time() - entry["Created"] > age:
+                self.remove(entry["Id"])
 
 
 def _demultiplex(raw, deadline):
