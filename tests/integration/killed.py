@@ -1,0 +1,56 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module postgres_db and kills it with SIGKILL before the n-th thing that it does to the host.
+
+usage: killed.py N ARGUMENTS_FILE
+
+The things are the writing calls to the engine, the writes of files and the SQL: all that is left behind by a run that
+was cut short lies between two of them. Each is named on standard error before it is done.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+
+PACKAGE = "ansible_collections.vellaric.postgres.plugins."
+EFFECTS = {
+    "host.engine": ("create", "start", "stop", "restart", "rename", "update", "remove", "unpause", "pull"),
+    "host.files": ("write", "move", "remove_tree"),
+    "server.session": ("psql", "prove_login"),
+}
+
+
+class Countdown:
+    def __init__(self, most):
+        self.left = most
+
+    def wrap(self, owner, name):
+        original = getattr(owner, name)
+
+        def effect(*arguments, **options):
+            print(name, file=sys.stderr, flush=True)
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments, **options)
+
+        setattr(owner, name, effect)
+
+
+def main():
+    countdown = Countdown(int(sys.argv.pop(1)))
+    for module, names in EFFECTS.items():
+        owner = importlib.import_module(f"{PACKAGE}module_utils.{module}")
+        if module == "host.engine":
+            owner = owner.Engine
+        for name in names:
+            countdown.wrap(owner, name)
+    importlib.import_module(f"{PACKAGE}modules.postgres_db").main()
+
+
+if __name__ == "__main__":
+    main()
