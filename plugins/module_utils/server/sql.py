@@ -60,7 +60,7 @@ SELECT json_build_object(
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
   'withdrawn', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings
-    WHERE pending_restart AND starts_with(sourcefile, {literal(HOME_MOUNT + '/')})),
+    WHERE pending_restart AND starts_with(sourcefile, {literal(HOME_MOUNT + "/")})),
   'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
