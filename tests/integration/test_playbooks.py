@@ -91,8 +91,11 @@ def test_delete(fleet):
     credentials = fleet.credentials.read_text()
     output = fleet.play("delete", short="doomed", database_deletion_protection=True, succeeds=False)
     assert "protected" in output
-    assert changes(fleet.play("delete", short="doomed", database_purge=True, database_forget_credentials=True)) == 2
-    assert changes(fleet.play("delete", short="doomed", database_purge=True, database_forget_credentials=True)) == 0
+    # As the header of the playbook has them: on the command line every value is text.
+    options = ["-e", "database_purge=true", "-e", "database_forget_credentials=true"]
+    options += ["-e", "database_deletion_protection=false"]
+    assert changes(fleet.play("delete", *options, short="doomed")) == 2
+    assert changes(fleet.play("delete", *options, short="doomed")) == 0
     assert not fleet.host.directory("doomed").exists()
     assert fleet.host.container("doomed") in credentials
     assert fleet.host.container("doomed") not in fleet.credentials.read_text()
