@@ -178,12 +178,12 @@ def test_killed_at_random_moments(host, image_tag):
     result(host.start(arguments=host.arguments("a")))
     longest = time.monotonic() - began
     host.run("a", state="absent", purge=True)
-    for _round in range(4):
+    for _round in range(3):
         at_a_random_moment(host, chance, longest)
     converges(host, "a")
     host.query("a", "CREATE TABLE kept AS SELECT 42 AS answer")
     kinds = [{}, {"image": image_tag}, {"shm_size": "64m"}, {"settings": {"max_connections": 90}}, {"state": "stopped"}]
-    for _round in range(8):
+    for _round in range(7):
         at_a_random_moment(host, chance, longest, **chance.choice(kinds))
     converges(host, "a")
     assert host.query("a", "TABLE kept") == ROWS

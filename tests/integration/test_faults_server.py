@@ -154,7 +154,7 @@ def test_settings_with_which_a_server_does_not_start_again(shared, living):
 
 
 def test_a_container_killed_during_initialisation(host):
-    for delay in (0.0, 0.2, 0.6):
+    for delay in (0.0, 0.4):
         process = host.start(arguments=host.arguments("a"))
         eventually(lambda: (host.inspect("a") or {"State": {}})["State"].get("Running"), 60)
         time.sleep(delay)

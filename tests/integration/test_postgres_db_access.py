@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from harness import PASSWORD, USERNAME, derived_image, docker, playbook
+from harness import IMAGE, PASSWORD, USERNAME, derived_image, docker, playbook
 
 SECRET = "S3cret-of-this-test_only"
 
@@ -47,9 +47,11 @@ def test_no_login_without_tls_from_psql(shared, database):
     """The same with psql, a client that shares nothing with us."""
     target = f"host=127.0.0.1 port={shared.record(database)['port']} dbname={shared.name(database)} user={USERNAME}"
 
+    client = ["docker", "run", "--rm", "--network=host", "--env=PGPASSWORD", "--entrypoint=psql", IMAGE]
+
     def psql(sslmode):
         return subprocess.run(
-            ["psql", "-XAtc", "SELECT 1", f"{target} sslmode={sslmode}"],
+            [*client, "-XAtc", "SELECT 1", f"{target} sslmode={sslmode}"],
             env={**os.environ, "PGPASSWORD": PASSWORD},
             capture_output=True,
             text=True,

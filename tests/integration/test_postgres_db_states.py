@@ -105,16 +105,13 @@ def test_deletion_moves_to_the_trash_and_back(host):
     assert host.query("a", "SELECT to_regclass('kept')") == [(None,)]
 
 
-def test_purge_leaves_nothing(host):
+def test_purge_leaves_nothing_but_backups(host):
     host.run("a")
     answer = host.converge("a", state="absent", purge=True)
     assert verbs(answer) == ["remove", "purge"]
     assert not host.directory("a").exists()
     assert os.listdir(os.path.join(host.data_root, ".trash")) == []
     assert os.listdir(host.defaults["backup_root"]) == []
-
-
-def test_purge_keeps_backups(host):
     host.run("a")
     backup = os.path.join(host.defaults["backup_root"], host.container("a"), "kept.sql.gz")
     with open(backup, "w"):
