@@ -12,7 +12,7 @@ import traceback
 
 from . import apply, layout, names, observe, spec, view
 from .errors import DatabaseError
-from .host import locks
+from .host import files, locks
 from .plan import plan_database
 from .server import configuration, session
 
@@ -126,6 +126,7 @@ def _predict(engine, host, declared, declaration, outcome):
 
 def _bring_about(engine, host, declared, declaration, outcome):
     identity = names.new_id()
+    files.sweep(declared.directory)
     for turn in range(_MOST_ROUNDS):
         declared = _completed(declared, declaration)
         if turn:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
 
 from ..errors import DatabaseError
 from ..facts import FileFacts
+
+PARTIAL = ".partial"
 
 
 def read(path):
@@ -43,7 +46,7 @@ def write(path, content, mode, uid=-1, gid=-1):
     """Replace a file in one step: after a crash or on a full disk it holds the old content or the new, whole."""
     directory = os.path.dirname(path)
     with _errors("write", path):
-        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".partial", dir=directory)
+        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=directory)
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(content)
@@ -58,6 +61,14 @@ def write(path, content, mode, uid=-1, gid=-1):
                 os.unlink(temporary)
             raise
         synchronise(directory)
+
+
+def sweep(directory):
+    """Remove what writers that were killed have left in a directory, and just below it. The caller holds its lock."""
+    for pattern in (f".*{PARTIAL}", f"*/.*{PARTIAL}"):
+        for path in glob.glob(os.path.join(glob.escape(directory), pattern)):
+            with _errors("remove", path):
+                os.unlink(path)
 
 
 def synchronise(directory):

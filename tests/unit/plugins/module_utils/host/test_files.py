@@ -155,3 +155,16 @@ def test_only_empty_directories_are_removed_on_the_quiet(tmp_path):
         files.remove_if_empty(str(tmp_path / name))
     assert sorted(os.listdir(tmp_path)) == ["full"]
     assert os.listdir(tmp_path / "full") == ["backup.sql.gz"]
+
+
+def test_what_killed_writers_left_is_swept_away(tmp_path):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "pgdata" / "15").mkdir(parents=True)
+    left = [tmp_path / ".abc.partial", tmp_path / "conf" / ".x.conf.partial"]
+    kept = [tmp_path / "database.json", tmp_path / "conf" / "own.partial", tmp_path / "pgdata" / "15" / ".deep.partial"]
+    for path in (*left, *kept):
+        path.write_text("x")
+    files.sweep(str(tmp_path))
+    assert not [path for path in left if path.exists()]
+    assert all(path.exists() for path in kept)
+    files.sweep(str(tmp_path / "nowhere"))
