@@ -13,8 +13,11 @@ import functools
 import json
 from pathlib import Path
 
+import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
+from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration, scram
 
@@ -174,12 +177,23 @@ def stopped(observed, **fields):
     return dataclasses.replace(observed, container=container, server=None)
 
 
-def verbs(plan):
-    return [step.verb for step in plan.steps]
+def plan(wanted, seen):
+    return plan_database(wanted, seen, IDENTITY)
 
 
-def summary(plan, verb):
-    return next(step.summary for step in plan.steps if step.verb == verb)
+def refusal(wanted, seen):
+    """Plan what has to be refused, and return the message."""
+    with pytest.raises(Refused) as refused:
+        plan(wanted, seen)
+    return refused.value.message
+
+
+def verbs(planned):
+    return [step.verb for step in planned.steps]
+
+
+def summary(planned, verb):
+    return next(step.summary for step in planned.steps if step.verb == verb)
 
 
 @dataclasses.dataclass(frozen=True)

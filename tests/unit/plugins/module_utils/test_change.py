@@ -10,20 +10,8 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts
-from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
-from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA
-
-
-def plan(wanted, seen):
-    return plan_database(wanted, seen, builders.IDENTITY)
-
-
-def refusal(wanted, seen):
-    with pytest.raises(Refused) as refused:
-        plan(wanted, seen)
-    return refused.value.message
+from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, plan, refusal
 
 
 def test_data_that_are_gone_are_not_replaced_by_empty_ones():

@@ -9,22 +9,10 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
-from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA
+from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, plan, refusal
 
 CREATION = ["certificate", "write_files", "create", "role", "database", "restrict", "lock_superuser", "prove_login"]
-
-
-def plan(wanted, seen):
-    return plan_database(wanted, seen, builders.IDENTITY)
-
-
-def refusal(wanted, seen):
-    with pytest.raises(Refused) as refused:
-        plan(wanted, seen)
-    return refused.value.message
 
 
 # --- a new database

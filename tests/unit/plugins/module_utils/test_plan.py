@@ -9,19 +9,8 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import apply, spec, steps
-from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
-from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders
-
-
-def plan(wanted, seen):
-    return plan_database(wanted, seen, builders.IDENTITY)
-
-
-def refusal(wanted, seen):
-    with pytest.raises(Refused) as refused:
-        plan(wanted, seen)
-    return refused.value.message
+from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 
 
 def test_every_verb_of_a_plan_can_be_applied():
