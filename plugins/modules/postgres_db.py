@@ -519,12 +519,7 @@ log:
   returned: when a server did not become ready
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell import postgres_db
-
-
-def main():
-    postgres_db()
-
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db import main
 
 if __name__ == "__main__":
     main()

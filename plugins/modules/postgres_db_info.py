@@ -258,12 +258,7 @@ deleted:
       sample: /var/vellaric/postgres/.trash/my-database-production-postgres-20260124T142250-db-a1b2c3d4e5f6a7b8c9d0e1f2
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell import postgres_db_info
-
-
-def main():
-    postgres_db_info()
-
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_info import main
 
 if __name__ == "__main__":
     main()

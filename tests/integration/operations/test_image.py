@@ -4,7 +4,7 @@
 """The built image keeps the contract of the official one: what the role `image` builds, on the real engine.
 
 `tests/lab/up` builds the images. VELLARIC_IMAGE_TESTS names others, of any origin, to try in their place:
-`VELLARIC_IMAGE_TESTS="postgres:17" pytest tests/integration/test_image.py` holds the tests to the original.
+`VELLARIC_IMAGE_TESTS="postgres:17" pytest tests/integration/operations/test_image.py` holds the tests to the original.
 """
 
 from __future__ import annotations

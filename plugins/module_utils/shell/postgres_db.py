@@ -1,58 +1,20 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The room where the domain meets Ansible: argument specifications, preflight, results, and the one fail_json."""
+"""What module postgres_db does with Ansible: arguments, warnings, the result, and the one fail_json."""
 
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import fleet, run
-from .errors import DatabaseError
-from .host.engine import DEFAULT_URL, Engine, NoEngine
-from .names import ENVIRONMENTS
-from .spec import DEFAULTS, PULL, SSLMODES, STATES
-from .steps import IMPACTS
-
-ENGINE_ARGUMENTS = {
-    "docker_host": {"type": "str", "default": DEFAULT_URL},
-    "docker_timeout": {"type": "int", "default": 60},
-}
-ROOT_ARGUMENT = {"data_root": {"type": "path", "default": DEFAULTS["data_root"]}}
-# Without defaults of their own: a partial declaration, or one of a list, must tell what it gives from what it does not.
-DECLARATION_ARGUMENTS = {
-    "name": {"type": "str"},
-    "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
-    "state": {"type": "str", "choices": list(STATES)},
-    "version": {"type": "str"},
-    "image": {"type": "str"},
-    "pull": {"type": "str", "choices": list(PULL)},
-    "backup_root": {"type": "path"},
-    "port": {"type": "int"},
-    "port_range": {"type": "str"},
-    "bind_address": {"type": "str"},
-    "base_domain": {"type": "str"},
-    "address": {"type": "str"},
-    "trusted_sources": {"type": "list", "elements": "str"},
-    "sslmode": {"type": "str", "choices": list(SSLMODES)},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "memory": {"type": "str"},
-    "cpus": {"type": "str"},
-    "shm_size": {"type": "str"},
-    "tune": {"type": "bool"},
-    "settings": {"type": "dict"},
-    "extensions": {"type": "list", "elements": "str"},
-    "wait_timeout": {"type": "int"},
-    "deletion_protection": {"type": "bool"},
-    "purge": {"type": "bool"},
-    "partial": {"type": "bool"},
-    "trash_days": {"type": "int"},
-    "max_impact": {"type": "str", "choices": list(IMPACTS)},
-}
+from .. import run
+from ..errors import DatabaseError
+from ..host.engine import NoEngine
+from .arguments import DECLARATION_ARGUMENTS, ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .arguments import engine as engine_of
 
 
-def postgres_db():
+def main():
     module = AnsibleModule(
         argument_spec={
             **DECLARATION_ARGUMENTS,
@@ -72,7 +34,7 @@ def postgres_db():
 
 def _converge(module):
     declarations = _declarations(module)
-    engine = Engine(module.params["docker_host"], module.params["docker_timeout"])
+    engine = engine_of(module)
     try:
         engine.connect()
     except NoEngine as error:
@@ -148,24 +110,3 @@ def _one_result(outcome):
 
 def _step(step):
     return {"verb": step.verb, "summary": step.summary, "impact": step.impact}
-
-
-def postgres_db_info():
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str"},
-            "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
-            **ROOT_ARGUMENT,
-            **ENGINE_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    try:
-        engine = Engine(module.params["docker_host"], module.params["docker_timeout"])
-        engine.connect()
-        name, environment = module.params["name"], module.params["environment"]
-        databases = fleet.databases(engine, module.params["data_root"], name, environment)
-        deleted = fleet.deleted(module.params["data_root"], name, environment)
-    except DatabaseError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, databases=databases, deleted=deleted)

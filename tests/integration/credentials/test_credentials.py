@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 PASSWORD = "Given-by-the-user-1"
 DATABASE = {"name": "shop", "environment": "production"}
 

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The arguments that modules share, and the way from them to an engine."""
+
+from __future__ import annotations
+
+from ..host.engine import DEFAULT_URL, Engine
+from ..names import ENVIRONMENTS
+from ..spec import DEFAULTS, PULL, SSLMODES, STATES
+from ..steps import IMPACTS
+
+ENGINE_ARGUMENTS = {
+    "docker_host": {"type": "str", "default": DEFAULT_URL},
+    "docker_timeout": {"type": "int", "default": 60},
+}
+ROOT_ARGUMENT = {"data_root": {"type": "path", "default": DEFAULTS["data_root"]}}
+# Without defaults of their own: a partial declaration, or one of a list, must tell what it gives from what it does not.
+DECLARATION_ARGUMENTS = {
+    "name": {"type": "str"},
+    "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
+    "state": {"type": "str", "choices": list(STATES)},
+    "version": {"type": "str"},
+    "image": {"type": "str"},
+    "pull": {"type": "str", "choices": list(PULL)},
+    "backup_root": {"type": "path"},
+    "port": {"type": "int"},
+    "port_range": {"type": "str"},
+    "bind_address": {"type": "str"},
+    "base_domain": {"type": "str"},
+    "address": {"type": "str"},
+    "trusted_sources": {"type": "list", "elements": "str"},
+    "sslmode": {"type": "str", "choices": list(SSLMODES)},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "memory": {"type": "str"},
+    "cpus": {"type": "str"},
+    "shm_size": {"type": "str"},
+    "tune": {"type": "bool"},
+    "settings": {"type": "dict"},
+    "extensions": {"type": "list", "elements": "str"},
+    "wait_timeout": {"type": "int"},
+    "deletion_protection": {"type": "bool"},
+    "purge": {"type": "bool"},
+    "partial": {"type": "bool"},
+    "trash_days": {"type": "int"},
+    "max_impact": {"type": "str", "choices": list(IMPACTS)},
+}
+
+
+def engine(module):
+    """Return the engine that the module's arguments name; it has yet to be connected to."""
+    return Engine(module.params["docker_host"], module.params["docker_timeout"])
