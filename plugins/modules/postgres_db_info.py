@@ -12,6 +12,9 @@ short_description: List the PostgreSQL databases of a Docker host
 description:
   - Returns the databases that this collection manages on the Docker host that the module runs on, all of them, or those
     of a name or an environment. A database that stands still, or whose container is missing, is there too and says so.
+  - With O(gather) it also asks engine, server and files for what a person wants to see and what an operator has to act
+    on. One database that hangs or is broken costs its own O(timeout) and nothing else; what could not be had of it is
+    in RV(databases[].missing) with the reason, and never makes the task fail.
 version_added: 0.1.0
 author:
   - Vellaric contributors (@vellaric)
@@ -29,12 +32,135 @@ attributes:
     support: full
 options:
   name:
-    description: Only databases of this name.
+    description: Only databases of this name, or whose name matches this pattern, such as V(shop-*).
     type: str
   environment:
     description: Only databases of this environment.
     type: str
     choices: [production, staging, development]
+  required:
+    description: Fail where no database matches, instead of returning an empty list.
+    type: bool
+    default: false
+  gather:
+    description:
+      - What to ask for beyond what each database is. Each gives a key of that name in RV(databases), V(settings) one
+        that is called C(server_settings), or says in RV(databases[].missing) why there is none. Nothing by default,
+        which asks no server.
+      - V(container), the container as the engine and the kernel see it.
+      - V(statistics), the figures of a dashboard, in words and as numbers. It takes half a second to measure the
+        processor, once for all databases.
+      - V(settings), the version, the parameters that are not at their defaults, and the extensions.
+      - V(sizes), the directory, the file system, the databases, the largest tables and indexes.
+      - V(queries), the slowest statements, of the extension pg_stat_statements.
+      - V(activity), the longest transactions, and who waits for whose lock.
+      - V(replication), the write-ahead log, its archiving, standbys and slots.
+      - V(backups), what there is to restore.
+      - V(tls), the certificate that clients are shown.
+      - V(findings), what an operator should act on.
+      - V(logs), the last lines that the server wrote.
+      - Passwords in statements and log lines are blotted out.
+    type: list
+    elements: str
+    default: []
+    choices: [container, statistics, settings, sizes, queries, activity, replication, backups, tls, findings, logs]
+  timeout:
+    description: Seconds that one database may take to answer. The others do not wait for it.
+    type: int
+    default: 10
+  limit:
+    description: How many tables, indexes, queries, transactions and backups are listed at most, the worst first.
+    type: int
+    default: 10
+  log_lines:
+    description: How many lines V(logs) returns at most.
+    type: int
+    default: 50
+  history:
+    description:
+      - Earlier figures, from which V(findings) tells the day on which a disk will be full. By the name of the container
+        a list of mappings with C(gathered_at), C(disk_used_bytes) and C(disk_total_bytes), as
+        RV(databases[].statistics) has them. Other keys are ignored.
+    type: dict
+    default: {}
+  thresholds:
+    description: From where on V(findings) reports what it reports.
+    type: dict
+    default: {}
+    suboptions:
+      connections_warning:
+        description: Percent of the connections that the application may have.
+        type: float
+        default: 80
+      connections_critical:
+        description: Percent of the connections that the application may have.
+        type: float
+        default: 95
+      disk_warning:
+        description: Percent of the file system of the data, or of the backups, that is in use.
+        type: float
+        default: 80
+      disk_critical:
+        description: Percent of the file system of the data, or of the backups, that is in use.
+        type: float
+        default: 90
+      disk_full_warning_days:
+        description: Days until the file system will be full, going on as in O(history).
+        type: float
+        default: 14
+      disk_full_critical_days:
+        description: Days until the file system will be full, going on as in O(history).
+        type: float
+        default: 3
+      backup_hours:
+        description:
+          - Age of the last good backup. V(0) expects none.
+          - Without it, 26 hours in production, 8 days in staging, and none is expected in development.
+        type: float
+      verified_days:
+        description: Age of the last backup that was restored and compared. V(0) expects none.
+        type: float
+        default: 35
+      certificate_warning_days:
+        description: Days until a certificate ends. It is renewed 30 days before that by any run of the database's task.
+        type: float
+        default: 21
+      certificate_critical_days:
+        description: Days until a certificate ends.
+        type: float
+        default: 7
+      wraparound_warning:
+        description: Percent of the transactions, or multixacts, after which the server accepts no more.
+        type: float
+        default: 40
+      wraparound_critical:
+        description: Percent of the transactions, or multixacts, after which the server accepts no more.
+        type: float
+        default: 75
+      vacuum_blocked_transactions:
+        description: Transactions since what keeps vacuum from removing dead rows.
+        type: int
+        default: 1000000
+      idle_transaction_seconds:
+        description: How long a connection has been idle with a transaction open.
+        type: float
+        default: 900
+      long_transaction_seconds:
+        description: How long a transaction has been open, idle or not.
+        type: float
+        default: 14400
+      retained_wal_bytes:
+        description: What a replication slot keeps of the write-ahead log.
+        type: int
+        default: 10737418240
+      restarts:
+        description: How often the engine has restarted the container by itself, with the last time in the last day.
+        type: int
+        default: 3
+      end_of_life_days:
+        description: Days until PostgreSQL's developers no longer mend the major version.
+        type: float
+        default: 180
 seealso:
   - module: vellaric.postgres.postgres_db
 """
@@ -49,6 +175,24 @@ EXAMPLES = r"""
     that: >-
       fleet.databases | selectattr('environment', 'eq', 'production')
       | rejectattr('status', 'eq', 'active') | length == 0
+
+- name: Show what a dashboard shows
+  vellaric.postgres.postgres_db_info:
+    gather: [statistics, backups, findings]
+  register: fleet
+
+- name: Stop a pipeline where something needs attention
+  ansible.builtin.assert:
+    that: fleet.findings | selectattr('severity', 'eq', 'critical') | length == 0
+    fail_msg: "{{ fleet.findings | selectattr('severity', 'eq', 'critical') | map(attribute='message') | join('; ') }}"
+
+- name: List the slowest statements of all shops in production
+  vellaric.postgres.postgres_db_info:
+    name: shop-*
+    environment: production
+    required: true
+    gather: [queries]
+    limit: 20
 
 - name: Show one database
   vellaric.postgres.postgres_db_info:
@@ -220,6 +364,1057 @@ databases:
       type: int
       returned: always
       sample: 0
+    container:
+      description: The container as the engine and the kernel see it.
+      type: dict
+      returned: with O(gather=container), where it could be had
+      contains:
+        id:
+          description: Its id.
+          type: str
+          returned: always
+          sample: '7f4be1b7...'
+        image_id:
+          description: Id of the image that it runs.
+          type: str
+          returned: always
+          sample: 'sha256:9d566c49...'
+        status:
+          description: What it does, in the engine's word.
+          type: str
+          returned: always
+          sample: 'running'
+        exit_code:
+          description: With what it ended last.
+          type: int
+          returned: always
+          sample: 0
+        health:
+          description: Outcome of the health check; V(null) for none.
+          type: str
+          returned: always
+          sample: 'healthy'
+        created_at:
+          description: When it was made.
+          type: str
+          returned: always
+          sample: '2025-12-24T14:22:51.123456789Z'
+        restart_count:
+          description: How often the engine has restarted it by itself.
+          type: int
+          returned: always
+          sample: 0
+        restart_policy:
+          description: What the engine does when it ends.
+          type: str
+          returned: always
+          sample: 'unless-stopped'
+        oom_killed:
+          description: Whether it ended for want of memory.
+          type: bool
+          returned: always
+          sample: false
+        oom_kills:
+          description: >-
+            How many of its processes the kernel has killed for want of memory since it started; V(null)
+            where it does not run.
+          type: int
+          returned: always
+          sample: 0
+        address:
+          description: Its address on the network of the host; V(null) for none.
+          type: str
+          returned: always
+          sample: '172.17.0.2'
+        pid:
+          description: Its first process on the host; V(null) where it does not run.
+          type: int
+          returned: always
+          sample: 4711
+        processes:
+          description: How many processes it has; V(null) where it does not run.
+          type: int
+          returned: always
+          sample: 9
+        cpus:
+          description: Limit of processors; V(null) for none.
+          type: float
+          returned: always
+          sample: 1.5
+        memory_limit_bytes:
+          description: Limit of memory; V(null) for none.
+          type: int
+          returned: always
+          sample: 536870912
+    statistics:
+      description: The figures of a dashboard. Of a database that does not answer, those of the server are V(null).
+      type: dict
+      returned: with O(gather=statistics), where it could be had
+      contains:
+        status:
+          description: V(running), V(stopped) or V(error).
+          type: str
+          returned: always
+          sample: 'running'
+        size:
+          description: What its data take on the disk, in words.
+          type: str
+          returned: always
+          sample: '42 MB'
+        connections:
+          description: Connections of clients, without the one that asks.
+          type: int
+          returned: always
+          sample: 3
+        cpu:
+          description: Use of processors during half a second; 100% is one of them.
+          type: str
+          returned: always
+          sample: '2.5%'
+        memory:
+          description: >-
+            Use of memory and its limit (the memory of the host where there is none), without what the
+            kernel would give back.
+          type: str
+          returned: always
+          sample: '156MB / 512MB'
+        uptime:
+          description: Since the container was started.
+          type: str
+          returned: always
+          sample: '2d 5h'
+        gathered_at:
+          description: When this was asked, in UTC.
+          type: str
+          returned: always
+          sample: '2026-01-24T14:22:50.000Z'
+        size_bytes:
+          description: What its data directory takes on the disk, write-ahead log and all.
+          type: int
+          returned: always
+          sample: 44040192
+        database_bytes:
+          description: Size of the application's database alone, as the server counts it.
+          type: int
+          returned: always
+          sample: 7783203
+        connections_limit:
+          description: Connections that the application may have.
+          type: int
+          returned: always
+          sample: 97
+        connections_by_state:
+          description: Connections by what they do.
+          type: dict
+          returned: always
+          sample: {"active": 1, "idle": 2}
+        connections_by_user:
+          description: Connections by role.
+          type: dict
+          returned: always
+          sample: {"db_user_0123456789ab": 3}
+        connections_by_address:
+          description: Connections by the address of the client; V(local) for the container's own socket.
+          type: dict
+          returned: always
+          sample: {"10.0.0.7": 3}
+        cpu_percent:
+          description: Use of processors; 100 is one of them.
+          type: float
+          returned: always
+          sample: 2.5
+        memory_bytes:
+          description: Use of memory.
+          type: int
+          returned: always
+          sample: 163577856
+        memory_limit_bytes:
+          description: Limit of memory, or the memory of the host where there is none.
+          type: int
+          returned: always
+          sample: 536870912
+        memory_percent:
+          description: Use of memory in percent of the limit.
+          type: float
+          returned: always
+          sample: 30.5
+        uptime_seconds:
+          description: Seconds since the container was started.
+          type: int
+          returned: always
+          sample: 190800
+        cache_hit_ratio:
+          description: >-
+            Share of the blocks that were found in the server's own memory, from 0 to 1; V(null) before
+            any was read.
+          type: float
+          returned: always
+          sample: 0.9991
+        transactions:
+          description: Transactions since statistics_since.
+          type: dict
+          returned: always
+          contains:
+            committed:
+              description: Those that were committed.
+              type: int
+              returned: always
+              sample: 10234
+            rolled_back:
+              description: Those that were not.
+              type: int
+              returned: always
+              sample: 12
+        rows:
+          description: Rows since statistics_since.
+          type: dict
+          returned: always
+          contains:
+            returned:
+              description: Rows that scans have read.
+              type: int
+              returned: always
+              sample: 51234
+            fetched:
+              description: Rows that index scans have read.
+              type: int
+              returned: always
+              sample: 40312
+            inserted:
+              description: Rows inserted.
+              type: int
+              returned: always
+              sample: 1234
+            updated:
+              description: Rows updated.
+              type: int
+              returned: always
+              sample: 56
+            deleted:
+              description: Rows deleted.
+              type: int
+              returned: always
+              sample: 7
+        deadlocks:
+          description: Deadlocks since statistics_since.
+          type: int
+          returned: always
+          sample: 0
+        temporary_files:
+          description: Files for what did not fit into work_mem, since statistics_since.
+          type: int
+          returned: always
+          sample: 2
+        temporary_bytes:
+          description: What was written to them.
+          type: int
+          returned: always
+          sample: 8388608
+        checksum_failures:
+          description: Damaged blocks that were read; V(null) without checksums.
+          type: int
+          returned: always
+          sample: 0
+        statistics_since:
+          description: When the counters began.
+          type: str
+          returned: always
+          sample: '2025-12-24T14:22:50Z'
+        live_rows:
+          description: Rows in the tables, as the server estimates it.
+          type: int
+          returned: always
+          sample: 1234
+        dead_rows:
+          description: Rows that vacuum has yet to remove, as the server estimates it.
+          type: int
+          returned: always
+          sample: 56
+        oldest_transaction_age:
+          description: Transactions since the oldest one that is not frozen; the server stops at 2147483648.
+          type: int
+          returned: always
+          sample: 1234
+        oldest_multixact_age:
+          description: Multixacts since the oldest one that is not frozen; the server stops at 2147483648.
+          type: int
+          returned: always
+          sample: 0
+        disk_total_bytes:
+          description: Size of the file system that holds the data.
+          type: int
+          returned: always
+          sample: 107374182400
+        disk_used_bytes:
+          description: What is used of it.
+          type: int
+          returned: always
+          sample: 53687091200
+        disk_free_bytes:
+          description: What the server can still use of it.
+          type: int
+          returned: always
+          sample: 53687091200
+    server_settings:
+      description: How the server is set.
+      type: dict
+      returned: with O(gather=settings), where it could be had
+      contains:
+        version:
+          description: Version of the server.
+          type: str
+          returned: always
+          sample: '15.20'
+        parameters:
+          description: The parameters that are not at their defaults, by name.
+          type: dict
+          returned: always
+          contains:
+            value:
+              description: The value in force, with its unit.
+              type: str
+              returned: always
+              sample: '64MB'
+            source:
+              description: Where it is from, in the server's word.
+              type: str
+              returned: always
+              sample: 'configuration file'
+            pending_restart:
+              description: Whether the files have another value, which waits for a restart.
+              type: bool
+              returned: always
+              sample: false
+        pending_restart:
+          description: Parameters whose value in the files waits for a restart.
+          type: list
+          elements: str
+          returned: always
+          sample: ["shared_buffers"]
+        extensions:
+          description: The extensions of the database.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: Name.
+              type: str
+              returned: always
+              sample: 'pg_stat_statements'
+            version:
+              description: Version.
+              type: str
+              returned: always
+              sample: '1.10'
+            available:
+              description: Version that the image has.
+              type: str
+              returned: always
+              sample: '1.10'
+    sizes:
+      description: Where the space is.
+      type: dict
+      returned: with O(gather=sizes), where it could be had
+      contains:
+        directory_bytes:
+          description: What the data directory takes on the disk.
+          type: int
+          returned: always
+          sample: 44040192
+        backups_bytes:
+          description: What the directory of the backups takes on the disk.
+          type: int
+          returned: always
+          sample: 12582912
+        wal_bytes:
+          description: What of the data directory is write-ahead log.
+          type: int
+          returned: always
+          sample: 16777216
+        disk:
+          description: The file system that holds the data.
+          type: dict
+          returned: always
+          contains:
+            total_bytes:
+              description: Its size.
+              type: int
+              returned: always
+              sample: 107374182400
+            used_bytes:
+              description: What is used.
+              type: int
+              returned: always
+              sample: 53687091200
+            free_bytes:
+              description: What the server can still use.
+              type: int
+              returned: always
+              sample: 53687091200
+            used_percent:
+              description: What is used, in percent.
+              type: float
+              returned: always
+              sample: 50.0
+        backup_disk:
+          description: The file system that holds the backups, in the same form.
+          type: dict
+          returned: always
+          sample: {"total_bytes": 100, "used_bytes": 50, "free_bytes": 50, "used_percent": 50.0}
+        databases:
+          description: The databases of the server.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: Name.
+              type: str
+              returned: always
+              sample: 'my-database'
+            size_bytes:
+              description: Size.
+              type: int
+              returned: always
+              sample: 7783203
+        tables:
+          description: The largest tables of the database.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            schema:
+              description: Schema.
+              type: str
+              returned: always
+              sample: 'public'
+            name:
+              description: Name.
+              type: str
+              returned: always
+              sample: 'orders'
+            size_bytes:
+              description: Size with indexes and TOAST.
+              type: int
+              returned: always
+              sample: 8192000
+            table_bytes:
+              description: Size of the rows.
+              type: int
+              returned: always
+              sample: 6144000
+            index_bytes:
+              description: Size of the indexes.
+              type: int
+              returned: always
+              sample: 2048000
+            rows:
+              description: Rows, as the server estimates it.
+              type: int
+              returned: always
+              sample: 40000
+            dead_rows:
+              description: Rows that vacuum has yet to remove, as the server estimates it.
+              type: int
+              returned: always
+              sample: 12
+            last_vacuum:
+              description: When vacuum last removed them; V(null) for never.
+              type: str
+              returned: always
+              sample: '2026-01-24T14:22:50Z'
+            last_analyze:
+              description: When the planner's statistics were last taken; V(null) for never.
+              type: str
+              returned: always
+              sample: '2026-01-24T14:22:50Z'
+            locked:
+              description: Whether somebody has it for himself alone, so that its sizes are the server's estimate.
+              type: bool
+              returned: always
+              sample: false
+        indexes:
+          description: The largest indexes of the database.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            schema:
+              description: Schema.
+              type: str
+              returned: always
+              sample: 'public'
+            table:
+              description: Table.
+              type: str
+              returned: always
+              sample: 'orders'
+            name:
+              description: Name.
+              type: str
+              returned: always
+              sample: 'orders_pkey'
+            size_bytes:
+              description: Size.
+              type: int
+              returned: always
+              sample: 2048000
+            scans:
+              description: How often it was used since statistics_since.
+              type: int
+              returned: always
+              sample: 1234
+            unique:
+              description: Whether it enforces something.
+              type: bool
+              returned: always
+              sample: true
+            valid:
+              description: Whether queries can use it.
+              type: bool
+              returned: always
+              sample: true
+    queries:
+      description: The statements that take longest on average.
+      type: list
+      elements: dict
+      returned: with O(gather=queries), where it could be had
+      contains:
+        query:
+          description: The statement, with parameters in place of its constants.
+          type: str
+          returned: always
+          sample: 'SELECT * FROM orders WHERE customer = $1'
+        user:
+          description: Role that ran it.
+          type: str
+          returned: always
+          sample: 'db_user_0123456789ab'
+        calls:
+          description: How often it was run.
+          type: int
+          returned: always
+          sample: 1234
+        mean_ms:
+          description: Milliseconds on average.
+          type: float
+          returned: always
+          sample: 12.5
+        max_ms:
+          description: Milliseconds at most.
+          type: float
+          returned: always
+          sample: 250.1
+        total_ms:
+          description: Milliseconds in all.
+          type: float
+          returned: always
+          sample: 15425.0
+        percent:
+          description: Share of the time of all statements of the database.
+          type: float
+          returned: always
+          sample: 41.2
+        rows:
+          description: Rows returned or changed, in all.
+          type: int
+          returned: always
+          sample: 1234
+        cache_hit_ratio:
+          description: Share of its blocks that were found in the server's own memory; V(null) for none read.
+          type: float
+          returned: always
+          sample: 0.98
+        temporary_bytes:
+          description: What it wrote to temporary files.
+          type: int
+          returned: always
+          sample: 0
+    activity:
+      description: What goes on.
+      type: dict
+      returned: with O(gather=activity), where it could be had
+      contains:
+        transactions:
+          description: The transactions that have been open longest.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            pid:
+              description: Process of the connection, within the container.
+              type: int
+              returned: always
+              sample: 123
+            user:
+              description: Role.
+              type: str
+              returned: always
+              sample: 'db_user_0123456789ab'
+            database:
+              description: Database.
+              type: str
+              returned: always
+              sample: 'my-database'
+            application:
+              description: What the client calls itself.
+              type: str
+              returned: always
+              sample: 'shop'
+            address:
+              description: Address of the client; V(local) for the container's own socket.
+              type: str
+              returned: always
+              sample: '10.0.0.7'
+            state:
+              description: What the connection does.
+              type: str
+              returned: always
+              sample: 'idle in transaction'
+            seconds:
+              description: How long its transaction has been open.
+              type: float
+              returned: always
+              sample: 12.5
+            state_seconds:
+              description: How long it has been in that state.
+              type: float
+              returned: always
+              sample: 10.1
+            wait:
+              description: What it waits for; V(null) for nothing.
+              type: str
+              returned: always
+              sample: 'Lock: transactionid'
+            query:
+              description: Its statement, the last one where it is idle.
+              type: str
+              returned: always
+              sample: 'UPDATE stock SET ...'
+        blocked:
+          description: Who waits for a lock, longest first.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            pid:
+              description: Process that waits, within the container.
+              type: int
+              returned: always
+              sample: 124
+            user:
+              description: Role.
+              type: str
+              returned: always
+              sample: 'db_user_0123456789ab'
+            database:
+              description: Database.
+              type: str
+              returned: always
+              sample: 'my-database'
+            query:
+              description: What it wants to do.
+              type: str
+              returned: always
+              sample: 'UPDATE stock SET ...'
+            seconds:
+              description: How long its statement has been waiting.
+              type: float
+              returned: always
+              sample: 10.1
+            lock:
+              description: The lock that it wants.
+              type: str
+              returned: always
+              sample: 'ExclusiveLock on transactionid'
+            blocked_by:
+              description: Whom it waits for.
+              type: list
+              elements: dict
+              returned: always
+              contains:
+                pid:
+                  description: Process, within the container.
+                  type: int
+                  returned: always
+                  sample: 123
+                user:
+                  description: Role.
+                  type: str
+                  returned: always
+                  sample: 'db_user_0123456789ab'
+                state:
+                  description: What that connection does.
+                  type: str
+                  returned: always
+                  sample: 'idle in transaction'
+                query:
+                  description: Its statement, the last one where it is idle.
+                  type: str
+                  returned: always
+                  sample: 'UPDATE stock SET ...'
+        vacuum_held_by:
+          description: What keeps vacuum from removing dead rows, the oldest first.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            kind:
+              description: V(transaction), V(slot), V(prepared transaction) or V(standby).
+              type: str
+              returned: always
+              sample: 'transaction'
+            name:
+              description: Process, slot, transaction or standby.
+              type: str
+              returned: always
+              sample: '123'
+            age:
+              description: Transactions since then.
+              type: int
+              returned: always
+              sample: 12
+    replication:
+      description: The write-ahead log and who reads it.
+      type: dict
+      returned: with O(gather=replication), where it could be had
+      contains:
+        role:
+          description: V(primary) or V(standby).
+          type: str
+          returned: always
+          sample: 'primary'
+        lsn:
+          description: Position in the write-ahead log.
+          type: str
+          returned: always
+          sample: '0/1A2B3C4'
+        wal_bytes:
+          description: What the write-ahead log takes on the disk.
+          type: int
+          returned: always
+          sample: 16777216
+        wal_level:
+          description: How much it says.
+          type: str
+          returned: always
+          sample: 'replica'
+        archiving:
+          description: Where it is copied to.
+          type: dict
+          returned: always
+          contains:
+            enabled:
+              description: Whether it is copied.
+              type: bool
+              returned: always
+              sample: false
+            archived:
+              description: Files copied.
+              type: int
+              returned: always
+              sample: 0
+            failed:
+              description: Copies that failed.
+              type: int
+              returned: always
+              sample: 0
+            last_archived_at:
+              description: When the last one was copied.
+              type: str
+              returned: always
+              sample: null
+            last_failed_at:
+              description: When the last copy failed.
+              type: str
+              returned: always
+              sample: null
+            last_failed:
+              description: The file of which the last copy failed.
+              type: str
+              returned: always
+              sample: null
+        standbys:
+          description: Servers that follow this one.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: What it calls itself.
+              type: str
+              returned: always
+              sample: 'standby1'
+            address:
+              description: Its address.
+              type: str
+              returned: always
+              sample: '10.0.0.8'
+            state:
+              description: What it does.
+              type: str
+              returned: always
+              sample: 'streaming'
+            synchronous:
+              description: Whether commits wait for it, in the server's word.
+              type: str
+              returned: always
+              sample: 'async'
+            lag_bytes:
+              description: What it has yet to replay.
+              type: int
+              returned: always
+              sample: 0
+            lag_seconds:
+              description: How far behind it is.
+              type: float
+              returned: always
+              sample: 0.1
+        slots:
+          description: Replication slots.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: Name.
+              type: str
+              returned: always
+              sample: 'standby1'
+            kind:
+              description: V(physical) or V(logical).
+              type: str
+              returned: always
+              sample: 'physical'
+            active:
+              description: Whether somebody reads it.
+              type: bool
+              returned: always
+              sample: true
+            retained_bytes:
+              description: What is kept of the write-ahead log for it.
+              type: int
+              returned: always
+              sample: 16777216
+            wal_status:
+              description: Whether all that it needs is still there, in the server's word.
+              type: str
+              returned: always
+              sample: 'reserved'
+        replay_lag_seconds:
+          description: For a standby, how old the last transaction is that it has replayed.
+          type: float
+          returned: always
+          sample: null
+    backups:
+      description: What there is to restore.
+      type: dict
+      returned: with O(gather=backups), where it could be had
+      contains:
+        directory:
+          description: Where they are on the host.
+          type: str
+          returned: always
+          sample: '/var/vellaric/backups/my-database-production-postgres'
+        count:
+          description: How many good ones there are.
+          type: int
+          returned: always
+          sample: 7
+        size_bytes:
+          description: What they take.
+          type: int
+          returned: always
+          sample: 88080384
+        last:
+          description: The newest good one; V(null) for none.
+          type: dict
+          returned: always
+          contains:
+            path:
+              description: The file, or the directory.
+              type: str
+              returned: always
+              sample: '/var/vellaric/backups/app-production-postgres/app-production-postgres-20260124-020000.sql.gz'
+            created_at:
+              description: When it was taken, in UTC.
+              type: str
+              returned: always
+              sample: '2026-01-24T02:00:00Z'
+            age_seconds:
+              description: How long ago that is.
+              type: int
+              returned: always
+              sample: 44570
+            size_bytes:
+              description: Its size.
+              type: int
+              returned: always
+              sample: 12582912
+            format:
+              description: Its format.
+              type: str
+              returned: always
+              sample: 'plain'
+            checked_at:
+              description: When it was last read and compared with its checksum.
+              type: str
+              returned: always
+              sample: '2026-01-24T02:00:10Z'
+            verified_at:
+              description: When it was last restored and compared; V(null) for never.
+              type: str
+              returned: always
+              sample: null
+        last_verified:
+          description: The newest one that was restored and compared, in the same form; V(null) for none.
+          type: dict
+          returned: always
+          sample: null
+        recent:
+          description: The newest ones, newest first, in the same form.
+          type: list
+          elements: dict
+          returned: always
+          sample: []
+        damaged:
+          description: Files that are not good backups, and why.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            path:
+              description: The file.
+              type: str
+              returned: always
+              sample: '/var/vellaric/backups/my-database-production-postgres/x.sql.gz'
+            reason:
+              description: What is wrong with it.
+              type: str
+              returned: always
+              sample: 'its manifest is missing'
+    tls:
+      description: The certificate that clients are shown.
+      type: dict
+      returned: with O(gather=tls), where it could be had
+      contains:
+        not_after:
+          description: When it ends, in UTC.
+          type: str
+          returned: always
+          sample: '2027-01-25T14:22:50Z'
+        days_left:
+          description: Days until then.
+          type: float
+          returned: always
+          sample: 396.9
+        names:
+          description: What it is for.
+          type: list
+          elements: str
+          returned: always
+          sample: ["my-database-production-postgres", "127.0.0.1"]
+        issuer:
+          description: Who signed it.
+          type: str
+          returned: always
+          sample: 'CN=vellaric.postgres on db1'
+        fingerprint:
+          description: Its SHA-256.
+          type: str
+          returned: always
+          sample: '4f9c...'
+        served:
+          description: >-
+            Whether the server shows it to clients; V(false) where it shows an older one; V(null) where it
+            could not be asked.
+          type: bool
+          returned: always
+          sample: true
+        protocol:
+          description: The version of TLS that a client gets; V(null) where it could not be asked.
+          type: str
+          returned: always
+          sample: 'TLSv1.3'
+        authority_not_after:
+          description: When the authority ends that clients verify it with.
+          type: str
+          returned: always
+          sample: '2035-12-22T14:22:50Z'
+    findings:
+      description: What an operator should act on, the worst first.
+      type: list
+      elements: dict
+      returned: with O(gather=findings), where it could be had
+      contains:
+        severity:
+          description: V(critical), act now; V(warning), act soon; V(info), good to know.
+          type: str
+          returned: always
+          sample: 'warning'
+        code:
+          description: What it is, in a word for machines.
+          type: str
+          returned: always
+          sample: 'connections_near_limit'
+        database:
+          description: Container name of the database.
+          type: str
+          returned: always
+          sample: 'my-database-production-postgres'
+        message:
+          description: What is the matter, with the figures.
+          type: str
+          returned: always
+          sample: '85 of 97 connections are taken (88 %).'
+        advice:
+          description: What to do.
+          type: str
+          returned: always
+          sample: 'Put a connection pooler in front, or raise max_connections.'
+    logs:
+      description: The last lines that the server wrote, the last one at the end.
+      type: list
+      elements: str
+      returned: with O(gather=logs), where it could be had
+      sample: ["2026-01-24 14:22:50.123 UTC [1] LOG:  database system is ready to accept connections"]
+    missing:
+      description: What of O(gather) could not be had, or not whole, and why. By the name in O(gather).
+      type: dict
+      returned: with O(gather)
+      sample: {"statistics": "my-database-production-postgres did not answer within 10 s: it may be hung or overloaded"}
+findings:
+  description: The findings of all databases, the worst first, as in RV(databases[].findings).
+  type: list
+  elements: dict
+  returned: with O(gather=findings)
+  contains:
+    severity:
+      description: V(critical), act now; V(warning), act soon; V(info), good to know.
+      type: str
+      returned: always
+      sample: 'warning'
+    code:
+      description: What it is, in a word for machines.
+      type: str
+      returned: always
+      sample: 'connections_near_limit'
+    database:
+      description: Container name of the database.
+      type: str
+      returned: always
+      sample: 'my-database-production-postgres'
+    message:
+      description: What is the matter, with the figures.
+      type: str
+      returned: always
+      sample: '85 of 97 connections are taken (88 %).'
+    advice:
+      description: What to do.
+      type: str
+      returned: always
+      sample: 'Put a connection pooler in front, or raise max_connections.'
 deleted:
   description: What is in the trash and can be brought back, the database that was deleted last at the end.
   type: list

@@ -9,9 +9,28 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .. import fleet
 from ..errors import DatabaseError
+from ..findings import thresholds
 from ..names import ENVIRONMENTS
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .arguments import engine as engine_of
+
+GATHERED = (
+    "container",
+    "statistics",
+    "settings",
+    "sizes",
+    "queries",
+    "activity",
+    "replication",
+    "backups",
+    "tls",
+    "findings",
+    "logs",
+)
+THRESHOLD_ARGUMENTS = {
+    name: {"type": "int" if isinstance(value, int) else "float", **({} if value is None else {"default": value})}
+    for name, value in thresholds.DEFAULTS.items()
+}
 
 
 def main():
@@ -19,6 +38,13 @@ def main():
         argument_spec={
             "name": {"type": "str"},
             "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
+            "required": {"type": "bool", "default": False},
+            "gather": {"type": "list", "elements": "str", "choices": list(GATHERED), "default": []},
+            "timeout": {"type": "int", "default": 10},
+            "limit": {"type": "int", "default": 10},
+            "log_lines": {"type": "int", "default": 50},
+            "history": {"type": "dict", "default": {}},
+            "thresholds": {"type": "dict", "default": {}, "options": THRESHOLD_ARGUMENTS, "apply_defaults": True},
             **ROOT_ARGUMENT,
             **ENGINE_ARGUMENTS,
         },
