@@ -109,6 +109,12 @@ def move(source, target):
         synchronise(os.path.dirname(target))
 
 
+def remove(path):
+    """Remove a file, or a symbolic link and not what it leads to; nothing where there is none."""
+    with _errors("remove", path), contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def remove_tree(path):
     """Remove a directory with everything in it; nothing where there is none."""
     with _errors("remove", path):

@@ -1,0 +1,283 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backups of a database that are on this host: what there is, how old it is, and what is wrong with it.
+
+The server in the container can write below this directory, and could be made to: nothing here follows a symbolic link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import os
+import stat
+
+from ..errors import DatabaseError
+from ..host import files
+from . import manifest as manifests
+from . import naming
+
+# Larger ones are none of ours: a table's row count takes some forty bytes.
+_LARGEST_MANIFEST = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """A backup on this host. manifest: None where there is none that can be read.
+
+    damage: what is wrong with it, as far as a look shows; None for one that counts. size_bytes: of what is there.
+    created_at: as the manifest, or else the name, has it.
+    """
+
+    container: str
+    file_name: str
+    path: str
+    format: str
+    size_bytes: int
+    created_at: str
+    age_seconds: int
+    manifest: object | None
+    damage: str | None
+
+    @property
+    def good(self):
+        return self.damage is None
+
+    @property
+    def checked(self):
+        return self.good and self.manifest.checked_at is not None
+
+    @property
+    def verified(self):
+        return self.good and self.manifest.verified_at is not None
+
+    @property
+    def sequence(self):
+        return self.manifest.sequence if self.manifest else 0
+
+
+def backups(backup_directory, now=None):
+    """Return the backups in the directory of a database, the newest last.
+
+    Ordered by when they were taken, not by what a clock that was moved back has made of their names.
+    """
+    container = os.path.basename(os.path.normpath(backup_directory))
+    now = now or utc_now()
+    names = _entries(backup_directory)
+    known = set(names)
+    found = [_backup(backup_directory, container, name, now) for name in names if naming.parse(container, name)]
+    for name in names:
+        lost = name[: -len(".json")] if name.endswith(".json") else None
+        if lost and lost not in known and naming.parse(container, lost):
+            found.append(_backup(backup_directory, container, lost, now))
+    # What has no manifest has no place in the sequence but that of its name.
+    return sorted(found, key=lambda backup: (backup.sequence, backup.created_at, backup.file_name))
+
+
+def find(backup_directory, wanted, now=None):
+    """Return the backup of that name, or the newest good (`latest`) or newest verified (`latest_verified`) one.
+
+    Raises DatabaseError where there is none.
+    """
+    container = os.path.basename(os.path.normpath(backup_directory))
+    there = backups(backup_directory, now)
+    if wanted in ("latest", "latest_verified"):
+        fitting = [b for b in there if (b.verified if wanted == "latest_verified" else b.good)]
+        what = "verified backup" if wanted == "latest_verified" else "backup"
+        mend = "Verify one" if wanted == "latest_verified" and any(b.good for b in there) else "Take one"
+        if not fitting:
+            raise DatabaseError(
+                f"There is no {what} of {container} in {backup_directory}. {mend} with postgres_db_backup"
+            )
+        return fitting[-1]
+    naming.check(container, wanted)
+    for backup in there:
+        if backup.file_name == wanted:
+            return backup
+    listed = ", ".join(b.file_name for b in there[-5:]) or "none at all"
+    raise DatabaseError(f"There is no backup {wanted} in {backup_directory}. The newest are: {listed}")
+
+
+def describe(backup):
+    """Return what a person sees of a backup, as postgres_db_info and the result of postgres_db_backup have it."""
+    manifest = backup.manifest
+    shown = {
+        "name": backup.file_name,
+        "path": backup.path,
+        "container_name": backup.container,
+        "format": backup.format,
+        "size_bytes": backup.size_bytes,
+        "created_at": backup.created_at,
+        "age_seconds": backup.age_seconds,
+        "good": backup.good,
+        "damage": backup.damage,
+        "checked": backup.checked,
+        "verified": backup.verified,
+    }
+    for key in _SHOWN:
+        shown[key] = getattr(manifest, key) if manifest else None
+    return shown
+
+
+_SHOWN = (
+    "compression",
+    "sha256",
+    "duration_seconds",
+    "database_size_bytes",
+    "server_version",
+    "image",
+    "taken_by",
+    "checked_at",
+    "checked_how",
+    "verified_at",
+    "verified_how",
+    "failed_at",
+    "failure",
+)
+
+
+@contextlib.contextmanager
+def in_use(backup):
+    """Keep a backup from being removed while it is read: `remove` leaves alone what anybody holds so."""
+    descriptor = open_entry(backup.path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if not os.fstat(descriptor).st_nlink:
+            raise DatabaseError(f"{backup.file_name} was removed just now")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_entry(path):
+    """Open a file or directory for reading, but neither a symbolic link nor a pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise DatabaseError(f"Could not read {path}: {error.strerror}") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise DatabaseError(f"{path} is neither a file nor a directory")
+    return descriptor
+
+
+def remove(backup):
+    """Remove a backup and what is beside it; the manifest first, so that half of a removal counts no longer.
+
+    Raises DatabaseError where it is being read.
+    """
+    descriptor = open_entry(backup.path) if _exists(backup.path) and not os.path.islink(backup.path) else None
+    try:
+        if descriptor is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.remove(naming.manifest_name(backup.path))
+        files.remove(naming.globals_name(backup.path))
+        if backup.format == "directory" and not os.path.islink(backup.path):
+            files.remove_tree(backup.path)
+        else:
+            files.remove(backup.path)
+        files.synchronise(os.path.dirname(backup.path))
+    except BlockingIOError:
+        raise DatabaseError(f"{backup.file_name} is being restored or verified: it was not removed") from None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def write_manifest(backup_directory, manifest):
+    path = os.path.join(backup_directory, naming.manifest_name(manifest.file_name))
+    files.write(path, manifests.to_json(manifest).encode("utf-8"), 0o640)
+
+
+def revise(backup, **changes):
+    """Write changes of a backup's manifest, on top of what is there by now, and return the new Manifest."""
+    directory = os.path.dirname(backup.path)
+    current = _read_manifest(directory, backup.file_name)
+    manifest = dataclasses.replace(current, **changes)
+    write_manifest(directory, manifest)
+    return manifest
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def iso(moment):
+    return moment.replace(microsecond=0).isoformat() + "Z"
+
+
+def _backup(directory, container, name, now):
+    parsed, path = naming.parse(container, name), os.path.join(directory, name)
+    manifest, damage, size = None, None, 0
+    try:
+        status = os.lstat(path)
+        size = _size(path, status)
+        damage = _wrong_kind(parsed, status)
+    except FileNotFoundError:
+        damage = "its file is missing"
+    try:
+        manifest = _read_manifest(directory, name)
+    except DatabaseError as error:
+        damage = damage or error.message
+    created_at = manifest.created_at if manifest else iso(parsed.moment)
+    return Backup(
+        container=container,
+        file_name=name,
+        path=path,
+        format=parsed.format,
+        size_bytes=size,
+        created_at=created_at,
+        age_seconds=int((now - datetime.datetime.fromisoformat(created_at[:19])).total_seconds()),
+        manifest=manifest,
+        damage=damage or _disagreement(manifest, name, size),
+    )
+
+
+def _disagreement(manifest, name, size):
+    if manifest.file_name != name:
+        return f"its manifest is that of {manifest.file_name}"
+    if manifest.size_bytes != size:
+        return f"it has {size} bytes, its manifest says {manifest.size_bytes}"
+    if manifest.failure is not None:
+        return manifest.failure
+    return None
+
+
+def _wrong_kind(parsed, status):
+    if stat.S_ISLNK(status.st_mode):
+        return "it is a symbolic link, which is not followed"
+    fitting = stat.S_ISDIR if parsed.format == "directory" else stat.S_ISREG
+    return None if fitting(status.st_mode) else "it is neither a file nor a directory of the format that its name says"
+
+
+def _read_manifest(directory, name):
+    path = os.path.join(directory, naming.manifest_name(name))
+    if not _exists(path):
+        raise DatabaseError("it has no manifest: whoever made it was cut short, or it was put there by hand")
+    with os.fdopen(open_entry(path), "rb") as stream:
+        return manifests.from_json(stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace"), path)
+
+
+def _size(path, status):
+    if not stat.S_ISDIR(status.st_mode):
+        return status.st_size
+    with os.scandir(path) as entries:
+        return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+
+
+def _exists(path):
+    return os.path.lexists(path)
+
+
+def _entries(directory):
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
+        raise DatabaseError(f"Could not read {directory}: {error.strerror}{mend}") from error
