@@ -10,7 +10,7 @@ import os
 import time
 
 from . import container as containers
-from . import layout, names
+from . import layout, names, networks
 from . import record as records
 from .errors import DatabaseError
 from .host import files, locks, tls
@@ -118,6 +118,18 @@ def _create_container(work, name, config):
         # So that `docker ps` shows a name that says something.
         arguments["Image"] = work.spec.image
     work.engine.create(name, arguments)
+    # Before it is started, so that it is on its networks before anybody misses it there.
+    for network in work.spec.networks:
+        work.engine.join(name, work.seen.networks[network])
+
+
+def _change_networks(work):
+    """Leave and join while it runs. What another run did halfway is seen anew, so that nothing is done twice."""
+    leave, join = networks.changes(work.spec, work.seen.container.networks, work.seen.networks)
+    for network in leave:
+        work.engine.leave(work.name, network)
+    for network in join:
+        work.engine.join(work.name, work.seen.networks[network])
 
 
 def _create(work):
@@ -299,6 +311,7 @@ _VERBS = {
     "create": _create,
     "expire": _expire,
     "initialise": _initialise,
+    "networks": _change_networks,
     "pull": _pull,
     "purge": _purge,
     "reload": _reload,

@@ -9,6 +9,7 @@ import dataclasses
 import os
 
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
+from .networks import DEFAULT, EndpointFacts
 
 SERVER_PORT = 5432
 # The image's own root for every major version; PGDATA is always <major>/docker below it, as in the images from 18 on,
@@ -162,8 +163,9 @@ def from_inspect(answer):
     """
     state = answer.get("State") or {}
     labels = (answer.get("Config") or {}).get("Labels") or {}
-    networks = (answer.get("NetworkSettings") or {}).get("Networks") or {}
-    addresses = [network.get("IPAddress") for network in networks.values() if network.get("IPAddress")]
+    networks = _networks(answer)
+    # The host reaches the default network; others may be of drivers that do not let it.
+    addresses = [networks[name].address for name in sorted(networks, key=lambda name: (name != DEFAULT, name))]
     return ContainerFacts(
         id=answer["Id"],
         name=answer["Name"].lstrip("/"),
@@ -174,11 +176,24 @@ def from_inspect(answer):
         created_at=answer.get("Created") or "",
         health=_health(state.get("Health") or {}),
         oom_killed=bool(state.get("OOMKilled")),
-        ip_address=addresses[0] if addresses else None,
+        ip_address=next(filter(None, addresses), None),
         labels=labels,
         pid=state.get("Pid") or 0,
+        networks=networks,
         config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
     )
+
+
+def _networks(answer):
+    joined = (answer.get("NetworkSettings") or {}).get("Networks") or {}
+    return {
+        name: EndpointFacts(
+            network_id=endpoint.get("NetworkID") or "",
+            address=endpoint.get("IPAddress") or None,
+            priority=endpoint.get("GwPriority") or 0,
+        )
+        for name, endpoint in joined.items()
+    }
 
 
 def _health(health):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from . import container as containers
-from . import extensions, view
+from . import extensions, networks, view
 from .errors import Refused
 from .host.ports import first_free
 from .host.tls import renewal_due
@@ -30,8 +30,9 @@ def converge(spec, seen, identity):
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     _refuse_unknown_extensions(spec, seen)
+    _refuse_missing_networks(spec, seen)
     config = containers.desired(spec, record, seen.image)
-    texts = configuration.render(spec, record, seen.image.major)
+    texts = configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
     change = _initialise if not record.initialised else _change
     files = dict(texts)
     more, pending = change(spec, seen, record, config, files)
@@ -54,6 +55,36 @@ def _refuse_unknown_extensions(spec, seen):
             f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
             f" an image that has it, or one of {', '.join(seen.image.extensions)}"
         )
+
+
+def _refuse_missing_networks(spec, seen):
+    if seen.networks is None:
+        return
+    for name in spec.networks:
+        if name not in seen.networks:
+            raise Refused(
+                f"networks has {name}, but the host has no such network. Nothing was changed: create it first, as with"
+                f" docker network create {name}, or leave it out"
+            )
+        if not seen.networks[name].attachable:
+            raise Refused(
+                f"networks has {name}, which only services of the swarm may join. Nothing was changed: create it with"
+                " docker network create --driver overlay --attachable, or leave it out"
+            )
+
+
+def _network_step(spec, seen):
+    """Return the change of the networks of a container that is there, or None."""
+    if seen.container is None or seen.networks is None:
+        return None
+    joined = seen.container.networks
+    leave, join = networks.changes(spec, joined, seen.networks)
+    if not leave and not join:
+        return None
+    summary = f"networks: {networks.words(leave, join)}"
+    if seen.container.running and networks.moves_ports(joined, leave, join, seen.networks):
+        return Step("networks", f"{summary}; the published port moves, so that its clients connect anew", "restart")
+    return Step("networks", summary)
 
 
 def _extension_step(spec, installed):
@@ -195,7 +226,8 @@ def _initialise(spec, seen, record, config, texts):
         if not _certificate_reason(spec, seen) and not _differing_files(seen, texts):
             summary = f"wait for container {spec.container} to initialise the data directory"
             created = [step.verb for step in steps].index("create")
-            return [Step("initialise", summary), *steps[created + 1 :]], ()
+            joins = _network_step(spec, seen)
+            return [Step("initialise", summary), *([joins] if joins else []), *steps[created + 1 :]], ()
     return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
 
 
@@ -235,6 +267,9 @@ def _change(spec, seen, record, config, texts):
         refuse_broken_files(spec, seen, rewritten=differing)
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
+    joins = None if replaces else _network_step(spec, seen)
+    if joins is not None and allowed(joins):
+        steps.append(joins)
     if replaces:
         steps.append(replace)
     update = None if replaces else _update(seen, config)

@@ -56,7 +56,10 @@ class ContainerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ContainerFacts:
-    """A container as the engine shows it. config: None for one that is not ours; pid: of its process 1 on the host."""
+    """A container as the engine shows it.
+
+    config: None for one that is not ours; pid: of its process 1 on the host; networks: EndpointFacts by name.
+    """
 
     id: str
     name: str
@@ -71,6 +74,7 @@ class ContainerFacts:
     labels: dict
     config: ContainerConfig | None
     pid: int = 0
+    networks: dict = dataclasses.field(default_factory=dict)
 
     @property
     def running(self):
@@ -135,6 +139,7 @@ class Observed:
     now: ISO 8601, UTC.
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
+    networks: the host's NetworkFacts by name; None where no engine answers yet.
     """
 
     directory_exists: bool
@@ -155,3 +160,4 @@ class Observed:
     unread: bool = False
     settings_error: str | None = None
     server_error: str | None = None
+    networks: dict | None = None

@@ -30,13 +30,17 @@ KNOWN_FILES = (
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What all databases of a host share. records: by container name; damaged: what is wrong with those unreadable."""
+    """What all databases of a host share.
+
+    records: by container name; damaged: what is wrong with those unreadable; networks: NetworkFacts by name.
+    """
 
     data_root: str
     listed: tuple
     records: dict
     damaged: dict
     ports_taken: dict
+    networks: dict | None = None
 
 
 def utc_now():
@@ -55,6 +59,7 @@ def observe_host(engine, data_root):
         records=known,
         damaged=damaged,
         ports_taken=ports.taken(listed, known.values()),
+        networks=engine.networks() if engine is not None else None,
     )
 
 
@@ -115,6 +120,7 @@ def observe_database(engine, host, spec, check_mode=False):
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=utc_now(),
         settings_error=_settings_error(engine, spec, image, managed),
+        networks=host.networks,
     )
 
 

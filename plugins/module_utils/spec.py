@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 
-from . import extensions, names, tuning
+from . import extensions, names, networks, tuning
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -36,6 +36,7 @@ DECLARED = (
     "base_domain",
     "address",
     "trusted_sources",
+    "networks",
     "sslmode",
     "memory",
     "cpus",
@@ -91,6 +92,7 @@ class DatabaseSpec:
     base_domain: str | None
     address: str | None
     trusted_sources: tuple | None
+    networks: tuple
     sslmode: str
     username: str | None
     password: str | None = dataclasses.field(repr=False)
@@ -181,6 +183,7 @@ class DatabaseSpec:
             "base_domain": self.base_domain,
             "address": self.address,
             "trusted_sources": None if self.trusted_sources is None else list(self.trusted_sources),
+            "networks": list(self.networks),
             "sslmode": self.sslmode,
             "memory": format_size(self.memory),
             "cpus": format_cpus(self.nano_cpus),
@@ -251,6 +254,7 @@ def _from_parameters(given):
         base_domain=given.get("base_domain") or None,
         address=_client_address(given.get("address") or None),
         trusted_sources=_trusted_sources(given.get("trusted_sources")),
+        networks=networks.from_option(given.get("networks")),
         sslmode=option("sslmode"),
         username=given.get("username"),
         password=given.get("password"),

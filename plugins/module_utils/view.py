@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from . import networks
 from . import spec as specs
 from .errors import DatabaseError
 from .server import configuration
@@ -35,6 +36,8 @@ def before(spec, seen):
     names = seen.certificate["names"] if seen.certificate else None
     recorded = from_record(seen.record, spec.data_root) if seen.record else None
     shown = _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
+    if seen.container is not None:
+        shown["networks"] = sorted(seen.container.networks)
     if seen.server is not None and spec.state in ("started", "present"):
         there = {
             name: known["version"] if spec.extensions.get(name) else None
@@ -48,8 +51,9 @@ def before(spec, seen):
 def after(spec, seen, record, config, texts):
     """Return what will be there, for the diff. config: None where the image is not known yet."""
     runs = spec.serves or seen.container is None or seen.container.running
-    texts = texts or configuration.render(spec, record, "<major>")
-    return _shown(spec, record, config, texts, spec.certificate_names, "running" if runs else "stopped")
+    texts = texts or configuration.render(spec, record, "<major>", networks.access(spec, seen.networks))
+    shown = _shown(spec, record, config, texts, spec.certificate_names, "running" if runs else "stopped")
+    return {**shown, "networks": sorted(networks.wanted(spec, seen.networks))}
 
 
 def _shown(spec, record, config, texts, certificate_names, status):
@@ -141,6 +145,7 @@ def database(spec, record, container, personal=""):
         "image": (container.declared_image if container else None) or spec.image,
         "bind_address": config.bind_address if config else spec.bind_address,
         "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
+        "networks": sorted(set(container.networks) - {networks.DEFAULT}) if container else list(spec.networks),
         "settings": dict(spec.settings),
         "tune": spec.tune,
         "parameters": spec.parameters,

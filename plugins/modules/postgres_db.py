@@ -112,6 +112,19 @@ options:
         V(172.17.0.1).
     type: list
     elements: str
+  networks: &networks
+    description:
+      - Networks of the engine that the container joins beside its default one, by name. Application containers on them
+        reach the database by the name of its container, at port 5432. They must be there, as C(docker network create)
+        makes them.
+      - Joined and left while the database runs. A network that is not declared is left, whoever joined it.
+      - With O(trusted_sources), the containers on these networks may connect too. The Docker host's own address in them
+        may where its address in the default network, such as V(172.17.0.1), is a trusted source.
+      - An engine before version 28 publishes the port by way of the network whose name comes first in the alphabet.
+        Joining one whose name comes before C(bridge), or leaving it, moves the published port, so that its clients
+        have to connect anew. RV(actions) then says V(restart).
+    type: list
+    elements: str
   sslmode: &sslmode
     description:
       - What clients are told, V(prefer) when it is not given. The server always offers TLS; with V(require) and
@@ -221,6 +234,7 @@ options:
       base_domain: *base_domain
       address: *address
       trusted_sources: *trusted_sources
+      networks: *networks
       sslmode: *sslmode
       username: *username
       password: *password
@@ -415,6 +429,12 @@ database:
       returned: always
       elements: str
       sample: ['10.0.0.0/8']
+    networks:
+      description: Networks of the engine that its container has joined beside the default one.
+      type: list
+      returned: always
+      elements: str
+      sample: ['shop']
     settings:
       description: Declared parameters of the server.
       type: dict

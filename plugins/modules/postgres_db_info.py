@@ -283,6 +283,12 @@ databases:
       returned: always
       elements: str
       sample: ['10.0.0.0/8']
+    networks:
+      description: Networks of the engine that its container has joined beside the default one.
+      type: list
+      returned: always
+      elements: str
+      sample: ['shop']
     settings:
       description: Declared parameters of the server.
       type: dict

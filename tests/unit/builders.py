@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
 from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
@@ -83,10 +83,26 @@ def running(config, **given):
         "health": "healthy",
         "oom_killed": False,
         "ip_address": "172.17.0.2",
+        "networks": joined("bridge"),
         "labels": dict(config.labels) if config else {},
         "config": config,
     }
     return facts.ContainerFacts(**{**known, **given})
+
+
+def network(name, number, **given):
+    known = {"id": f"id-of-{name}", "subnets": (f"172.{number}.0.0/16",), "gateways": (f"172.{number}.0.1",)}
+    return networks.NetworkFacts(name=name, **{**known, **given})
+
+
+def host_networks(**given):
+    """Return what the host has: the default network, one that sorts before it and one that sorts after it."""
+    found = (network("bridge", 17), network("apps", 18), network("shop", 19))
+    return {**{one.name: one for one in found}, **given}
+
+
+def joined(*names, **given):
+    return {name: networks.EndpointFacts(network_id=f"id-of-{name}", address="172.17.0.2", **given) for name in names}
 
 
 def foreign(**given):
@@ -128,12 +144,14 @@ def empty(**given):
         "mounted_by": (),
         "certificate": None,
         "now": NOW,
+        "networks": host_networks(),
     }
     return facts.Observed(**{**known, **given})
 
 
 def texts_of(wanted, record=None, major=15):
-    rendered = configuration.render(wanted, record or record_of(wanted), major)
+    access = networks.access(wanted, host_networks())
+    rendered = configuration.render(wanted, record or record_of(wanted), major, access)
     return {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in rendered.items()}
 
 
@@ -155,7 +173,9 @@ def settled(wanted, **given):
     known = {
         "directory_exists": True,
         "record": record,
-        "container": running(containers.desired(wanted, record, image())),
+        "container": running(
+            containers.desired(wanted, record, image()), networks=joined("bridge", *wanted.networks)
+        ),
         "files": {**texts_of(wanted, record), **tls_files()},
         "data_majors": (15,),
         "half_made": True,
@@ -263,7 +283,8 @@ class Host:
         return self._with(files={**self.seen.files, **written})
 
     def _create(self, wanted, plan):
-        return self._started(running(plan.config), record=dataclasses.replace(plan.record, initialised=True))
+        container = running(plan.config, networks=joined("bridge", *wanted.networks))
+        return self._started(container, record=dataclasses.replace(plan.record, initialised=True))
 
     _initialise = _create
 
@@ -285,8 +306,13 @@ class Host:
 
     def _replace(self, wanted, plan):
         if self.seen.container.active or wanted.state == "started":
-            return self._started(running(plan.config), previous=None)
-        return self._with(container=running(plan.config, status="created"), previous=None)
+            return self._started(running(plan.config, networks=joined("bridge", *wanted.networks)), previous=None)
+        made = running(plan.config, status="created", networks=joined("bridge", *wanted.networks))
+        return self._with(container=made, previous=None)
+
+    def _networks(self, wanted, plan):
+        container = dataclasses.replace(self.seen.container, networks=joined("bridge", *wanted.networks))
+        return self._with(container=container)
 
     def _put_back(self, wanted, plan):
         return self._started(dataclasses.replace(self.seen.previous, name=NAME, status="running"), previous=None)

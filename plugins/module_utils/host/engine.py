@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 
+from .. import networks
 from ..errors import DatabaseError
 from ..facts import LABEL
 
@@ -35,6 +36,8 @@ MINIMUM_SDK = (5, 0, 3)
 # On containers that are not databases and live as long as one question to an image.
 THROW_AWAY = LABEL + "throw-away"
 DEFAULT_URL = "unix:///var/run/docker.sock"
+# https://docs.docker.com/reference/api/engine/version-history/#v148-api-changes
+_GATEWAY_PRIORITY_API = (1, 48)
 
 _FRAME_HEADER = struct.Struct(">BxxxL")
 
@@ -170,6 +173,29 @@ class Engine:
     def unpause(self, container):
         with _errors(f"unpause container {container}"):
             self._api.unpause(container)
+
+    def networks(self):
+        """Return the NetworkFacts of the engine's networks, by name."""
+        with _errors("list the networks"):
+            return networks.from_list(self._api.networks(), self._knows_gateway_priority)
+
+    @property
+    def _knows_gateway_priority(self):
+        version = tuple(int(part) for part in self._api_version.split("."))
+        return version >= _GATEWAY_PRIORITY_API
+
+    def join(self, container, network):
+        """Let a container join a network (NetworkFacts), without taking its published ports there where possible."""
+        with _errors(f"let container {container} join network {network.name}"):
+            api = self._api
+            endpoint = {"GwPriority": network.priority} if network.priority else {}
+            body = {"Container": container, "EndpointConfig": endpoint}
+            api._raise_for_status(api._post_json(api._url("/networks/{0}/connect", network.id), data=body))
+
+    def leave(self, container, network):
+        """Let a container leave a network, by its name: the network itself may be gone."""
+        with _errors(f"let container {container} leave network {network}"):
+            self._api.disconnect_container_from_network(container, network)
 
     def rename(self, container, name):
         with _errors(f"rename container {container}"):

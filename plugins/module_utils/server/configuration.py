@@ -27,9 +27,9 @@ _PERSONAL_LINE = re.compile(r"^\s*([A-Za-z_][\w.]*)(?:\s*=\s*|\s+)('(?:[^']|'')*
 _LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
 
 
-def render(spec, record, major):
-    """Return the managed files' texts by path below the database's directory."""
-    return {POSTGRESQL_CONF: postgresql_conf(spec, major), PG_HBA_CONF: pg_hba_conf(spec, record)}
+def render(spec, record, major, access=()):
+    """Return the managed files' texts by path below the database's directory. access: as pg_hba_conf has it."""
+    return {POSTGRESQL_CONF: postgresql_conf(spec, major), PG_HBA_CONF: pg_hba_conf(spec, record, access)}
 
 
 def postgresql_conf(spec, major):
@@ -65,11 +65,12 @@ def _block(title, values):
     return ["", f"# {title}", *[f"{name} = {quote(value)}" for name, value in values.items()]] if values else []
 
 
-def pg_hba_conf(spec, record):
+def pg_hba_conf(spec, record, access=()):
     """Return who may connect: the superuser over the socket only, the application's role from its trusted sources.
 
     TLS is insisted on where clients are told to require it. The first line for the role is the container itself
-    (its health check, and the proof of a login), which no address from outside matches.
+    (its health check, and the proof of a login), which no address from outside matches. access: (source, method) pairs
+    of the networks that the container joins.
     """
     kind = "hostssl" if spec.sslmode in ("require", "verify-full") else "host"
     who = f'"{spec.name}" "{record.username}"'
@@ -83,6 +84,8 @@ def pg_hba_conf(spec, record):
         "# The application's role: the container itself, then the trusted sources",
         f"host {who} samehost scram-sha-256",
         *[f"{kind} {who} {source} scram-sha-256" for source in sources],
+        *(["# Containers of the joined networks, not the Docker host's own addresses there"] if access else []),
+        *[f"{'host' if method == 'reject' else kind} {who} {source} {method}" for source, method in access],
     ]
     return "\n".join(lines) + "\n"
 

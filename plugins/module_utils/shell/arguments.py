@@ -30,6 +30,7 @@ DECLARATION_ARGUMENTS = {
     "base_domain": {"type": "str"},
     "address": {"type": "str"},
     "trusted_sources": {"type": "list", "elements": "str"},
+    "networks": {"type": "list", "elements": "str"},
     "sslmode": {"type": "str", "choices": list(SSLMODES)},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},

@@ -23,6 +23,7 @@ DECLARATIONS = st.fixed_dictionaries(
         "bind_address": st.sampled_from(["127.0.0.1", "0.0.0.0", "::1"]),
         "base_domain": st.just("example.com"),
         "trusted_sources": st.sampled_from([[], ["10.0.0.0/8"], ["10.0.0.1", "::1"]]),
+        "networks": st.sampled_from([[], ["apps"], ["shop"], ["apps", "shop"]]),
         "sslmode": st.sampled_from(["disable", "prefer", "require"]),
         "memory": st.sampled_from(["512m", "1g"]),
         "cpus": st.sampled_from(["1", "1.5"]),

@@ -1,0 +1,156 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks that a container joins: which to join and to leave, what that costs, and who gets in by them. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+
+# Every container of ours is on it, and its port is published there.
+DEFAULT = "bridge"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# What the engine calls so is no network that a container could join beside another one.
+_SPECIAL = ("host", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkFacts:
+    """A network of the engine's.
+
+    subnets, gateways: of containers in it, and of the Docker host. attachable: whether a container may join it.
+    carries: whether it may carry published ports; dual: it has IPv4 and IPv6. priority: with which we join it.
+    """
+
+    id: str
+    name: str
+    subnets: tuple
+    gateways: tuple
+    attachable: bool = True
+    carries: bool = True
+    dual: bool = False
+    priority: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointFacts:
+    """A container's place in a network. network_id: of the network that it joined, which may be gone."""
+
+    network_id: str
+    address: str | None
+    priority: int = 0
+
+
+def from_option(names):
+    """Return the names of networks, sorted. Raises ValueError."""
+    for name in names or []:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise ValueError(f"networks has {name!r}: a network is the name that docker network ls shows, such as shop")
+        if name == DEFAULT:
+            raise ValueError(f"networks has {name}, the default one, which each database joins anyway: leave it out")
+        if name in _SPECIAL:
+            raise ValueError(f"networks has {name}, which is none to join: create one with docker network create")
+    return tuple(sorted(set(names or [])))
+
+
+def from_list(answer, knows_priority):
+    """Return the NetworkFacts by name of an answer of the engine's `GET /networks`.
+
+    knows_priority: whether the engine can be told which network carries the published ports.
+    """
+    return {entry["Name"]: _from_entry(entry, knows_priority) for entry in answer}
+
+
+def _from_entry(entry, knows_priority):
+    ranges = [found for found in (entry.get("IPAM") or {}).get("Config") or [] if found.get("Subnet")]
+    return NetworkFacts(
+        id=entry["Id"],
+        name=entry["Name"],
+        subnets=tuple(str(ipaddress.ip_network(found["Subnet"], strict=False)) for found in ranges),
+        gateways=tuple(_gateway(found) for found in ranges),
+        attachable=entry.get("Scope") != "swarm" or bool(entry.get("Attachable")),
+        carries=not entry.get("Internal"),
+        dual=bool(entry.get("EnableIPv6")),
+        priority=-1 if knows_priority and entry["Name"] != DEFAULT else 0,
+    )
+
+
+def _gateway(found):
+    """Return the Docker host's address in a network; where it was not chosen, it is the first that the engine gives."""
+    if found.get("Gateway"):
+        return found["Gateway"].partition("/")[0]
+    subnet = ipaddress.ip_network(found["Subnet"], strict=False)
+    first = ipaddress.ip_network(found.get("IPRange") or found["Subnet"], strict=False).network_address
+    return str(first + 1 if first == subnet.network_address else first)
+
+
+def missing(spec, known):
+    return [name for name in spec.networks if name not in known]
+
+
+def wanted(spec, known):
+    """Return the names of all networks that the container is to be on."""
+    return ((DEFAULT,) if known is None or DEFAULT in known else ()) + spec.networks
+
+
+def changes(spec, joined, known):
+    """Return the names of the networks to leave and of those to join.
+
+    joined: EndpointFacts by name. A network that was removed and made again under its name is joined anew: with the one
+    that is gone, the engine does not start the container. https://github.com/moby/moby/issues/21846
+    """
+    names = wanted(spec, known)
+    stale = [name for name in joined if name in known and joined[name].network_id != known[name].id]
+    leave = [name for name in sorted(joined) if name not in names or name in stale]
+    join = [name for name in names if name not in joined or name in stale]
+    return leave, join
+
+
+def words(leave, join):
+    again = [name for name in join if name in leave]
+    parts = (
+        ("join", [name for name in join if name not in again]),
+        ("join again", again),
+        ("leave", [name for name in leave if name not in again]),
+    )
+    return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+
+
+def moves_ports(joined, leave, join, known):
+    """Say whether the published port passes to another network, upon which its clients have to connect anew.
+
+    The engine publishes on one network: the first by name, unless priorities say otherwise, which engines before
+    version 28 do not know. https://docs.docker.com/engine/network/#connecting-to-multiple-networks
+    """
+    before = {name: endpoint.priority for name, endpoint in joined.items()}
+    left = {name: priority for name, priority in before.items() if name not in leave}
+    after = {**left, **{name: known[name].priority for name in join}}
+    carrier = _carrier(before, known)
+    return carrier is not None and (carrier in leave or carrier != _carrier(after, known))
+
+
+def _carrier(priorities, known):
+    able = [name for name in priorities if name in known and known[name].carries]
+    return min(able, key=lambda name: (not known[name].dual, -priorities[name], name), default=None)
+
+
+def access(spec, known):
+    """Return (source, method) pairs by which the containers of the joined networks get in beside trusted sources.
+
+    The Docker host has an address in each network, which what is published there may come from: it is let in only where
+    its address in the default network is trusted.
+    """
+    if spec.trusted_sources is None or not known:
+        return ()
+    trusted = [ipaddress.ip_network(source) for source in spec.trusted_sources]
+    host = [ipaddress.ip_address(gateway) for gateway in known[DEFAULT].gateways] if DEFAULT in known else []
+    host_trusted = any(address in source for address in host for source in trusted)
+    pairs = []
+    for network in (known[name] for name in spec.networks if name in known):
+        if not host_trusted:
+            pairs += [(str(ipaddress.ip_network(gateway)), "reject") for gateway in network.gateways]
+        pairs += [(subnet, "scram-sha-256") for subnet in network.subnets]
+    return tuple(pairs)
