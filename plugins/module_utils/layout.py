@@ -23,6 +23,11 @@ def database_lock(data_root, container):
     return os.path.join(data_root, LOCKS, container)
 
 
+def backup_lock(data_root, container):
+    """Held while a backup is taken, and by what would interrupt one: a change that needs neither waits for neither."""
+    return os.path.join(data_root, LOCKS, f"{container}.backup")
+
+
 def image_cache(data_root):
     return os.path.join(data_root, IMAGES)
 

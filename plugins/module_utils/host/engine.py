@@ -9,10 +9,8 @@ Every answer is a plain value; every failure is a DatabaseError that says what t
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import socket
-import struct
 import sys
 import threading
 import time
@@ -20,6 +18,7 @@ import time
 from .. import networks
 from ..errors import DatabaseError
 from ..facts import LABEL
+from .execution import Execution, Finished
 
 try:
     import docker
@@ -39,20 +38,9 @@ DEFAULT_URL = "unix:///var/run/docker.sock"
 # https://docs.docker.com/reference/api/engine/version-history/#v148-api-changes
 _GATEWAY_PRIORITY_API = (1, 48)
 
-_FRAME_HEADER = struct.Struct(">BxxxL")
-
 
 class NoEngine(DatabaseError):
     """There is no engine yet, or what is needed to talk to it is missing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """What a command in a container came to."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
 
 
 def check_sdk():
@@ -226,27 +214,29 @@ class Engine:
 
     def execute(self, container, command, user, stdin, seconds):
         """Run a command in a container, feed it text and return what it came to. Raises DatabaseError after seconds."""
-        with _errors(f"run {command[0]} in container {container}"):
-            api = self._api
-            execution = api.exec_create(container, command, stdin=True, user=user)["Id"]
-            stream = api.exec_start(execution, socket=True)
+        with self.open(container, command, user) as execution:
             try:
-                raw = getattr(stream, "_sock", stream)
-                raw.sendall(stdin.encode("utf-8"))
-                raw.shutdown(socket.SHUT_WR)
-                stdout, stderr = _demultiplex(raw, time.monotonic() + seconds)
+                execution.send(stdin)
+                execution.end_input()
+                return execution.finish(time.monotonic() + seconds)
             except socket.timeout:
                 raise DatabaseError(
                     f"{container} did not answer within {seconds} s: it may be hung or overloaded"
                 ) from None
+
+    @contextlib.contextmanager
+    def open(self, container, command, user, environment=None):
+        """Run a command in a container, as an Execution that is talked with while it runs. Leaving it does not end the
+        command, but its standard input."""
+        with _errors(f"run {command[0]} in container {container}"):
+            api = self._api
+            identity = api.exec_create(container, command, stdin=True, user=user, environment=environment)["Id"]
+            stream = api.exec_start(identity, socket=True)
+            execution = Execution(container, stream, lambda: api.exec_inspect(identity)["ExitCode"])
+            try:
+                yield execution
             finally:
-                stream.close()
-            # The stream ends a moment before the engine knows the exit code.
-            code = api.exec_inspect(execution)["ExitCode"]
-            while code is None:
-                time.sleep(0.005)
-                code = api.exec_inspect(execution)["ExitCode"]
-        return Finished(code, stdout, stderr)
+                execution.close()
 
     def run(self, image, command, seconds=60):
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
@@ -279,28 +269,6 @@ class Engine:
         for entry in left:
             if time.time() - entry["Created"] > age:
                 self.remove(entry["Id"])
-
-
-def _demultiplex(raw, deadline):
-    """Read both outputs of a command off the engine's stream until it ends, or raise socket.timeout."""
-    outputs = {1: bytearray(), 2: bytearray()}
-    buffer = bytearray()
-    while True:
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise socket.timeout()
-        raw.settimeout(remaining)
-        data = raw.recv(65536)
-        if not data:
-            return tuple(outputs[stream].decode("utf-8", "replace") for stream in (1, 2))
-        buffer += data
-        while len(buffer) >= _FRAME_HEADER.size:
-            stream, length = _FRAME_HEADER.unpack_from(buffer)
-            end = _FRAME_HEADER.size + length
-            if len(buffer) < end:
-                break
-            outputs.setdefault(stream, bytearray()).extend(buffer[_FRAME_HEADER.size : end])
-            del buffer[:end]
 
 
 class _Found:

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database holds: the objects by kind, the rows by table, and what pg_dump says nothing of. Pure text."""
+
+from __future__ import annotations
+
+import json
+
+# As pg_dump: what is read must not depend on how the role or the database is set up, and no function of a user be taken
+# for one of the server's. Parameters differ by version.
+_PREPARE = """SET search_path = '';
+SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
+  ('statement_timeout', '0'), ('lock_timeout', '200ms'),
+  ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
+  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8')) AS wanted(name, value)
+  USING (name) \\gset prepared_
+"""
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT pg_export_snapshot();\n"
+
+# Schemas of the server's own begin with pg_. What belongs to an extension comes with it.
+_USER_SCHEMA = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_NOT_OF_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = '{catalog}'::regclass AND objid = {oid}"
+    " AND deptype = 'e')"
+)
+
+
+def _in_schemas(catalog, schema, condition="true"):
+    not_of_extension = _NOT_OF_EXTENSION.format(catalog=catalog, oid="object.oid")
+    return (
+        f"SELECT count(*) FROM {catalog} AS object JOIN pg_catalog.pg_namespace AS n ON n.oid = object.{schema}"
+        f" WHERE {_USER_SCHEMA} AND {condition} AND {not_of_extension}"
+    )
+
+
+def _relations(kinds):
+    return _in_schemas("pg_catalog.pg_class", "relnamespace", f"relkind IN ({kinds})")
+
+
+def _of_relation(catalog, relation, condition="true"):
+    """Count what hangs on relations; those of an extension have theirs from it."""
+    not_of_extension = _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="c.oid")
+    return (
+        f"SELECT count(*) FROM {catalog} AS object JOIN pg_catalog.pg_class AS c ON c.oid = object.{relation}"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+        f" WHERE {_USER_SCHEMA} AND {condition} AND {not_of_extension}"
+    )
+
+
+_OBJECTS = {
+    "schemas": "SELECT count(*) FROM pg_catalog.pg_namespace AS object WHERE "
+    + _USER_SCHEMA
+    + " AND "
+    + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_namespace", oid="object.oid"),
+    "tables": _relations("'r'"),
+    "partitioned_tables": _relations("'p'"),
+    "views": _relations("'v'"),
+    "materialized_views": _relations("'m'"),
+    "foreign_tables": _relations("'f'"),
+    "sequences": _relations("'S'"),
+    "composite_types": _relations("'c'"),
+    # pg_dump leaves out those that a failed CREATE INDEX CONCURRENTLY has left.
+    "indexes": _of_relation("pg_catalog.pg_index", "indrelid", "(indisvalid OR c.relkind = 'p') AND indisready"),
+    # From 18 on NOT NULL is a constraint too.
+    "constraints": _of_relation("pg_catalog.pg_constraint", "conrelid", "contype <> 'n'"),
+    "triggers": _of_relation("pg_catalog.pg_trigger", "tgrelid", "NOT tgisinternal"),
+    "rules": _of_relation("pg_catalog.pg_rewrite", "ev_class", "rulename <> '_RETURN'"),
+    "policies": _of_relation("pg_catalog.pg_policy", "polrelid"),
+    "types": _in_schemas("pg_catalog.pg_type", "typnamespace", "typtype IN ('d', 'e', 'r')"),
+    "functions": _in_schemas("pg_catalog.pg_proc", "pronamespace"),
+    "operators": _in_schemas("pg_catalog.pg_operator", "oprnamespace"),
+    "collations": _in_schemas("pg_catalog.pg_collation", "collnamespace"),
+    "text_search_configurations": _in_schemas("pg_catalog.pg_ts_config", "cfgnamespace"),
+    "extended_statistics": _in_schemas("pg_catalog.pg_statistic_ext", "stxnamespace"),
+    "event_triggers": "SELECT count(*) FROM pg_catalog.pg_event_trigger AS object WHERE "
+    + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_event_trigger", oid="object.oid"),
+    "publications": "SELECT count(*) FROM pg_catalog.pg_publication",
+    "foreign_servers": "SELECT count(*) FROM pg_catalog.pg_foreign_server",
+    "default_privileges": "SELECT count(*) FROM pg_catalog.pg_default_acl",
+    "large_objects": "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
+}
+
+_OBJECTS_JSON = (
+    "json_build_object(" + ",\n  ".join(f"'{kind}', ({query})" for kind, query in sorted(_OBJECTS.items())) + ")"
+)
+
+# datlocprovider came with 15, daticulocale became datlocale with 17: a row as JSON has what there is.
+_FACTS = f"""SELECT json_build_object(
+  'server_version', current_setting('server_version'),
+  'preload', current_setting('shared_preload_libraries'),
+  'database_size_bytes', pg_database_size(datname),
+  'database', json_build_object(
+    'owner', pg_get_userbyid(datdba),
+    'encoding', pg_encoding_to_char(encoding),
+    'locale', json_strip_nulls(json_build_object(
+      'provider', coalesce(to_json(d)->>'datlocprovider', 'c'),
+      'collate', datcollate,
+      'ctype', datctype,
+      'icu_locale', coalesce(to_json(d)->>'datlocale', to_json(d)->>'daticulocale'),
+      'icu_rules', to_json(d)->>'daticurules')),
+    'connection_limit', datconnlimit,
+    'comment', shobj_description(oid, 'pg_database'),
+    'settings', (SELECT coalesce(json_agg(json_build_object('role', rolname, 'settings', setconfig)
+        ORDER BY rolname NULLS FIRST), '[]')
+      FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole WHERE setdatabase = d.oid),
+    'grants', (SELECT coalesce(json_agg(json_build_object('role', rolname, 'privilege', privilege_type,
+        'grantable', is_grantable) ORDER BY rolname NULLS FIRST, privilege_type), '[]')
+      FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) LEFT JOIN pg_roles ON pg_roles.oid = grantee)),
+  'extensions', (SELECT coalesce(json_object_agg(extname, extversion ORDER BY extname), '{{}}') FROM pg_extension),
+  'objects', {_OBJECTS_JSON}
+) FROM pg_database AS d WHERE datname = current_database();
+"""
+
+_COUNTED = f"""FROM pg_class AS object JOIN pg_namespace AS n ON n.oid = relnamespace
+  WHERE relkind = 'r' AND {_USER_SCHEMA} AND relpersistence <> 't'
+  AND {_NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="object.oid")}
+  ORDER BY relpages DESC"""
+_TABLE = "format('%I.%I', nspname, relname)"
+
+
+def snapshot():
+    """Return the script that begins a transaction and prints the name of its snapshot, as one line."""
+    return _PREPARE + _SNAPSHOT
+
+
+def facts():
+    """Return the script that prints one line of JSON for `parse`. Of the snapshot, in a transaction that has one."""
+    return "".join(line.strip() + " " for line in _FACTS.splitlines()) + "\n"
+
+
+def prepare():
+    """Return the script to begin with where there is no snapshot to share."""
+    return _PREPARE
+
+
+def row_counts(end):
+    """Return the script that prints a line of JSON, [table, rows], for each table, and `end` as the last.
+
+    A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
+    of the dump, after which they might be gone. The locks are therefore all taken first, and none is waited for.
+    """
+    return (
+        "\\set ON_ERROR_ROLLBACK on\n"
+        f"SELECT format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', {_TABLE}) {_COUNTED} \\gexec\n"
+        f"SELECT format('SELECT json_build_array(%L, count(*)) FROM ONLY %s', {_TABLE}, {_TABLE}) {_COUNTED} \\gexec\n"
+        f"\\echo '{end}'\n"
+    )
+
+
+def parse(line):
+    return json.loads(line)
+
+
+def parse_row_count(line):
+    table, rows = json.loads(line)
+    return table, rows
