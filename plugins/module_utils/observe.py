@@ -20,8 +20,7 @@ from .server import configuration, session
 
 KNOWN_FILES = (
     configuration.PERSONAL_CONF,
-    configuration.POSTGRESQL_CONF,
-    configuration.PG_HBA_CONF,
+    *configuration.MANAGED,
     "tls/ca.crt",
     "tls/server.crt",
     "tls/server.key",
@@ -168,7 +167,7 @@ def _server(engine, own, record, spec):
     if own is None or own.config is None or not own.running or record is None or not record.initialised:
         return None, None
     try:
-        return session.observe(engine, spec.container, spec.name, record.username, spec.wait_timeout), None
+        return session.observe(engine, own, spec.name, record.username, spec.wait_timeout), None
     except DatabaseError as error:
         return None, error.message
 

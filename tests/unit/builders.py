@@ -29,7 +29,7 @@ USERNAME = "db_user_0123456789ab"
 PASSWORD = "correct-horse-battery"
 IDENTITY = "db-0123456789abcdef01234567"
 NAME = "app-development-postgres"
-CONF, HBA = configuration.POSTGRESQL_CONF, configuration.PG_HBA_CONF
+CONF, HBA, IDENT = configuration.MANAGED
 
 
 @functools.lru_cache(maxsize=None)
@@ -173,9 +173,7 @@ def settled(wanted, **given):
     known = {
         "directory_exists": True,
         "record": record,
-        "container": running(
-            containers.desired(wanted, record, image()), networks=joined("bridge", *wanted.networks)
-        ),
+        "container": running(containers.desired(wanted, record, image()), networks=joined("bridge", *wanted.networks)),
         "files": {**texts_of(wanted, record), **tls_files()},
         "data_majors": (15,),
         "half_made": True,

@@ -17,8 +17,9 @@ from .. import container
 PERSONAL_CONF = "postgresql.conf"
 POSTGRESQL_CONF = "conf/postgresql.conf"
 PG_HBA_CONF = "conf/pg_hba.conf"
+PG_IDENT_CONF = "conf/pg_ident.conf"
 
-MANAGED = (POSTGRESQL_CONF, PG_HBA_CONF)
+MANAGED = (POSTGRESQL_CONF, PG_HBA_CONF, PG_IDENT_CONF)
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -29,7 +30,11 @@ _LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
 
 def render(spec, record, major, access=()):
     """Return the managed files' texts by path below the database's directory. access: as pg_hba_conf has it."""
-    return {POSTGRESQL_CONF: postgresql_conf(spec, major), PG_HBA_CONF: pg_hba_conf(spec, record, access)}
+    return {
+        POSTGRESQL_CONF: postgresql_conf(spec, major),
+        PG_HBA_CONF: pg_hba_conf(spec, record, access),
+        PG_IDENT_CONF: pg_ident_conf(spec),
+    }
 
 
 def postgresql_conf(spec, major):
@@ -38,7 +43,7 @@ def postgresql_conf(spec, major):
         "listen_addresses": "*",
         "port": str(container.SERVER_PORT),
         "hba_file": f"{container.CONF_MOUNT}/pg_hba.conf",
-        "ident_file": f"{data}/pg_ident.conf",
+        "ident_file": f"{container.CONF_MOUNT}/pg_ident.conf",
         "password_encryption": "scram-sha-256",
         "ssl": "on",
         "ssl_cert_file": f"{container.TLS_MOUNT}/server.crt",
@@ -79,13 +84,27 @@ def pg_hba_conf(spec, record, access=()):
         f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
         "# Declare `trusted_sources` and `sslmode` of the database instead.",
         "",
-        "# The superuser: over the container's own socket, as the operating system's user",
-        "local all postgres peer",
+        "# The superuser: over the container's own socket, as the operating system's user (see pg_ident.conf)",
+        "local all postgres peer map=superuser",
         "# The application's role: the container itself, then the trusted sources",
         f"host {who} samehost scram-sha-256",
         *[f"{kind} {who} {source} scram-sha-256" for source in sources],
         *(["# Containers of the joined networks, not the Docker host's own addresses there"] if access else []),
         *[f"{'host' if method == 'reject' else kind} {who} {source} {method}" for source, method in access],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def pg_ident_conf(spec):
+    """Return who of the container's operating system is the superuser.
+
+    Root could become the user postgres at any time; as root, the host asks the server without entering the container.
+    """
+    lines = [
+        f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
+        "",
+        "superuser postgres postgres",
+        "superuser root postgres",
     ]
     return "\n".join(lines) + "\n"
 

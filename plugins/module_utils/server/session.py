@@ -1,7 +1,11 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running server, by way of psql in its container: is it ready, what does it say, can the application log in."""
+"""A running server: is it ready, what does it say, can the application log in.
+
+What only reads goes over the server's socket (wire); what changes, and all where the socket is out of reach (the engine
+of another process namespace), goes through psql in the container.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import time
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
-from . import sql
+from . import sql, wire
 
 SUPERUSER = "postgres"
 SERVER_PROCESS = "postgres"
@@ -22,13 +26,18 @@ _READY = (
     '[ "$(cat /proc/1/comm)" = postgres ] && pg_isready -q -h 127.0.0.1 -p "$0" -U "$1" -d "$2"'
     " && exec psql -XAtq -U postgres -d postgres -f -"
 )
-_PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -d postgres -f -"
+_PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -f - -d"
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
 # The superuser's SQL is the rest of the input.
-_LOGIN = (
-    f'IFS= read -r PGPASSWORD; {_PSQL} || exit 90; export PGPASSWORD; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
-)
 _SQL_FAILED = 90
+_LOGIN = (
+    f"IFS= read -r PGPASSWORD; {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD;"
+    ' exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
+)
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STARTING_UP = "57P03"
+_NOT_LET_IN = ("28000", "28P01")
 
 
 class NotReady(DatabaseError):
@@ -39,9 +48,9 @@ class Ended(NotReady):
     """It ended instead: to wait longer is of no use."""
 
 
-def psql(engine, container, script, seconds=QUERY_SECONDS):
+def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER):
     """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error."""
-    finished = _execute_when_up(engine, container, _PSQL.split(), script, seconds)
+    finished = _execute_when_up(engine, container, [*_PSQL.split(), database], script, seconds)
     if finished.exit_code != 0:
         raise DatabaseError(f"{container}: the server refused: {_first_error(finished.stderr)}")
     return finished.stdout
@@ -57,16 +66,51 @@ def _execute_when_up(engine, container, command, script, seconds):
         time.sleep(0.05)
 
 
-def observe(engine, container, database, username, seconds):
+def ask(engine, facts, database, question, seconds=QUERY_SECONDS):
+    """Ask a running server as the superuser, and return the answer's lines.
+
+    facts: its container's. question: one or more SELECT of one column, whose values have no line breaks.
+    Raises DatabaseError: wire.Rejected where the server said no over its socket.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            remaining = max(1.0, deadline - time.monotonic())
+            rows = wire.ask(facts.pid, facts.id, SUPERUSER, database, question, remaining)
+            return [row[0] for row in rows]
+        except wire.Rejected as error:
+            if error.code in _NOT_LET_IN:
+                break
+            if error.code != _STARTING_UP or time.monotonic() > deadline:
+                raise wire.Rejected(error.code, error.severity, f"{facts.name}: {error.message}") from error
+            time.sleep(0.02)
+        except wire.Unreachable:
+            break
+        except socket.timeout:
+            raise DatabaseError(
+                f"{facts.name} did not answer within {seconds} s: it may be hung or overloaded"
+            ) from None
+    return psql(engine, facts.name, question, seconds, database).splitlines()
+
+
+def observe(engine, facts, database, username, seconds):
     """Return the ServerFacts of a server that runs. One that hangs costs no more than the seconds given."""
-    return sql.parse(psql(engine, container, sql.observe(database, username or ""), min(seconds, QUERY_SECONDS)))
+    seconds = min(seconds, QUERY_SECONDS)
+    server = sql.observe(database, username or "")
+    try:
+        # What all databases share is to be seen from each.
+        return sql.parse(ask(engine, facts, database, server + sql.OBSERVE_EXTENSIONS, seconds))
+    except DatabaseError as error:
+        if "does not exist" not in error.message:
+            raise
+    return sql.parse(ask(engine, facts, SUPERUSER, server, seconds))
 
 
 def wait_until_ready(engine, container, database, username, seconds):
     """Wait until the server answers a query, and return the container's facts. Raises NotReady."""
 
     def answers(facts, deadline):
-        return _listens(facts.ip_address) and _answers(engine, container, database, username, deadline)
+        return _listens(facts.ip_address) and _answers(engine, facts, database, username, deadline)
 
     return _wait(engine, container, seconds, answers)
 
@@ -82,7 +126,7 @@ def wait_until_initialised(engine, container, database, username, seconds):
             time.sleep(0.02)
         if _process_name(facts.pid) is None:
             # It has ended, or is not to be seen from here: ask in the container.
-            return _listens(facts.ip_address) and _answers(engine, container, database, username, deadline)
+            return _listens(facts.ip_address) and _answers(engine, facts, database, username, deadline)
         return _listens(facts.ip_address)
 
     return _wait(engine, container, seconds, made_way)
@@ -152,11 +196,19 @@ def _listens(address):
         return True
 
 
-def _answers(engine, container, database, username, deadline):
-    command = ["sh", "-c", _READY, str(SERVER_PORT), username or SUPERUSER, database]
+def _answers(engine, facts, database, username, deadline):
     seconds = max(1.0, deadline - time.monotonic())
     try:
-        finished = engine.execute(container, command, SUPERUSER, "SELECT 1;\n", seconds)
+        if _process_name(facts.pid) == SERVER_PROCESS:
+            return wire.ask(facts.pid, facts.id, SUPERUSER, SUPERUSER, "SELECT 1", seconds) == [["1"]]
+    except (wire.Rejected, socket.timeout):
+        return False
+    except wire.Unreachable:
+        # Not from here: ask in the container.
+        pass
+    command = ["sh", "-c", _READY, str(SERVER_PORT), username or SUPERUSER, database]
+    try:
+        finished = engine.execute(facts.name, command, SUPERUSER, "SELECT 1;\n", seconds)
     except DatabaseError:
         # It ended between the two questions: the next look at the container says why.
         return False

@@ -44,9 +44,8 @@ def literal(text):
 
 
 def observe(database, username):
-    """Return the script whose one or two lines `parse` turns into ServerFacts."""
-    return f"""SELECT EXISTS (SELECT FROM pg_database WHERE datname = {literal(database)}) AS there \\gset
-SELECT json_build_object(
+    """Return the question whose answer `parse` turns into ServerFacts, with that to OBSERVE_EXTENSIONS after it."""
+    return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
   'superuser_has_password', (SELECT rolpassword IS NOT NULL FROM pg_authid WHERE oid = {BOOTSTRAP_SUPERUSER_OID}),
   'role', (SELECT json_build_object(
@@ -64,18 +63,19 @@ SELECT json_build_object(
   'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text;
-\\if :there
-\\connect {identifier(database)}
-SELECT coalesce(json_object_agg(extname, json_build_object(
+"""
+
+
+# In the database itself.
+OBSERVE_EXTENSIONS = f"""SELECT coalesce(json_object_agg(extname, json_build_object(
     'version', extversion,
     'declared', obj_description(oid, 'pg_extension') IS NOT DISTINCT FROM {literal(extensions.MARK)})), '{{}}')::text
   FROM pg_extension;
-\\endif
 """
 
 
 def parse(lines):
-    answer, *rest = (json.loads(line) for line in lines.splitlines())
+    answer, *rest = (json.loads(line) for line in lines)
     return ServerFacts(
         role=answer["role"],
         database=answer["database"],

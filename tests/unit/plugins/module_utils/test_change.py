@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, plan, refusal
+from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, IDENT, plan, refusal
 
 
 def test_data_that_are_gone_are_not_replaced_by_empty_ones():
@@ -126,7 +126,7 @@ def test_files_are_written_and_read_again_without_a_restart(old, new, paths):
     assert {step.impact for step in planned.steps} == {"none"}
 
 
-@pytest.mark.parametrize("path", [CONF, HBA])
+@pytest.mark.parametrize("path", [CONF, HBA, IDENT])
 @pytest.mark.parametrize("damage", ["missing", "edited", "hidden"])
 def test_managed_files_are_put_right(path, damage):
     seen = builders.settled(builders.declared())
@@ -412,7 +412,7 @@ def test_a_parameter_that_waits_for_its_restart_is_not_written():
     wanted = builders.declared(settings={"max_connections": 50}, sslmode="require", max_impact="none")
     planned = plan(wanted, builders.settled(builders.declared()))
     assert builders.summary(planned, "write_files") == f"write {HBA}"
-    assert set(planned.files) == {HBA}
+    assert set(planned.files) == {HBA, IDENT}
     assert planned.after["parameters"]["max_connections"] == "50"
 
 

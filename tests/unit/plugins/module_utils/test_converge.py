@@ -10,7 +10,7 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, plan, refusal
+from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, IDENT, plan, refusal
 
 CREATION = ["certificate", "write_files", "create", "role", "database", "restrict", "lock_superuser", "prove_login"]
 
@@ -32,7 +32,7 @@ def test_a_new_database_from_nothing(state):
     assert (record.created_at, record.initialised) == (builders.NOW, False)
     assert record.declared == wanted.declared()
     assert planned.config.memory == 1 << 30
-    assert set(planned.files) == {CONF, HBA}
+    assert set(planned.files) == {CONF, HBA, IDENT}
 
 
 def test_the_port_and_the_record_come_before_anything_that_needs_them():

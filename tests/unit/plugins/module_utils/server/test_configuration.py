@@ -91,7 +91,7 @@ def test_the_file_of_initdb_comes_first_so_that_ours_win(major):
     include = lines.index(f"include '/var/lib/postgresql/{major}/docker/postgresql.conf'")
     assignments = [number for number, line in enumerate(lines) if " = " in line and not line.startswith("#")]
     assert include < min(assignments)
-    assert f"ident_file = '/var/lib/postgresql/{major}/docker/pg_ident.conf'" in lines
+    assert "ident_file = '/etc/vellaric/conf/pg_ident.conf'" in lines
 
 
 def test_the_contract_is_in_every_file():
@@ -153,7 +153,7 @@ def test_tls_is_insisted_on_where_clients_are_told_to_require_it(sslmode, kind):
 
 def test_the_superuser_comes_in_by_the_socket_only():
     lines = access()
-    assert lines[0] == "local all postgres peer"
+    assert lines[0] == "local all postgres peer map=superuser"
     assert not [line for line in lines[1:] if " all " in line or "postgres" in line or line.startswith("local")]
 
 

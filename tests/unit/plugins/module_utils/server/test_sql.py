@@ -80,7 +80,7 @@ def answer(**changed):
         "pending_restart": [],
         "withdrawn": [],
     }
-    return json.dumps({**known, **changed}) + "\n"
+    return [json.dumps({**known, **changed})]
 
 
 def test_the_answer_of_the_server_is_read():

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to a server in a container over its own socket, as this host reaches it.
+
+To run anything in a container costs the engine 75 ms of a processor, over and over; a question over the socket costs
+one or two. So that a host with many databases is looked at quickly, this speaks the little of PostgreSQL's protocol
+that a question needs: start-up without a password and the simple query.
+https://www.postgresql.org/docs/current/protocol-flow.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+import time
+
+from ..container import SERVER_PORT
+from ..errors import DatabaseError
+
+PROTOCOL = 3 << 16
+APPLICATION = "vellaric.postgres"
+# Answers are small; whatever sends more than this is not a server of ours.
+MOST_BYTES = 64 * 1024 * 1024
+
+_INT = struct.Struct(">i")
+_SHORT = struct.Struct(">h")
+_DIRECTORIES = ("run", "postgresql")
+_SOCKET = f".s.PGSQL.{SERVER_PORT}"
+
+
+class Unreachable(Exception):
+    """From here the server's socket is not to be seen, or not to be connected to."""
+
+
+class Rejected(DatabaseError):
+    """The server refused; code is its SQLSTATE, severity ends the connection or not."""
+
+    def __init__(self, code, severity, text):
+        super().__init__(f"{severity}:  {text}")
+        self.code = code
+        self.severity = severity
+
+
+def ask(pid, container_id, user, database, sql, seconds):
+    """Run SQL (one simple query, of any number of statements) and return its rows, each a list of texts or None.
+
+    pid: the container's first process, as the engine of this host gives it.
+    Raises Unreachable; Rejected with the server's error; socket.timeout when it has not answered after seconds.
+    """
+    deadline = time.monotonic() + seconds
+    with _socket(pid, container_id) as path, socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(seconds)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            if isinstance(error, socket.timeout):
+                raise
+            raise Unreachable(str(error)) from error
+        try:
+            connection.sendall(startup(user, database))
+            messages = _messages(connection, deadline)
+            read_answer(messages)
+            connection.sendall(query(sql))
+            rows = read_answer(messages)
+            connection.sendall(message(b"X", b""))
+        except (ConnectionError, EOFError) as error:
+            raise Unreachable(f"the connection ended: {error}") from error
+    return rows
+
+
+@contextlib.contextmanager
+def _socket(pid, container_id):
+    """Give the path of the server's socket, as this process reaches it. Raises Unreachable.
+
+    The root of a container's process is a way into its file system. What is there is not trusted: a link could lead to
+    a socket of the host's, so none is followed. Nor is the process: a number is given again when it has ended.
+    """
+    opened = []
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
+            if container_id not in stream.read():
+                raise Unreachable("the process is not the container's")
+        opened.append(os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY))
+        for name in _DIRECTORIES:
+            opened.append(os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        opened.append(os.open(_SOCKET, os.O_PATH | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        if not stat.S_ISSOCK(os.fstat(opened[-1]).st_mode):
+            raise Unreachable("it is not a socket")
+        yield f"/proc/self/fd/{opened[-1]}"
+    except OSError as error:
+        if isinstance(error, socket.timeout):
+            raise
+        raise Unreachable(str(error)) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def message(kind, body):
+    return kind + _INT.pack(len(body) + _INT.size) + body
+
+
+def startup(user, database):
+    options = {"user": user, "database": database, "application_name": APPLICATION, "client_encoding": "UTF8"}
+    body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)
+    return message(b"", _INT.pack(PROTOCOL) + body + b"\0")
+
+
+def query(sql):
+    return message(b"Q", sql.encode("utf-8") + b"\0")
+
+
+def read_answer(messages):
+    """Read messages until the server is ready again and return the rows among them.
+
+    Raises Unreachable where it wants a password, and Rejected with its first error.
+    """
+    rows, error = [], None
+    for kind, body in messages:
+        if kind == b"Z":
+            break
+        if kind == b"R" and _INT.unpack_from(body)[0] != 0:
+            raise Unreachable("the server asks for a password")
+        if kind == b"D":
+            rows.append(_row(body))
+        if kind == b"E" and error is None:
+            error = _error(body)
+            if error.severity in ("FATAL", "PANIC"):
+                break
+    if error is not None:
+        raise error
+    return rows
+
+
+def _messages(connection, deadline):
+    """Yield (kind, body) of each message until the connection ends, which raises EOFError."""
+    buffer, received = bytearray(), 0
+    header = 1 + _INT.size
+    while True:
+        while len(buffer) >= header:
+            end = 1 + _INT.unpack_from(buffer, 1)[0]
+            if len(buffer) < end:
+                break
+            yield bytes(buffer[:1]), bytes(buffer[header:end])
+            del buffer[:end]
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout()
+        connection.settimeout(remaining)
+        data = connection.recv(65536)
+        received += len(data)
+        if not data or received > MOST_BYTES:
+            raise EOFError("the server closed it" if not data else "the answer has no end")
+        buffer += data
+
+
+def _row(body):
+    count, position, values = _SHORT.unpack_from(body)[0], _SHORT.size, []
+    for turn in range(count):
+        length = _INT.unpack_from(body, position)[0]
+        position += _INT.size
+        values.append(None if length < 0 else body[position : position + length].decode("utf-8", "replace"))
+        position += max(length, 0)
+    return values
+
+
+def _error(body):
+    fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
+    # V is the severity that is never translated.
+    return Rejected(fields.get(b"C", ""), fields.get(b"V", "ERROR"), fields.get(b"M", "no message"))
