@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 import struct
@@ -49,6 +50,9 @@ class Execution:
         self._raw.shutdown(socket.SHUT_WR)
 
     def close(self):
+        # The SDK keeps the connection, so that to close the stream alone would not let the command's input end.
+        with contextlib.suppress(OSError):
+            self._raw.shutdown(socket.SHUT_RDWR)
         self._stream.close()
 
     def receive(self, deadline):

@@ -13,8 +13,8 @@ _PREPARE = """SET search_path = '';
 SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
   ('statement_timeout', '0'), ('lock_timeout', '200ms'),
   ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
-  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8')) AS wanted(name, value)
-  USING (name) \\gset prepared_
+  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8'))
+  AS wanted(name, value) USING (name) \\gset prepared_
 """
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT pg_export_snapshot();\n"
 
