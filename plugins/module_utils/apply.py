@@ -72,6 +72,8 @@ def _write_record(work, record):
 
 
 def _mark_initialised(work):
+    """From here on the data directory is never emptied, so that what initdb wrote has to be there to stay."""
+    files.synchronise_file_system(os.path.join(work.spec.directory, "pgdata"))
     record = dataclasses.replace(work.plan.record, initialised=True)
     work.plan = dataclasses.replace(work.plan, record=record)
     write_record(work)

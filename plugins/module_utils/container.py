@@ -43,6 +43,10 @@ def pgdata(major):
     return f"{DATA_MOUNT}/{major}/docker"
 
 
+# Not synchronised by initdb, file by file: the whole is, before anything of value is in it (apply.py).
+INITDB_ARGUMENTS = "--data-checksums --auth-local=peer --auth-host=scram-sha-256 --no-sync"
+
+
 def desired(spec, record, image, restart_policy=RESTART_POLICY):
     """Return the ContainerConfig of a declared database (record: its id and port; image: ImageFacts)."""
     return ContainerConfig(
@@ -50,7 +54,7 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY):
         command=("postgres", "-c", f"config_file={CONF_MOUNT}/postgresql.conf"),
         environment={
             "PGDATA": pgdata(image.major),
-            "POSTGRES_INITDB_ARGS": "--data-checksums --auth-local=peer --auth-host=scram-sha-256",
+            "POSTGRES_INITDB_ARGS": INITDB_ARGUMENTS,
         },
         bind_address=spec.bind_address,
         port=record.port,

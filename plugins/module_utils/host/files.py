@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import shutil
+import subprocess
 import tempfile
 
 from ..errors import DatabaseError
@@ -78,6 +79,13 @@ def synchronise(directory):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def synchronise_file_system(path):
+    """Make all that was written to the file system that a path is on survive a power failure."""
+    finished = subprocess.run(["sync", "-f", path], capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise DatabaseError(f"Could not synchronise the file system of {path}: {finished.stderr.strip()}")
 
 
 def make_directory(path, mode, uid=-1, gid=-1):
