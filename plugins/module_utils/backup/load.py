@@ -1,0 +1,397 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loads a dump of any format into a database of a running container.
+
+Plain SQL is decompressed on the host, by ISA-L where it is there, and goes through a named pipe straight to psql in the
+container: no byte of it passes through this process or the engine. Whatever ends this process ends what it started in
+the container too, since that watches its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import errno
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from ..container import HOME_MOUNT
+from ..errors import DatabaseError
+from ..host import files
+from ..server.session import SUPERUSER
+from . import foreign, formats
+
+# Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
+DIRECTORY = "load"
+_PIECE = 1 << 20
+_LOOK_EVERY = 0.25
+# Until what is started in the container reads.
+_LOOK_SOON = 0.01
+_NO_LIMIT = 10 * 365 * 86400.0
+_PR_SET_PDEATHSIG = 1
+
+# The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
+# The shell waits for all that it starts: what has lost its parent goes to process 1, and that is the server, which
+# takes one that was killed for one of its own and restarts itself.
+_WATCHED = """exec 3<&0; "$@" </dev/null & child=$!
+{ read -r nothing <&3; kill "$child"; } >/dev/null 2>&1 & watch=$!
+wait "$child"; code=$?; { kill "$watch"; wait "$watch"; } 2>/dev/null; exit "$code\""""
+_WATCHED_LOGIN = "IFS= read -r PGPASSWORD; export PGPASSWORD; " + _WATCHED
+
+# What could keep a load from its end, or slow it down: the server's own limits for its clients, and a wait for the disk
+# at each of its commits (the swap of the names waits for all of them at once).
+_OPTIONS = (
+    "-c synchronous_commit=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+    " -c default_transaction_read_only=off -c client_min_messages=warning -c session_replication_role=origin"
+)
+_SUPERUSER_OPTIONS = " -c log_statement=none -c log_min_duration_statement=-1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """A directory that the host and the container share: its path on either side, and the server's user there."""
+
+    host: str
+    container: str
+    uid: int
+    gid: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """For a dump that is not trusted: a role without privileges, with its password, which becomes `owner`.
+
+    uid: a user of the operating system that owns nothing, in the container or on the host.
+    """
+
+    role: str
+    owner: str
+    password: str = dataclasses.field(repr=False)
+    uid: int = dataclasses.field(default_factory=lambda: 1_500_000_000 + secrets.randbelow(500_000_000))
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """What became of a load. left_out: how often something was, by its words; warnings: what the tools said."""
+
+    left_out: dict = dataclasses.field(default_factory=dict)
+    warnings: tuple = ()
+
+
+def exchange_of(directory, image):
+    """Return the Exchange of a database of ours (its directory on the host, and ImageFacts)."""
+    return Exchange(os.path.join(directory, DIRECTORY), f"{HOME_MOUNT}/{DIRECTORY}", image.uid, image.gid)
+
+
+def clear(exchange):
+    """Remove what a run that was cut short has left in an exchange. The caller holds the database's lock."""
+    files.remove_tree(exchange.host)
+
+
+def load(engine, container, dump, database, exchange, **options):
+    """Load a dump (formats.Dump) into a database that is empty, and return what became of it (Loaded).
+
+    inside: the path under which the container sees the dump, readable for its server; None where it does not.
+    jobs: how many processes load it, for a dump that the container sees and that is an archive.
+    login: for a dump that is not trusted (Login); owners, grants and what only a superuser may make are then left out.
+    major: of the server, needed with login. seconds: how long it may take. progress: called with the bytes of the dump
+    that have been read, and their number in all.
+
+    Raises DatabaseError with the server's first error. The database is then half full: drop it.
+    """
+    return Loading(engine, container, dump, database, exchange, **options).run()
+
+
+class Loading:
+    def __init__(
+        self,
+        engine,
+        container,
+        dump,
+        database,
+        exchange,
+        inside=None,
+        jobs=1,
+        login=None,
+        major=None,
+        seconds=None,
+        progress=None,
+    ):
+        self._engine, self._container, self._dump, self._exchange = engine, container, dump, exchange
+        self._database, self._inside, self._jobs, self._login, self._major = database, inside, jobs, login, major
+        self._deadline = time.monotonic() + (seconds or _NO_LIMIT)
+        self._seconds = seconds
+        self._progress = progress or (lambda done, total: None)
+        self._left_out = {}
+
+    def run(self):
+        with self._shared() as directory:
+            if not self._dump.archive:
+                finished = self._through_pipe(directory, self._psql)
+            else:
+                finished = self._archive(directory)
+        warnings = [line for line in finished.stderr.splitlines() if line.strip()]
+        return Loaded(self._left_out, tuple(warnings[:20]))
+
+    @contextlib.contextmanager
+    def _shared(self):
+        """A directory of this load's own in the exchange, as (path on the host, path in the container)."""
+        token = secrets.token_hex(6)
+        here = os.path.join(self._exchange.host, token)
+        files.make_directory(self._exchange.host, 0o711)
+        files.make_directory(here, 0o700, *self._reader)
+        try:
+            yield here, f"{self._exchange.container}/{token}"
+        finally:
+            files.remove_tree(here)
+            files.remove_if_empty(self._exchange.host)
+
+    @property
+    def _reader(self):
+        """The user and group that read the dump in the container."""
+        return (self._login.uid, self._login.uid) if self._login else (self._exchange.uid, self._exchange.gid)
+
+    def _psql(self, source):
+        return ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", *self._target("-d"), "-f", source]
+
+    def _target(self, option):
+        return ["-U", self._login.role if self._login else SUPERUSER, "-w", option, self._database]
+
+    def _archive(self, directory):
+        arguments = []
+        if self._login:
+            arguments = ["--no-owner", "--no-acl", "--no-security-labels", "--no-tablespaces"]
+            arguments += ["-L", self._listed(directory)]
+        elif self._dump.kind == formats.DIRECTORY and self._inside is None:
+            raise DatabaseError(f"{self._dump.path} is not to be seen in {self._container}")
+
+        def restore(source):
+            by_path = [] if source is None else [source]
+            parallel = ["-j", str(self._jobs)] if self._jobs > 1 and source is not None else []
+            kind = {formats.CUSTOM: "-Fc", formats.TAR: "-Ft", formats.DIRECTORY: "-Fd"}[self._dump.kind]
+            return ["pg_restore", "--exit-on-error", kind, *self._target("-d"), *parallel, *arguments, *by_path]
+
+        if self._inside is not None and self._dump.compression == "none":
+            return self._execute(restore(self._inside))
+        return self._through_pipe(directory, lambda source: ["sh", "-c", 'exec "$@" <"$0"', source, *restore(None)])
+
+    def _listed(self, directory):
+        """Write the list of what is loaded of an archive that is not trusted; return its path in the container."""
+        kind = {formats.CUSTOM: "-Fc", formats.TAR: "-Ft", formats.DIRECTORY: "-Fd"}[self._dump.kind]
+        entries, self._left_out = foreign.fitting_entries(self.listing(directory, kind))
+        path = os.path.join(directory[0], "list")
+        files.write(path, entries.encode("utf-8"), 0o400, *self._reader)
+        return f"{directory[1]}/list"
+
+    def listing(self, directory, kind):
+        command = ["pg_restore", "-l", kind]
+        if self._inside is not None and self._dump.compression == "none":
+            return self._execute([*command, self._inside]).stdout
+
+        def listed(source):
+            return ["sh", "-c", 'exec "$@" <"$0"', source, *command]
+
+        return self._through_pipe(directory, listed, whole=False).stdout
+
+    def _through_pipe(self, directory, command, whole=True):
+        """Run a command in the container that reads the dump from a pipe. whole: it reads it to its end."""
+        pipe = os.path.join(directory[0], "pipe")
+        os.mkfifo(pipe, 0o400)
+        os.chown(pipe, *self._reader)
+        try:
+            filter_ = foreign.Filter(self._major) if self._filters else None
+            feeder = _Feeder(self._dump, pipe, filter_, self._prologue)
+            finished = self._execute(command(f"{directory[1]}/pipe"), feeder, whole)
+        finally:
+            os.unlink(pipe)
+        if self._filters and whole:
+            self._left_out = feeder.filter.left_out
+            if self._dump.marked and not feeder.filter.complete:
+                raise DatabaseError(
+                    f"{self._dump.path} is cut short: it does not have the words with which pg_dump ends"
+                )
+        return finished
+
+    @property
+    def _filters(self):
+        return self._login is not None and not self._dump.archive
+
+    @property
+    def _prologue(self):
+        # From here on psql refuses every command of its own: nobody knows the key to end that.
+        return f"\\restrict {secrets.token_hex(32)}\n".encode("ascii") if self._filters else b""
+
+    def _execute(self, command, feeder=None, whole=True):
+        """Run a command in the container to its end, feeding it; return what it came to (Finished).
+
+        Raises DatabaseError where it fails, or the feeder does.
+        """
+        user = f"{self._login.uid}:{self._login.uid}" if self._login else SUPERUSER
+        options = _OPTIONS if self._login else _OPTIONS + _SUPERUSER_OPTIONS
+        if self._login:
+            # Whatever the session may become later, it begins as the role that everything is to belong to.
+            options += " -c role=" + re.sub(r"([\\ ])", r"\\\1", self._login.owner)
+        environment = {"PGOPTIONS": options, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
+        shell = ["sh", "-c", _WATCHED_LOGIN if self._login else _WATCHED, "sh", *command]
+        with self._engine.open(self._container, shell, user, environment) as execution:
+            if self._login:
+                execution.send(self._login.password + "\n")
+            try:
+                finished = self._attend(execution, feeder)
+            finally:
+                if feeder is not None:
+                    feeder.stop()
+        if feeder is not None:
+            feeder.check()
+        if finished.exit_code != 0:
+            raise DatabaseError(f"{self._container}: the dump could not be loaded: {_said(finished)}")
+        if feeder is not None and not self._dump.archive and not feeder.whole:
+            raise DatabaseError(f"{self._container}: the load ended before {self._dump.path} did")
+        return finished
+
+    def _attend(self, execution, feeder):
+        """Wait for the end of a command, feed it, and say how far it is."""
+        shown = time.monotonic()
+        while True:
+            if time.monotonic() > self._deadline:
+                raise DatabaseError(f"{self._container}: the load was ended after {self._seconds} s (timeout)")
+            fed = feeder is None or feeder.start_when_read()
+            try:
+                if not execution.receive(time.monotonic() + (_LOOK_EVERY if fed else _LOOK_SOON)):
+                    if feeder is not None:
+                        feeder.finish()
+                    return execution.finish(time.monotonic() + 30)
+            except socket.timeout:
+                pass
+            if feeder is not None:
+                # What it has been given so far is not the whole: it must not come to a good end.
+                feeder.check()
+                if time.monotonic() - shown > 1.0:
+                    shown = time.monotonic()
+                    self._progress(feeder.position, self._dump.size_bytes)
+
+
+class _Feeder:
+    """Decompresses a dump into a pipe, through a filter where there is one, once somebody reads there.
+
+    whole: all of the dump has been read by then.
+    """
+
+    def __init__(self, dump, pipe, filter_, prologue):
+        self._dump, self._pipe, self.filter, self._prologue = dump, pipe, filter_, prologue
+        self._command = formats.decompressor(dump.compression)
+        self._process = self._thread = self._error = None
+        self._said = tempfile.TemporaryFile()
+
+    def start_when_read(self):
+        """Begin as soon as the pipe has a reader; return whether it has begun."""
+        if self._process is not None:
+            return True
+        try:
+            target = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return False
+            raise
+        os.set_blocking(target, True)
+        try:
+            with open(self._dump.path, "rb") as source:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=source,
+                    stdout=subprocess.PIPE if self.filter else target,
+                    stderr=self._said,
+                    preexec_fn=_end_with_parent,
+                )
+            if self.filter:
+                self._thread = threading.Thread(target=self._pass_on, args=(os.dup(target),), daemon=True)
+                self._thread.start()
+        finally:
+            os.close(target)
+        return True
+
+    def _pass_on(self, target):
+        try:
+            with os.fdopen(target, "wb", buffering=0) as stream, self._process.stdout as source:
+                _write(stream, self._prologue)
+                while True:
+                    piece = source.read(_PIECE)
+                    _write(stream, self.filter.feed(piece, last=not piece))
+                    if not piece:
+                        return
+        except BrokenPipeError:
+            # Whoever reads has ended, and says why.
+            pass
+        except DatabaseError as error:
+            self._error = error
+        except Exception as error:
+            self._error = DatabaseError(f"{self._dump.path} could not be read: {error}")
+
+    @property
+    def position(self):
+        """How many bytes of the dump have been read."""
+        try:
+            with open(f"/proc/{self._process.pid}/fdinfo/0", encoding="ascii") as stream:
+                return int(stream.readline().split()[1])
+        except (OSError, AttributeError, IndexError, ValueError):
+            return self._dump.size_bytes if self.whole else 0
+
+    @property
+    def whole(self):
+        return self._process is not None and self._process.poll() == 0 and self._error is None
+
+    def finish(self):
+        """Wait for what has nobody left to write to."""
+        if self._process is None:
+            return
+        if self._thread is not None:
+            self._thread.join()
+        self._process.wait()
+
+    def check(self):
+        """Raise DatabaseError where the dump could not be read to its end."""
+        if self._error is not None:
+            raise self._error
+        code = self._process.poll() if self._process is not None else None
+        if code in (None, 0, -signal.SIGPIPE):
+            return
+        self._said.seek(0)
+        said = self._said.read(2000).decode("utf-8", "replace").strip().splitlines()
+        raise DatabaseError(f"{self._dump.path} is damaged or cut short: {said[0] if said else self._command[0]}")
+
+    def stop(self):
+        if self._process is not None:
+            self._process.kill()
+            self.finish()
+        self._said.close()
+
+
+def _write(stream, data):
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _end_with_parent():
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _said(finished):
+    lines = [line for line in finished.stderr.splitlines() if line.strip()]
+    marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|PANIC|error):", line)]
+    if not marked and finished.exit_code in (137, 143):
+        return "the server's container, or the program that loads in it, was ended"
+    said = (marked or lines or [f"exit code {finished.exit_code}, without a word"])[0]
+    return re.sub(r"^psql:[^:]*:([0-9]+): ", r"line \1: ", said)
