@@ -19,9 +19,13 @@ from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentia
     constraints,
 )
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import credentials
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
+
+
+_RESOLVE = {"present": credentials.resolve, "rotating": credentials.rotating, "rotated": credentials.rotated}
 
 
 class OptionsError(Exception):
@@ -48,10 +52,10 @@ class ActionModule(ActionBase):
             if options["state"] == "absent":
                 result.update(self._forget(path, requests))
             else:
-                result.update(self._store(path, requests, options["vault_id"]))
+                result.update(self._store(path, requests, options["vault_id"], _RESOLVE[options["state"]]))
         except VarsFileError as exc:
             return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
-        except (FileError, InvalidName, OptionsError, VaultError) as exc:
+        except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError) as exc:
             # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause
             # there is none.
             return dict(result, failed=True, msg=str(exc))
@@ -70,14 +74,14 @@ class ActionModule(ActionBase):
             raise OptionsError(remove_values("; ".join(result.error_messages), shown))
         return result.validated_parameters
 
-    def _store(self, path, requests, vault_id):
+    def _store(self, path, requests, vault_id, resolve):
         vault = RunVault(run_secrets(self._loader))
         vault_id = vault.choose_id(vault_id, C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
         check_mode = self._task.check_mode
         # Nothing asked for, nothing made: not even the directory that a lock needs.
         with unlocked(path) if check_mode or not requests else locked(path) as file:
             document = VarsFile.parse(file.content)
-            resolved = [credentials.resolve(document, request, vault, vault_id) for request in requests]
+            resolved = [resolve(document, request, vault, vault_id) for request in requests]
             changes = {item.request.container: item.written for item in resolved if item.written}
             # Check mode, too, makes the new text: what cannot be done is known before.
             text = document.with_entries(changes) if changes else None
@@ -96,6 +100,12 @@ class ActionModule(ActionBase):
             "vault_id": vault_id,
             "databases": [_database(item, check_mode) for item in resolved],
         }
+        cut_short = [item.request.container for item in resolved if item.rotating and resolve is credentials.resolve]
+        if cut_short:
+            result["warnings"] = [
+                "a rotation of the password of %s was cut short: the old one applies until it is rotated again (playbook"
+                " vellaric.postgres.rotate)" % ", ".join(cut_short)
+            ]
         if self._task.diff:
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
         return result
@@ -125,6 +135,7 @@ class ActionModule(ActionBase):
                     "container_name": request.container,
                     "username": None,
                     "source": None,
+                    "rotating": False,
                     "changed": request.container in going,
                 }
                 for request in requests
@@ -143,6 +154,7 @@ def _database(item, check_mode):
         # Check mode does not promise a name that the real run would not choose.
         "username": None if check_mode and item.username_generated else item.username,
         "source": item.source,
+        "rotating": item.rotating,
         "changed": bool(item.written),
     }
 

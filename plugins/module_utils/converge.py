@@ -141,7 +141,8 @@ def _record(spec, seen, identity):
     if old is not None and old.initialised and username != old.username:
         raise Refused(
             f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
-            " give the stored credentials of this database"
+            " give the stored credentials of this database. Where those are lost, rotate its password (playbook"
+            " vellaric.postgres.rotate)"
         )
     return Record(
         id=old.id if old else identity,
@@ -390,13 +391,28 @@ def _restart(spec, seen, texts):
     return Step("restart", f"restart the server ({', '.join(names)})", "restart")
 
 
+def _password_differs(spec, record, verifier):
+    """Say whether the server has another password than the one given, or none. Raises Refused where it is to keep it."""
+    if spec.password is None or scram.matches(spec.password, verifier):
+        return False
+    if verifier is not None and spec.update_password == "on_create":
+        raise Refused(
+            f"The stored password of {record.username} is not the one that {spec.container} has: somebody changed it"
+            " there, or another copy of the credentials is in use. Nothing was changed. To give the server the stored"
+            " one, set update_password: always; to store the one that it has, give that as password; to replace both,"
+            " rotate it (playbook vellaric.postgres.rotate)"
+        )
+    return True
+
+
 def _server_steps(spec, seen, record):
     if seen.server is None:
         return []
     steps, role, database = [], seen.server.role, seen.server.database
+    differs = role is not None and _password_differs(spec, record, role["verifier"])
     if role is None or role["privileged"] or not role["login"]:
         steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
-    elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
+    elif differs:
         steps.append(Step("role", f"set the password of {record.username}"))
     if database is None or database["owner"] != record.username:
         steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))

@@ -17,6 +17,7 @@ from .units import format_cpus, format_size, parse_cpus, parse_size
 STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
 SSLMODES = ("disable", "prefer", "require", "verify-full")
 PULL = ("missing", "always", "never")
+UPDATE_PASSWORD = ("always", "on_create")
 
 DEFAULT_VERSION = "15-alpine"
 DEFAULTS = {
@@ -96,6 +97,7 @@ class DatabaseSpec:
     sslmode: str
     username: str | None
     password: str | None = dataclasses.field(repr=False)
+    update_password: str
     memory: int | None
     nano_cpus: int | None
     declared_shm_size: int | None
@@ -258,6 +260,7 @@ def _from_parameters(given):
         sslmode=option("sslmode"),
         username=given.get("username"),
         password=given.get("password"),
+        update_password=given.get("update_password") or "always",
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,

@@ -142,6 +142,13 @@ options:
       - It is checked and turned into a SCRAM verifier on the Docker host, never sent to the server, and never
         returned. Let M(vellaric.postgres.postgres_db_credentials) generate and store it.
     type: str
+  update_password: &update_password
+    description:
+      - "V(always), which is meant when it is not given: where the server has another password, it gets the one given."
+      - "V(on_create): a new role gets the password. Where the server has another one, the run is refused, which is for
+        stored passwords: it then takes a person, or a rotation, to say which of the two is right."
+    type: str
+    choices: [always, on_create]
   memory: &memory
     description:
       - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
@@ -208,6 +215,21 @@ options:
         such a database.
       - "Off when it is not given: options that are not given go back to what is meant without them."
     type: bool
+  adopt: &adopt
+    description:
+      - Take over a container of the database's name that somebody else made (C(docker run), compose, another tool),
+        with its data. Without it, such a container is refused. Once it has been taken over, the option means nothing.
+      - "It must run an image of the official one's contract, of the same major version and C library as O(image) or
+        O(version), and have its data on a volume or in a directory of the host. Its server is stopped; the data of a
+        volume is copied, and left there for you to remove, that of a directory is moved where a rename does it; a
+        container of ours starts on it. Where that does not serve, the old container comes back. The old container is
+        removed at the end, and with it the password in its environment, but no volume of it."
+      - "The superuser is called C(postgres) afterwards. O(username) is an ordinary role that owns the database and what
+        superusers owned in it, also where the superuser had that name. Where none of its databases is called O(name),
+        the only other one is renamed. The port stays the same unless O(port) is given; O(bind_address) and
+        O(networks) are as declared. Parameters from its command line have to be declared as O(settings)."
+      - Check mode says all that would be done. A run that was cut short is finished by the next one that has it.
+    type: bool
   max_impact: &max_impact
     description:
       - "The longest interruption that the run may cause: V(none), V(restart) of the server, or V(recreate) of the
@@ -238,6 +260,7 @@ options:
       sslmode: *sslmode
       username: *username
       password: *password
+      update_password: *update_password
       memory: *memory
       cpus: *cpus
       shm_size: *shm_size
@@ -249,6 +272,7 @@ options:
       purge: *purge
       trash_days: *trash_days
       partial: *partial
+      adopt: *adopt
       max_impact: *max_impact
 seealso:
   - module: vellaric.postgres.postgres_db_credentials
@@ -301,6 +325,15 @@ EXAMPLES = r"""
     name: my-database
     environment: production
     state: undeleted
+
+- name: Take over a container that compose made, with its data
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    image: postgres:15
+    username: "{{ postgres_credentials['my-database-production-postgres'].username }}"
+    password: "{{ postgres_credentials['my-database-production-postgres'].password }}"
+    adopt: true
 
 - name: Delete a database, keeping its data in the trash
   vellaric.postgres.postgres_db:
@@ -413,6 +446,37 @@ database:
       type: str
       returned: always
       sample: '2025-12-24T14:22:50.000Z'
+    adopted:
+      description: What the database was before it was taken over; V(null) where it was made by this collection.
+      type: dict
+      returned: always
+      contains:
+        at:
+          description: When it was taken over, in UTC.
+          type: str
+          returned: always
+          sample: '2025-12-24T14:22:50.000Z'
+        image:
+          description: Image of the container that it was in.
+          type: str
+          returned: always
+          sample: postgres:15
+        method:
+          description:
+            - V(copy), which leaves the original data where it was until you remove it, or V(move).
+          type: str
+          returned: always
+          sample: copy
+        data:
+          description: Directory on the host that the data was in.
+          type: str
+          returned: always
+          sample: /var/lib/docker/volumes/shop_data/_data
+        volume:
+          description: Volume that the data was in; V(null) where it was in a directory of the host.
+          type: str
+          returned: always
+          sample: shop_data
     image:
       description: The declared image.
       type: str

@@ -81,9 +81,13 @@ options:
   state:
     description:
       - V(present) makes sure that the credentials are stored.
+      - V(rotating) stores a new password, the one given or a generated one, as C(next_password) beside the present one.
+        One that a rotation which was cut short has stored is kept. Where nothing is stored, or credentials of another
+        role than O(username), the new password is stored as the present one.
+      - V(rotated) puts it in the place of the present one, once the server has it. Nothing changes where none waits.
       - V(absent) forgets them. The file is removed when nothing else is in it. This needs no vault secret.
     type: str
-    choices: [present, absent]
+    choices: [present, rotating, rotated, absent]
     default: present
 attributes:
   action:
@@ -202,6 +206,11 @@ databases:
       description: Where the password comes from, V(given), V(stored) or V(generated). Null with O(state=absent).
       type: str
       sample: generated
+    rotating:
+      description: Whether a new password waits in the file until the server has it. Where nobody rotates it at the
+        moment, a rotation was cut short, which the next one takes up.
+      type: bool
+      sample: false
     changed:
       description: Whether the credentials of this database were stored, changed, encrypted or forgotten.
       type: bool
@@ -233,7 +242,7 @@ def argument_spec():
             ),
         ),
         vault_id=dict(type="str"),
-        state=dict(type="str", choices=["present", "absent"], default="present"),
+        state=dict(type="str", choices=["present", "rotating", "rotated", "absent"], default="present"),
     )
 
 

@@ -2,13 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the credentials of databases are: given, else stored, else generated; and what of the file that changes."""
+"""What the credentials of databases are: given, else stored, else generated; and what of the file that changes.
+
+A rotation has two halves. `rotating` stores a new password beside the present one, `rotated` puts it in its place, once
+the server has it. A run that was cut short between them is taken up by the next: both passwords are in the file.
+"""
 
 from __future__ import annotations
 
 from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
+
+
+class InvalidRequest(ValueError):
+    """What is asked for does not go with what is stored. The message says what mends it."""
 
 
 class Request:
@@ -31,10 +39,12 @@ class Resolved:
         self.username_generated = False
         self.source = None
         self.is_new = False
-        # What the file gets: {"username": text, "password": ciphertext}, or what of it changes.
+        # What the file gets: {"username": text, "password": ciphertext}, or what of it changes; None takes a key away.
         self.written = {}
         self.was_plain = False
         self.old_username = None
+        # Whether a new password waits in the file for the server to have it.
+        self.rotating = False
 
 
 def requests_from(databases):
@@ -57,16 +67,8 @@ def requests_from(databases):
 
 def resolve(file, request, vault, vault_id):
     """Raises when what is stored cannot be read: nothing that could not be read is ever overwritten."""
-    resolved = Resolved(request)
-    entry = file.entry(request.container)
-    stored_username = stored_password = None
-    if entry is None:
-        resolved.is_new = True
-    else:
-        stored_username = _stored(entry.username, "username", names.check_username, request, vault)
-        stored_password = _stored(entry.password, "password", names.check_password, request, vault)
-        resolved.was_plain = not entry.password.encrypted
-        resolved.old_username = stored_username
+    resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
+    resolved.rotating = next_password is not None
 
     resolved.username = request.username or stored_username
     if resolved.username is None:
@@ -79,11 +81,78 @@ def resolve(file, request, vault, vault_id):
         resolved.written["username"] = resolved.username
     # Encryption is salted: what has not changed is not encrypted again, or every run would change the file.
     if password != stored_password or resolved.was_plain:
-        ciphertext = vault.encrypt(password, vault_id)
-        if vault.decrypt(ciphertext) != password:
-            raise VaultError("the vault does not give back what was encrypted for %s" % request.container)
-        resolved.written["password"] = ciphertext
+        resolved.written["password"] = _encrypted(password, request, vault, vault_id)
     return resolved
+
+
+def rotating(file, request, vault, vault_id):
+    """Store a new password beside the present one, or keep the one that a rotation which was cut short has stored.
+
+    Where nothing is stored, or what is stored is another role's, the new password is all there is.
+    """
+    resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
+    resolved.username = request.username or stored_username
+    resolved.rotating = True
+    if resolved.username is None:
+        raise InvalidRequest(
+            "%s has no stored credentials: give username, the role that the server has for it" % request.container
+        )
+    if request.password is not None and request.password == stored_password:
+        raise InvalidRequest(
+            "password: the one given for %s is the one that it has: give another, or none to have one generated"
+            % request.container
+        )
+    lost = stored_password is None or stored_username != resolved.username
+    wanted = request.password or (None if lost else next_password)
+    resolved.source = "given" if request.password else "stored" if wanted else "generated"
+    wanted = wanted or names.new_password()
+    if lost:
+        resolved.written = {"username": resolved.username, "password": _encrypted(wanted, request, vault, vault_id)}
+        if next_password is not None:
+            resolved.written["next_password"] = None
+    elif wanted != next_password:
+        resolved.written["next_password"] = _encrypted(wanted, request, vault, vault_id)
+    return resolved
+
+
+def rotated(file, request, vault, vault_id):
+    """Let the new password take the place of the old one, now that the server has it. Nothing, where none waits."""
+    resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
+    if stored_password is None:
+        raise InvalidRequest("%s has no stored credentials, so that none can take their place" % request.container)
+    resolved.username = stored_username
+    resolved.source = "stored"
+    if next_password is not None:
+        resolved.written = {
+            "password": _encrypted(next_password, request, vault, vault_id),
+            "next_password": None,
+        }
+    return resolved
+
+
+def _look_up(file, request, vault):
+    """Return (Resolved, stored user name, stored password, password that a rotation has stored). Raises where one of
+    them cannot be read."""
+    resolved = Resolved(request)
+    entry = file.entry(request.container)
+    if entry is None:
+        resolved.is_new = True
+        return resolved, None, None, None
+    username = _stored(entry.username, "username", names.check_username, request, vault)
+    password = _stored(entry.password, "password", names.check_password, request, vault)
+    next_password = None
+    if entry.next_password is not None:
+        next_password = _stored(entry.next_password, "next_password", names.check_password, request, vault)
+    resolved.was_plain = not entry.password.encrypted
+    resolved.old_username = username
+    return resolved, username, password, next_password
+
+
+def _encrypted(password, request, vault, vault_id):
+    ciphertext = vault.encrypt(password, vault_id)
+    if vault.decrypt(ciphertext) != password:
+        raise VaultError("the vault does not give back what was encrypted for %s" % request.container)
+    return ciphertext
 
 
 def diff_lines(resolved):
@@ -92,11 +161,14 @@ def diff_lines(resolved):
     for item in resolved:
         if not item.written:
             continue
+        there = [] if item.is_new else [key for key in item.written if not key.startswith("next_")]
+        there += [key for key, value in item.written.items() if value is None]
+        stays = [key for key, value in item.written.items() if value is not None]
         if not item.is_new:
-            before += _lines(item, item.old_username, "(plain text)" if item.was_plain else "(encrypted)")
+            before += _lines(item, there, item.old_username, "(plain text)" if item.was_plain else "(encrypted)")
         username = "(to be generated)" if item.username_generated else item.username
         password = "(encrypted)" if item.is_new or item.was_plain else "(encrypted, changed)"
-        after += _lines(item, username, password)
+        after += _lines(item, stays, username, password)
     return before, after
 
 
@@ -107,13 +179,9 @@ def removal_lines(containers):
     return lines
 
 
-def _lines(item, username, password):
-    lines = ["  %s:" % item.request.container]
-    if "username" in item.written:
-        lines.append("    username: %s" % username)
-    if "password" in item.written:
-        lines.append("    password: %s" % password)
-    return lines
+def _lines(item, keys, username, password):
+    shown = {"username": username, "password": password, "next_password": "(encrypted)"}
+    return ["  %s:" % item.request.container, *["    %s: %s" % (key, shown[key]) for key in keys]]
 
 
 def _stored(value, name, check, request, vault):
@@ -121,7 +189,10 @@ def _stored(value, name, check, request, vault):
     try:
         return check(vault.decrypt(value.text) if value.encrypted else value.text)
     except VaultError as exc:
-        raise VarsFileError("%s cannot be read: %s" % (where, exc)) from None
+        raise VarsFileError(
+            "%s cannot be read: %s. Where that secret is lost for good, remove the entry (state: absent), and rotate the"
+            " password (playbook vellaric.postgres.rotate)" % (where, exc)
+        ) from None
     except names.InvalidName as exc:
         # A username may be encrypted because it is a secret; check_username quotes it.
         reason = "the decrypted value is not accepted" if value.encrypted and name == "username" else exc

@@ -23,6 +23,9 @@ _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 _STR = "tag:yaml.org,2002:str"
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
+_REQUIRED = ("username", "password")
+_OPTIONAL = ("next_username", "next_password")
+_ENCRYPTED = ("password", "next_password")
 _INDENT = 2
 # YAML 1.1's line breaks, which are PyYAML's.
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -43,9 +46,13 @@ class Value:
 
 
 class Entry:
-    def __init__(self, username, password):
+    """The credentials of one role. next_...: what is taking their place while a rotation is under way, else None."""
+
+    def __init__(self, username, password, next_username=None, next_password=None):
         self.username = username
         self.password = password
+        self.next_username = next_username
+        self.next_password = next_password
 
 
 class VarsFile:
@@ -91,8 +98,10 @@ class VarsFile:
             raise VarsFileError("%s must be a mapping with a username and a password" % where)
         _check_unique(node, where)
         values = {}
-        for name in ("username", "password"):
-            value = _find(node, name)[1]
+        for name in (*_REQUIRED, *_OPTIONAL):
+            key, value = _find(node, name)
+            if key is None and name in _OPTIONAL:
+                continue
             if value is None or _is_null(value) or not isinstance(value, yaml.ScalarNode) or not value.value.strip():
                 raise VarsFileError("%s has no %s: add it, or remove the entry" % (where, name))
             if "{{" in value.value or "{%" in value.value:
@@ -103,7 +112,8 @@ class VarsFile:
     def with_entries(self, changes):
         """The text with changes made: {container: {"username": text, "password": ciphertext}}, or what of it changes.
 
-        Containers that have no entry are given one; both of its values are then needed.
+        Containers that have no entry are given one; both of its values are then needed. Of those that have one, a key
+        is added, replaced, or with None removed.
         """
         added = {name: values for name, values in changes.items() if _find(self.section, name)[0] is None}
         edits = []
@@ -154,16 +164,27 @@ class VarsFile:
 
     def _replace(self, entry, name, value):
         key, node = _find(entry, name)
+        if key is None:
+            return [] if value is None else [self._add_key(entry, name, value)]
+        if value is None:
+            return self._remove(entry, [name])
         start = node.start_mark.index
         # A block scalar's mark is behind the empty lines that follow it.
         end = len(self.text[: node.end_mark.index].rstrip())
-        if name == "username":
+        if name not in _ENCRYPTED:
             return [(start, end, _scalar(value))]
         if entry.flow_style:
             return [(start, end, _flow_vault(value))]
         # A comment behind the old value stays where it is: behind the indicator of the block.
         lines = _block_lines(value, key.start_mark.column + _INDENT)
         return [(start, end, "!vault |"), self._lines_after(end, lines)]
+
+    def _add_key(self, entry, name, value):
+        if entry.flow_style:
+            shown = _flow_vault(value) if name in _ENCRYPTED else _scalar(value)
+            return self._after_brace(entry, "%s: %s" % (name, shown))
+        lines = _key_lines(name, value, _start(entry).column)
+        return self._lines_after(self._content_end(*entry.value[-1]), lines)
 
     def _add(self, entries):
         """Ways to add entries, best first."""
@@ -277,11 +298,7 @@ class VarsFile:
         if not _same_pairs(pairs, new_pairs, set()):
             return False
         entry = new.entry(container)
-        if "username" in values and (entry.username.text != values["username"] or entry.username.encrypted):
-            return False
-        if "password" not in values:
-            return True
-        return entry.password.encrypted and entry.password.text.split() == values["password"].split()
+        return all(_holds(getattr(entry, name), name, value) for name, value in values.items())
 
 
 def _compose(text):
@@ -363,6 +380,9 @@ def _same(node, other, seen):
         return len(node.value) == len(other.value) and all(
             _same(item, other_item, seen) for item, other_item in zip(node.value, other.value)
         )
+    if node.tag in _VAULT_TAGS:
+        # At the end of a file, a block's last line break depends on what follows.
+        return node.value.split() == other.value.split()
     return node.value == other.value
 
 
@@ -371,6 +391,13 @@ def _same_pairs(pairs, others, seen):
         _same(key, other_key, seen) and _same(node, other_node, seen)
         for (key, node), (other_key, other_node) in zip(pairs, others)
     )
+
+
+def _holds(found, name, value):
+    """Whether a Value (or None) of an entry is what was meant to be written."""
+    if found is None or value is None:
+        return found is value
+    return found.encrypted == (name in _ENCRYPTED) and found.text.split() == value.split()
 
 
 def _scalar(value):
@@ -385,7 +412,8 @@ def _flow_vault(ciphertext):
 
 def _flow_entries(entries):
     return ", ".join(
-        "%s: {username: %s, password: %s}" % (name, _scalar(values["username"]), _flow_vault(values["password"]))
+        "%s: {username: %s, password: %s}"
+        % (_scalar(name), _scalar(values["username"]), _flow_vault(values["password"]))
         for name, values in entries.items()
     )
 
@@ -397,11 +425,13 @@ def _block_lines(ciphertext, column):
 def _entry_lines(entries, column):
     lines = []
     for name, values in entries.items():
-        inner = " " * (column + _INDENT)
-        lines += [
-            " " * column + "%s:" % _scalar(name),
-            inner + "username: %s" % _scalar(values["username"]),
-            inner + "password: !vault |",
-        ]
-        lines += _block_lines(values["password"], column + 2 * _INDENT)
+        lines.append(" " * column + "%s:" % _scalar(name))
+        for key in _REQUIRED:
+            lines += _key_lines(key, values[key], column + _INDENT)
     return lines
+
+
+def _key_lines(name, value, column):
+    if name not in _ENCRYPTED:
+        return [" " * column + "%s: %s" % (name, _scalar(value))]
+    return [" " * column + "%s: !vault |" % name, *_block_lines(value, column + _INDENT)]

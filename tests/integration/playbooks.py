@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,23 +41,38 @@ class Fleet:
 
     def run(self, playbook, /, *options, succeeds=True, vault=True, **variables):
         """Run a playbook of the collection; returns its output."""
-        command = [str(BIN / "ansible-playbook"), f"vellaric.postgres.{playbook}", *options, "-i", "inventory"]
-        command += ["-e", json.dumps({key: value for key, value in variables.items() if value is not None})]
-        if vault:
-            command += ["--vault-password-file", "vault-password"]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        finished = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
+        finished = self._finished(playbook, *options, vault=vault, **variables)
         output = finished.stdout + finished.stderr
         assert (finished.returncode == 0) is succeeds, output
         return output
 
-    def password(self, short="shop"):
+    def killed(self, playbook, short="shop", **environment):
+        """Run a playbook that the environment lets be killed; returns the exit code, 0 where it came to its end."""
+        named = {"database_name": self.host.name(short), "database_environment": "development"}
+        finished = self._finished(playbook, environment=environment, **named)
+        assert finished.returncode in (0, -signal.SIGKILL), finished.stdout + finished.stderr
+        return finished.returncode
+
+    def _finished(self, playbook, /, *options, vault=True, environment=None, **variables):
+        command = [str(BIN / "ansible-playbook"), f"vellaric.postgres.{playbook}", *options, "-i", "inventory"]
+        command += ["-e", json.dumps({key: value for key, value in variables.items() if value is not None})]
+        if vault:
+            command += ["--vault-password-file", "vault-password"]
+        environment = {**self.environment, **(environment or {})}
+        return subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
+
+    @property
+    def environment(self):
+        return {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+
+    def password(self, short="shop", key="password", user=None):
         """Read a stored password with Ansible's own tools."""
-        container = self.host.container(short)
+        entry = self.host.container(short) + (f"/{user}" if user else "")
         command = [str(BIN / "ansible"), "local", "-i", "inventory", "--vault-password-file", "vault-password", "-o"]
-        command += ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ postgres_credentials['{container}'].password }}}}"]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        output = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=True)
+        command += ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ postgres_credentials['{entry}'].{key} }}}}"]
+        output = subprocess.run(
+            command, env=self.environment, cwd=self.root, capture_output=True, text=True, check=True
+        )
         return re.search(r'"msg": "([^"]+)"', output.stdout).group(1)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..host.engine import DEFAULT_URL, Engine
 from ..names import ENVIRONMENTS
-from ..spec import DEFAULTS, PULL, SSLMODES, STATES
+from ..spec import DEFAULTS, PULL, SSLMODES, STATES, UPDATE_PASSWORD
 from ..steps import IMPACTS
 
 ENGINE_ARGUMENTS = {
@@ -34,6 +34,7 @@ DECLARATION_ARGUMENTS = {
     "sslmode": {"type": "str", "choices": list(SSLMODES)},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
+    "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
     "memory": {"type": "str"},
     "cpus": {"type": "str"},
     "shm_size": {"type": "str"},

@@ -332,6 +332,18 @@ def test_roles_and_database_are_put_right(server, verbs):
     assert {step.impact for step in planned.steps} == {"none"}
 
 
+def test_a_stored_password_is_not_forced_upon_a_server_that_has_another():
+    other = {"verifier": builders.verifier("another-password"), "login": True, "privileged": False}
+    seen = builders.settled(builders.declared(), server=builders.server(role=other))
+    message = refusal(builders.declared(update_password="on_create"), seen)
+    assert "is not the one that app-development-postgres has" in message
+    assert all(way in message for way in ("update_password: always", "give that as password", "rotate"))
+    # One without any is given it.
+    seen = builders.settled(builders.declared(), server=builders.server(role={**other, "verifier": None}))
+    planned = plan(builders.declared(update_password="on_create"), seen)
+    assert builders.verbs(planned) == ["role", "prove_login"]
+
+
 def test_a_password_that_is_not_given_is_left_as_it_is():
     other = {"verifier": builders.verifier("another-password"), "login": True, "privileged": False}
     seen = builders.settled(builders.declared(), server=builders.server(role=other))

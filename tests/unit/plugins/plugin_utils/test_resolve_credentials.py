@@ -108,3 +108,69 @@ def test_diff_shows_no_secret():
     assert "db_user_" not in shown and "password: (plain text)" in shown
     for secret in ("given-password", "in-clear-text", STORED, "ANSIBLE_VAULT"):
         assert secret not in shown
+
+
+# --- rotation
+
+
+def changed(a_file, item):
+    """The file after what was resolved has been written."""
+    return VarsFile(a_file.with_entries({item.request.container: item.written}))
+
+
+def test_a_new_password_is_stored_beside_the_old_one_then_takes_its_place():
+    item = credentials.rotating(file(), request(username="app"), VAULT, "prod")
+    assert (item.source, item.rotating, list(item.written)) == ("generated", True, ["next_password"])
+    pending = changed(file(), item)
+    new = VAULT.decrypt(pending.entry("a-production-postgres").next_password.text)
+    # Nobody gets it before the server has it.
+    kept = resolve(pending)
+    assert (kept.source, kept.written, kept.rotating) == ("stored", {}, True)
+    # What was cut short is taken up.
+    again = credentials.rotating(pending, request(username="app"), VAULT, "prod")
+    assert (again.source, again.written) == ("stored", {})
+    done = changed(pending, credentials.rotated(pending, request(), VAULT, "prod"))
+    entry = done.entry("a-production-postgres")
+    assert VAULT.decrypt(entry.password.text) == new != STORED
+    assert entry.next_password is None
+    assert credentials.rotated(done, request(), VAULT, "prod").written == {}
+
+
+def test_a_given_password_replaces_one_that_waits():
+    pending = changed(file(), credentials.rotating(file(), request(), VAULT, "prod"))
+    item = credentials.rotating(pending, request(password="given-password"), VAULT, "prod")
+    assert VAULT.decrypt(item.written["next_password"]) == "given-password"
+    with pytest.raises(credentials.InvalidRequest, match="is the one that it has"):
+        credentials.rotating(file(), request(password=STORED), VAULT, "prod")
+
+
+@pytest.mark.parametrize("a_file", [VarsFile(""), file(username="another")])
+def test_lost_credentials_are_made_anew(a_file):
+    item = credentials.rotating(a_file, request(username="app"), VAULT, "prod")
+    assert list(item.written) == ["username", "password"]
+    entry = changed(a_file, item).entry("a-production-postgres")
+    assert (entry.username.text, entry.next_password) == ("app", None)
+    assert VAULT.decrypt(entry.password.text) != STORED
+
+
+def test_rotation_needs_to_know_the_role():
+    for step in (credentials.rotating, credentials.rotated):
+        with pytest.raises(credentials.InvalidRequest, match="has no stored credentials"):
+            step(VarsFile(""), request(), VAULT, "prod")
+
+
+def test_what_waits_and_cannot_be_read_is_not_overwritten():
+    pending = changed(file(), credentials.rotating(file(), request(), RunVault(VAULT._secrets), "prod"))
+    text = pending.text.replace(pending.entry("a-production-postgres").next_password.text.split()[1], "6162")
+    for step in (credentials.rotating, credentials.rotated, credentials.resolve):
+        with pytest.raises(VarsFileError, match="next_password cannot be read"):
+            step(VarsFile(text), request(), VAULT, "prod")
+
+
+def test_diff_of_a_rotation_shows_no_secret():
+    item = credentials.rotating(file(), request(username="app"), VAULT, "prod")
+    pending = changed(file(), item)
+    done = credentials.rotated(pending, request(), VAULT, "prod")
+    shown = "\n".join(sum(credentials.diff_lines([item, done]), []))
+    assert "next_password: (encrypted)" in shown and "password: (encrypted, changed)" in shown
+    assert "ANSIBLE_VAULT" not in shown

@@ -358,3 +358,27 @@ def test_any_file(text, username):
         assert left == before
     again = VarsFile(result).with_entries({container: {"username": "app"}})
     assert load(again)["postgres_credentials"][container] == entry("app", CIPHERTEXT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BLOCK,
+        BLOCK + "# a comment\n\nother: 1\n",
+        BLOCK.rstrip("\n"),
+        "postgres_credentials:\n  a-production-postgres:\n    password: clear\n    username: app # mine\n",
+        'postgres_credentials: {a-production-postgres: {username: app, password: !vault "x"}, b: {c: 1}}\n',
+    ],
+)
+def test_keys_are_added_replaced_and_taken_away(text):
+    name = "a-production-postgres"
+    waiting = VarsFile(text).with_entries({name: {"next_username": "bpp", "next_password": OTHER}})
+    found = load(waiting)["postgres_credentials"][name]
+    assert (found["next_username"], found["next_password"]) == ("bpp", ("vault", OTHER.split()))
+    gone = {"password": OTHER, "next_password": None, "next_username": None}
+    done = VarsFile(waiting).with_entries({name: gone})
+    assert load(done)["postgres_credentials"][name] == entry("app", OTHER)
+    assert VarsFile(done).with_entries({name: {"next_password": None}}) == done
+    # Everything else is as it was.
+    others = [{**load(each), "postgres_credentials": None} for each in (text, done)]
+    assert others[0] == others[1] and ("# mine" in text) == ("# mine" in done)

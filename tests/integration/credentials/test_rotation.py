@@ -1,0 +1,144 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbook rotate on the real engine: store and server agree after it, also after a run that was killed anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from playbooks import Fleet, changes
+
+# The task after the one that stores the new password.
+FIRST_EFFECT = 8
+
+
+@pytest.fixture(scope="module")
+def fleet(shared):
+    fleet = Fleet(shared)
+    plugins = fleet.root / "callback_plugins"
+    plugins.mkdir()
+    shutil.copy(Path(__file__).with_name("kill_before_task.py"), plugins)
+    with (fleet.root / "ansible.cfg").open("a") as stream:
+        stream.write("callback_plugins = callback_plugins\n")
+    fleet.play("create")
+    return fleet
+
+
+def logs_in(fleet, password, short="shop"):
+    user = fleet.host.record(short)["username"]
+    try:
+        return fleet.host.query(short, "SELECT current_user", user=user, password=password) == [(user,)]
+    except psycopg.OperationalError as error:
+        assert "password authentication failed" in str(error)
+        return False
+
+
+def agree(fleet, short="shop"):
+    """Store and server have the same password, and no rotation is under way."""
+    assert "next_password" not in fleet.credentials.read_text()
+    return logs_in(fleet, fleet.password(short), short)
+
+
+def test_rotation(fleet):
+    old, stored = fleet.password(), fleet.credentials.read_bytes()
+    output = fleet.play("rotate", "--check", "--diff")
+    assert changes(output) == 2 and "next_password: (encrypted)" in output
+    assert fleet.credentials.read_bytes() == stored and logs_in(fleet, old)
+
+    output = fleet.play("rotate", "-vvv", "--diff")
+    assert changes(output) == 3
+    new = fleet.password()
+    assert new != old and agree(fleet) and not logs_in(fleet, old)
+    assert old not in output and new not in output and "SCRAM-SHA-256$" not in output
+    assert changes(fleet.play("create")) == 0
+
+
+def test_a_password_of_ones_own(fleet):
+    output = fleet.play("rotate", database_password="Chosen-by_a.Person1")
+    assert fleet.password() == "Chosen-by_a.Person1" and agree(fleet)
+    assert "Chosen-by_a" not in output
+    output = fleet.play("rotate", database_password="Chosen-by_a.Person1", succeeds=False)
+    assert "is the one that it has" in output and agree(fleet)
+
+
+def test_lost_credentials_are_rotated(fleet):
+    old, kept = fleet.password(), fleet.credentials.read_text()
+    fleet.credentials.unlink()
+    output = fleet.play("create", succeeds=False)
+    assert "vellaric.postgres.rotate" in output and logs_in(fleet, old)
+    fleet.play("rotate")
+    assert agree(fleet) and not logs_in(fleet, old)
+    # An old copy of the file comes back: the two disagree, and it is said how to settle it.
+    fleet.credentials.write_text(kept)
+    for check in ([], ["--check"]):
+        output = fleet.play("create", *check, succeeds=False)
+        assert "is not the one that" in output and "update_password: always" in output
+    assert not logs_in(fleet, old)
+    fleet.play("create", database_update_password="always")
+    assert logs_in(fleet, old) and agree(fleet)
+    fleet.host.psql("shop", f"ALTER ROLE {fleet.host.record('shop')['username']} PASSWORD 'changed-by-hand'")
+    assert "is not the one that" in fleet.play("create", succeeds=False)
+    fleet.play("rotate")
+    assert agree(fleet)
+
+
+def test_what_cannot_be_read_is_not_rotated(fleet):
+    stored = fleet.credentials.read_bytes()
+    (fleet.root / "vault-password").write_text("another")
+    output = fleet.play("rotate", succeeds=False)
+    assert "none of the vault secrets loaded" in output and "remove the entry" in output
+    assert fleet.credentials.read_bytes() == stored
+    (fleet.root / "vault-password").write_text("a vault password of the tests")
+    assert agree(fleet)
+
+
+def test_killed_before_each_task(fleet):
+    # Those before it only look.
+    old, pending, moment = fleet.password(), 0, FIRST_EFFECT - 1
+    while True:
+        moment += 1
+        if fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) == 0:
+            break
+        # One of the two that are stored works, whatever happened.
+        pending += "next_password" in fleet.credentials.read_text()
+        assert logs_in(fleet, fleet.password()) or logs_in(fleet, fleet.password(key="next_password"))
+        fleet.play("rotate")
+        assert agree(fleet), moment
+    assert pending >= 2 and fleet.password() != old
+    assert changes(fleet.play("create")) == 0
+
+
+def test_cut_short_and_created_again(fleet):
+    """Between the server's having the new password and the store's: the stored one is what applications have."""
+    old = fleet.password()
+    moment = FIRST_EFFECT
+    while logs_in(fleet, old):
+        assert fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
+        moment += 1
+    assert fleet.password() == old
+    output = fleet.play("create")
+    assert "was cut short" in output and logs_in(fleet, old)
+    new = fleet.password(key="next_password")
+    fleet.play("rotate")
+    assert agree(fleet) and fleet.password() == new
+
+
+def test_all_of_a_host(fleet):
+    fleet.play("create", short="second")
+    fleet.play("create", short="still")
+    fleet.play("stop", short="still")
+    before = [fleet.password(short) for short in ("shop", "second", "still")]
+    named = {"database_name": None, "database_environment": None}
+    assert "say which database" in fleet.play("rotate", succeeds=False, **named)
+    output = fleet.play("rotate", database_rotate_all=True, **named)
+    assert f"Left out, since it does not run: {fleet.host.container('still')}" in output
+    after = [fleet.password(short) for short in ("shop", "second", "still")]
+    assert [one == other for one, other in zip(before, after)] == [False, False, True]
+    assert agree(fleet) and agree(fleet, "second")
+    assert "does not run: start it first" in fleet.play("rotate", short="still", succeeds=False)
+    assert "There is no such database" in fleet.play("rotate", short="unknown", succeeds=False)
