@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/vellaric/postgres
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
+# Integration tests wait more than they work: a few files of them at a time.
+WORKERS ?= 3
 # The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
 DEMO_NAME ?= my-database
 DEMO_ARGUMENTS ?=
@@ -44,7 +46,7 @@ lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that th
 	tests/lab/up
 
 integration: lab ## Test modules, roles and playbooks on the real engine
-	pytest -q --durations=15 tests/integration
+	pytest -q --durations=15 -n $(WORKERS) --dist loadfile tests/integration
 
 clean: ## Remove what was made in this directory
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .hypothesis

@@ -32,7 +32,8 @@ else:
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
-# On containers that are not databases and live as long as one question to an image.
+# On containers that are not databases and live as long as one run at most; the value is the time, in seconds since 1970,
+# from which on the run that made it cannot need it any more.
 THROW_AWAY = LABEL + "throw-away"
 DEFAULT_URL = "unix:///var/run/docker.sock"
 # https://docs.docker.com/reference/api/engine/version-history/#v148-api-changes
@@ -199,10 +200,10 @@ class Engine:
             url = api._url("/containers/{0}/update", container)
             api._result(api._post_json(url, data=limits), True)
 
-    def remove(self, container):
-        """Remove a container with its anonymous volumes; nothing where there is none."""
+    def remove(self, container, volumes=True):
+        """Remove a container, with its anonymous volumes if so wished; nothing where there is none."""
         with _errors(f"remove container {container}", missing=None):
-            self._api.remove_container(container, v=True, force=True)
+            self._api.remove_container(container, v=volumes, force=True)
 
     def logs(self, container, lines=20):
         """Return the last lines that a container wrote, or nothing where it cannot be asked."""
@@ -232,16 +233,20 @@ class Engine:
             api = self._api
             identity = api.exec_create(container, command, stdin=True, user=user, environment=environment)["Id"]
             stream = api.exec_start(identity, socket=True)
-            execution = Execution(container, stream, lambda: api.exec_inspect(identity)["ExitCode"])
+            execution = Execution(container, stream, lambda: self._exit_code(container, identity))
             try:
                 yield execution
             finally:
                 execution.close()
 
+    def _exit_code(self, container, identity):
+        with _errors(f"learn what became of a command in container {container}"):
+            return self._api.exec_inspect(identity)["ExitCode"]
+
     def run(self, image, command, seconds=60):
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
         came to."""
-        self.remove_throw_aways(age=2 * seconds)
+        self.remove_throw_aways()
         with _errors(f"run image {image}"):
             api = self._api
             host_config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
@@ -251,7 +256,7 @@ class Engine:
                 command=command[1:],
                 user="postgres",
                 host_config=host_config,
-                labels={THROW_AWAY: "true"},
+                labels=throw_away(2 * seconds),
             )["Id"]
             try:
                 api.start(container)
@@ -262,13 +267,19 @@ class Engine:
                 self.remove(container)
         return Finished(code, stdout, stderr)
 
-    def remove_throw_aways(self, age):
-        """Remove the throw-away containers of killed runs: those older, in seconds, than any run lets them grow."""
+    def remove_throw_aways(self):
+        """Remove the throw-away containers of killed runs."""
         with _errors("list the containers"):
             left = self._api.containers(all=True, filters={"label": THROW_AWAY})
         for entry in left:
-            if time.time() - entry["Created"] > age:
+            end = (entry.get("Labels") or {}).get(THROW_AWAY, "")
+            if not end.isdigit() or int(end) < time.time():
                 self.remove(entry["Id"])
+
+
+def throw_away(seconds):
+    """Return the labels of a container that nobody needs after so many seconds."""
+    return {THROW_AWAY: str(int(time.time() + seconds))}
 
 
 class _Found:

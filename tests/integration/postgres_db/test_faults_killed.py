@@ -189,21 +189,24 @@ def test_killed_at_random_moments(host, image_tag):
     assert host.query("a", "TABLE kept") == ROWS
 
 
-def test_what_was_asked_of_an_image_leaves_nothing(host):
+def test_what_was_asked_of_an_image_leaves_nothing(host, image_tag):
     """A run that was killed before it removed its throw-away container: a later one does."""
 
     def left():
-        return set(docker("ps", "-aq", "--filter", f"label={engine.THROW_AWAY}").split())
+        return docker(
+            "ps", "-aq", "--filter", f"label={engine.THROW_AWAY}", "--filter", f"ancestor={image_tag}"
+        ).split()
 
     client = engine.Engine()
     client.connect()
     # Or the first thing that the run does is to remove what an earlier test has left.
-    client.remove_throw_aways(age=0)
-    before = left()
-    assert cut_short(host, 1, "a", check=True) == ["remove"]
-    (leftover,) = left() - before
-    client.remove_throw_aways(age=600)
-    assert leftover in left()
-    time.sleep(3.1)
-    client.remove_throw_aways(age=3)
-    assert leftover not in left()
+    client.remove_throw_aways()
+    derived_image(image_tag, "LABEL asked=once")
+    assert cut_short(host, 1, "a", image=image_tag, check=True) == ["remove"]
+    (leftover,) = left()
+    client.remove_throw_aways()
+    assert left() == [leftover]
+    forgotten = docker("create", "--label", f"{engine.THROW_AWAY}={int(time.time()) - 1}", image_tag)
+    client.remove_throw_aways()
+    assert left() == [leftover] and inspect(forgotten) is None
+    docker("rm", "-f", leftover)
