@@ -32,8 +32,8 @@ else:
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
-# On containers that are not databases and live as long as one run at most; the value is the time, in seconds since 1970,
-# from which on the run that made it cannot need it any more.
+# On containers that are not databases and live as long as one run at most. The value is the time from which on that run
+# cannot need it any more, in seconds since 1970.
 THROW_AWAY = LABEL + "throw-away"
 DEFAULT_URL = "unix:///var/run/docker.sock"
 # https://docs.docker.com/reference/api/engine/version-history/#v148-api-changes
