@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
+import fnmatch
 import os
 
 from . import layout, observe, spec, view
@@ -15,11 +17,21 @@ from .names import ENVIRONMENTS
 from .server import configuration
 
 
-def databases(engine, data_root, name=None, environment=None):
-    """Return the description (view.database) of each database of the host, sorted by container name.
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """A database of the host. shown: its description (view.database); record, container: None where it has none."""
 
-    name, environment: only those. A database counts when it has a record, or a container of ours: one whose container
-    is missing is shown as such, and so is one whose record is missing or damaged.
+    spec: object
+    record: object | None
+    container: object | None
+    shown: dict
+
+
+def databases(engine, data_root, name=None, environment=None):
+    """Return the Database of each database of the host, sorted by container name.
+
+    name, environment: only those; the name may be a pattern. A database counts when it has a record, or a container of
+    ours: one whose container is missing is shown as such, and so is one whose record is missing or damaged.
     """
     host = observe.observe_host(engine, data_root)
     found = {container: (record.name, record.environment) for container, record in host.records.items()}
@@ -36,7 +48,7 @@ def databases(engine, data_root, name=None, environment=None):
     wanted = [
         container
         for container, key in sorted(found.items())
-        if (name is None or key[0] == name) and (environment is None or key[1] == environment)
+        if (name is None or fnmatch.fnmatchcase(key[0], name)) and environment in (None, key[1])
     ]
     listed = {own for entry in host.listed for own in entry["Names"]}
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
@@ -55,7 +67,7 @@ def deleted(data_root, name=None, environment=None):
         parts = container.rsplit("-", 2)
         if not layout.trashed(container, [entry]) or len(parts) != 3:
             continue
-        if name in (None, parts[0]) and environment in (None, parts[1]):
+        if (name is None or fnmatch.fnmatchcase(parts[0], name)) and environment in (None, parts[1]):
             when, identity = layout.deleted_at(container, entry)
             directory = os.path.join(data_root, layout.TRASH, entry)
             found.append(
@@ -77,5 +89,7 @@ def _describe(key, record, container, data_root, damage):
         declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": data_root})
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    shown = view.database(declared, record, container, text)
-    return shown if damage is None else {**shown, "status": "error", "status_reason": damage}
+    shown = view.database(declared, record, container, text, observe.read_tls(declared.directory))
+    if damage is not None:
+        shown = {**shown, "status": "error", "status_reason": damage}
+    return Database(declared, record, container, shown)

@@ -66,10 +66,11 @@ def _execute_when_up(engine, container, command, script, seconds):
         time.sleep(0.05)
 
 
-def ask(engine, facts, database, question, seconds=QUERY_SECONDS):
+def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
     """Ask a running server as the superuser, and return the answer's lines.
 
     facts: its container's. question: one or more SELECT of one column, whose values have no line breaks.
+    patient: whether to wait for a server that is starting up.
     Raises DatabaseError: wire.Rejected where the server said no over its socket.
     """
     deadline = time.monotonic() + seconds
@@ -81,14 +82,14 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS):
         except wire.Rejected as error:
             if error.code in _NOT_LET_IN:
                 break
-            if error.code != _STARTING_UP or time.monotonic() > deadline:
+            if error.code != _STARTING_UP or not patient or time.monotonic() > deadline:
                 raise wire.Rejected(error.code, error.severity, f"{facts.name}: {error.message}") from error
             time.sleep(0.02)
         except wire.Unreachable:
             break
         except socket.timeout:
             raise DatabaseError(
-                f"{facts.name} did not answer within {seconds} s: it may be hung or overloaded"
+                f"{facts.name} did not answer within {seconds:g} s: it may be hung or overloaded"
             ) from None
     return psql(engine, facts.name, question, seconds, database).splitlines()
 

@@ -1,43 +1,35 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SQL that asks a server for all that is wanted, in one session of psql. Pure text, for PostgreSQL 13 to 18.
+"""The SQL that asks a server for all that is wanted. Pure text, for PostgreSQL 13 to 18.
 
-Each section is one statement that prints one line of JSON behind its name. A section that fails, or meets a lock, costs
-itself only: what it said is on the other output, behind the same name.
+Each section is one SELECT that gives one line: its name, a blank, and JSON.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 from .sql import UNLOGGED
 
-MARK = "@vellaric "
-APPLICATION = "vellaric.postgres"
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
 _LOCK_MILLISECONDS = 1000
 _QUERY_LENGTH = 2000
+_SINCE_15 = 150000
 
 # What we run must not show in what we report, nor in the log; and nothing that an application may have defined is run.
-_PREPARE = f"""SET application_name = '{APPLICATION}';
-SET search_path = pg_catalog;
-SET default_transaction_read_only = on;
+_PREPARE = """SET search_path = pg_catalog;
 SET jit = off;
 SET pg_stat_statements.track = 'none';
-SET lock_timeout = {_LOCK_MILLISECONDS};
-SET statement_timeout = %(milliseconds)d;
-\\o /dev/null
-{UNLOGGED}
-\\o
-SELECT current_setting('server_version_num')::int >= 150000 AS since15 \\gset
+SET lock_timeout = {lock};
+SET statement_timeout = {milliseconds};
+{unlogged}
 """
 # The parameters above, of which the session's own values are not the server's.
 _OWN = (
-    "application_name,search_path,default_transaction_read_only,jit,pg_stat_statements.track,lock_timeout,"
-    "statement_timeout,client_encoding,log_statement,log_duration,log_min_duration_statement,log_min_duration_sample,"
-    "log_transaction_sample_rate,log_min_error_statement,auto_explain.log_min_duration,pg_stat_statements.track_utility"
+    "search_path,jit,pg_stat_statements.track,lock_timeout,statement_timeout,client_encoding,log_statement,"
+    "log_duration,log_min_duration_statement,log_min_duration_sample,log_transaction_sample_rate,"
+    "log_min_error_statement,auto_explain.log_min_duration,pg_stat_statements.track_utility"
 )
 
 _STATISTICS = """
@@ -143,18 +135,9 @@ SELECT jsonb_build_object('queries', coalesce(jsonb_agg(jsonb_build_object(
     'temporary_bytes', {block} * temp_blks_written)
     ORDER BY mean_exec_time DESC, queryid), '[]'))
 FROM (SELECT s.*, r.rolname, sum(total_exec_time) OVER () AS everything
-  FROM :statements.pg_stat_statements AS s LEFT JOIN pg_roles AS r ON r.oid = s.userid
+  FROM {statements}.pg_stat_statements AS s LEFT JOIN pg_roles AS r ON r.oid = s.userid
   WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.userid <> 10
   ORDER BY mean_exec_time DESC, queryid LIMIT {limit}) AS slowest"""
-_QUERIES_IF_THERE = """SELECT quote_ident(n.nspname) AS statements FROM pg_extension AS e
-  JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements' \\gset
-\\if :{{?statements}}
-{section}
-\\else
-SELECT '{mark}queries {{"absent": true}}';
-\\endif
-"""
-
 _ACTIVITY = """
 WITH sessions AS MATERIALIZED (
   SELECT *, coalesce(host(client_addr), 'local') AS address, left(query, {length}) AS statement,
@@ -243,19 +226,66 @@ _DATABASE_COLLATION = """SELECT 'the database', datcollversion, pg_database_coll
       UNION ALL"""
 
 
-def sections(names, limit, seconds):
-    """Return the script for the sections of those names; seconds: what one of them may take at most."""
-    words = {"limit": limit, "length": _QUERY_LENGTH, "own": _OWN, "block": "current_setting('block_size')::bigint"}
-    words.update(
-        since=_moment("d.stats_reset"),
-        vacuumed=_moment("greatest(pg_stat_get_last_vacuum_time(oid), pg_stat_get_last_autovacuum_time(oid))"),
-        analyzed=_moment("greatest(pg_stat_get_last_analyze_time(oid), pg_stat_get_last_autoanalyze_time(oid))"),
-        archived=_moment("last_archived_time"),
-        failed=_moment("last_failed_time"),
-    )
-    parts = [_PREPARE % {"milliseconds": max(1, int(seconds * 1000))}]
-    parts += [_WRITERS[name](name, words) for name in names]
-    return "".join(parts)
+# What the sections are written for.
+ABOUT = """SELECT jsonb_build_object('version', current_setting('server_version_num')::int,
+  'statements', (SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'));
+"""
+_TEXTS = {
+    "statistics": _STATISTICS,
+    "settings": _SETTINGS,
+    "sizes": _SIZES,
+    "queries": _QUERIES,
+    "activity": _ACTIVITY,
+    "replication": _REPLICATION,
+    "checks": _CHECKS,
+}
+SECTIONS = tuple(_TEXTS)
+
+
+def needs_about(names):
+    """Say whether the text of these sections depends on what ABOUT says."""
+    return bool({"queries", "checks"}.intersection(names))
+
+
+def script(names, limit, seconds, about=None):
+    """Return the statements of the sections of those names.
+
+    limit: of the rows that each lists; seconds: what one of them may take; about: the server's answer to ABOUT, where
+    it is needed; without pg_stat_statements there it leaves `queries` out.
+    """
+    about = about or {"version": 0, "statements": None}
+    words = {
+        "limit": limit,
+        "length": _QUERY_LENGTH,
+        "own": _OWN,
+        "block": "current_setting('block_size')::bigint",
+        "statements": about["statements"],
+        "database_collation": _DATABASE_COLLATION if about["version"] >= _SINCE_15 else "",
+        "since": _moment("d.stats_reset"),
+        "vacuumed": _moment("greatest(pg_stat_get_last_vacuum_time(oid), pg_stat_get_last_autovacuum_time(oid))"),
+        "analyzed": _moment("greatest(pg_stat_get_last_analyze_time(oid), pg_stat_get_last_autoanalyze_time(oid))"),
+        "archived": _moment("last_archived_time"),
+        "failed": _moment("last_failed_time"),
+    }
+    prepare = {"lock": _LOCK_MILLISECONDS, "milliseconds": max(1, int(seconds * 1000)), "unlogged": UNLOGGED}
+    texts = [_filled(_PREPARE, prepare)]
+    for name in names:
+        if name != "queries" or about["statements"]:
+            texts.append(
+                f"SELECT '{name} ' || answer::text FROM ({_filled(_TEXTS[name], words)}) AS section (answer);\n"
+            )
+    return "".join(texts)
+
+
+def parse(lines):
+    """Return the answers by the name of their section."""
+    answers = {}
+    for line in lines:
+        name, _blank, text = line.partition(" ")
+        if name in _TEXTS:
+            answers[name] = json.loads(text)
+    return answers
 
 
 def _moment(expression):
@@ -268,56 +298,3 @@ def _filled(text, words):
     for word, value in words.items():
         text = text.replace("{%s}" % word, str(value))
     return text
-
-
-def _section(name, statement):
-    return f"\\warn {MARK}{name}\nSELECT '{MARK}{name} ' || answer::text FROM ({statement}) AS section (answer);\n"
-
-
-def _plain(statement):
-    return lambda name, words: _section(name, _filled(statement, words))
-
-
-def _queries(name, words):
-    return _QUERIES_IF_THERE.format(section=_section(name, _filled(_QUERIES, words)), mark=MARK)
-
-
-def _checks(name, words):
-    since15 = _section(name, _filled(_CHECKS, {**words, "database_collation": _DATABASE_COLLATION}))
-    before = _section(name, _filled(_CHECKS, {**words, "database_collation": ""}))
-    return f"\\if :since15\n{since15}\\else\n{before}\\endif\n"
-
-
-_WRITERS = {
-    "statistics": _plain(_STATISTICS),
-    "settings": _plain(_SETTINGS),
-    "sizes": _plain(_SIZES),
-    "queries": _queries,
-    "activity": _plain(_ACTIVITY),
-    "replication": _plain(_REPLICATION),
-    "checks": _checks,
-}
-
-
-def parse(stdout):
-    """Return the answers by section, and the lines that were printed besides them. One that was cut off is no answer."""
-    answers, rest = {}, []
-    for line in stdout.splitlines():
-        if line.startswith(MARK):
-            name, _blank, text = line[len(MARK) :].partition(" ")
-            with contextlib.suppress(ValueError):
-                answers[name] = json.loads(text)
-        elif line:
-            rest.append(line)
-    return answers, rest
-
-
-def errors(stderr):
-    """Return what the server had against each section, and what psql said before any."""
-    section, found = None, {}
-    for line in stderr.splitlines():
-        if line.startswith(MARK):
-            section = line[len(MARK) :]
-        elif "ERROR" in line or "FATAL" in line or "error:" in line:
-            found.setdefault(section, line.partition("ERROR:")[2].strip() or line.strip())
-    return found

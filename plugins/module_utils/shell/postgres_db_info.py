@@ -9,8 +9,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .. import fleet
 from ..errors import DatabaseError
-from ..findings import thresholds
+from ..findings import evaluate, thresholds
 from ..names import ENVIRONMENTS
+from ..statistics.gather import Options, gather
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .arguments import engine as engine_of
 
@@ -51,11 +52,44 @@ def main():
         supports_check_mode=True,
     )
     try:
-        engine = engine_of(module)
-        engine.connect()
-        name, environment = module.params["name"], module.params["environment"]
-        databases = fleet.databases(engine, module.params["data_root"], name, environment)
-        deleted = fleet.deleted(module.params["data_root"], name, environment)
+        result = _info(module.params, engine_of(module))
     except DatabaseError as error:
         module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, databases=databases, deleted=deleted)
+    module.exit_json(changed=False, **result)
+
+
+def _info(params, engine):
+    _check(params)
+    engine.connect()
+    name, environment, data_root = params["name"], params["environment"], params["data_root"]
+    databases = fleet.databases(engine, data_root, name, environment)
+    if params["required"] and not databases:
+        wanted = [f"{option} {params[option]}" for option in ("name", "environment") if params[option]]
+        what = f" with {' and '.join(wanted)}" if wanted else ""
+        raise DatabaseError(f"There is no database{what} below {data_root} on this host (required: true)")
+    deleted = fleet.deleted(data_root, name, environment)
+    if not params["gather"]:
+        return {"databases": [database.shown for database in databases], "deleted": deleted}
+    options = Options(
+        gather=tuple(params["gather"]),
+        timeout=params["timeout"],
+        limit=params["limit"],
+        log_lines=params["log_lines"],
+        history=params["history"],
+        thresholds=params["thresholds"],
+    )
+    shown = gather(engine, data_root, databases, options)
+    result = {"databases": shown, "deleted": deleted}
+    if "findings" in options.gather:
+        found = [finding for database in shown for finding in database["findings"]]
+        result["findings"] = evaluate.worst_first(found)
+    return result
+
+
+def _check(params):
+    for option, least in (("timeout", 1), ("limit", 1), ("log_lines", 1)):
+        if params[option] < least:
+            raise DatabaseError(f"{option} is {params[option]}: at least {least}")
+    for container, samples in params["history"].items():
+        if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
+            raise DatabaseError(f"history of {container}: it must be a list of mappings, such as earlier statistics")

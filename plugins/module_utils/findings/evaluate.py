@@ -1,0 +1,42 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All rules over the facts of a database, the worst first. Pure.
+
+A rule is a function of the facts, the thresholds and the time (ISO 8601, UTC) that yields Findings. A fact that could
+not be had is None or absent, upon which rules that need it say nothing.
+"""
+
+from __future__ import annotations
+
+from . import capacity, health, safety
+from .finding import SEVERITIES
+from .thresholds import DEFAULTS
+
+RULES = (*health.RULES, *capacity.RULES, *safety.RULES)
+
+
+def findings(facts, thresholds, now):
+    """Return the findings of a database as module postgres_db_info returns them.
+
+    facts: what was gathered, by its name in the result; besides, shown (the description of the database), silent (why
+    its server does not answer), checks, disk, backup_disk, newer_image, drift and samples (earlier statistics).
+    """
+    limits = {**DEFAULTS, **thresholds}
+    found = [finding for rule in RULES for finding in rule(facts, limits, now)]
+    return worst_first(
+        [
+            {
+                "severity": finding.severity,
+                "code": finding.code,
+                "database": facts["shown"]["container_name"],
+                "message": finding.message,
+                "advice": finding.advice,
+            }
+            for finding in found
+        ]
+    )
+
+
+def worst_first(found):
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding["severity"]))

@@ -1,0 +1,232 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of all databases of a host at once: the kernel, the disk, the servers and the backups.
+
+A database that hangs or is broken costs its own time and nothing else: what could not be had of it is missing, with the
+reason, and the others have long been answered.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime
+import os
+import time
+
+from .. import observe
+from ..backup import catalog
+from ..container import SERVER_PORT
+from ..errors import DatabaseError
+from ..findings import evaluate
+from ..host import cgroups, disk, files, served, tls
+from ..server import questions
+from . import shape, standing, text
+
+# What a processor does in less says little. Databases are asked nothing meanwhile: that would be measured too.
+_MEASURED_SECONDS = 0.5
+# One thread mostly waits for its server. With as many that hang, the others wait for the time-out once.
+_MOST_THREADS = 32
+
+# What is asked of a server for each gathered name, and what of the rest of the host.
+_SECTIONS = {
+    "statistics": ("statistics",),
+    "settings": ("settings",),
+    "sizes": ("sizes",),
+    "queries": ("queries",),
+    "activity": ("activity",),
+    "replication": ("replication",),
+    "findings": ("statistics", "settings", "activity", "replication", "checks"),
+}
+_FOR_FINDINGS = ("container", "statistics", "settings", "activity", "replication", "backups", "tls")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """gather: names; timeout: of one database, in seconds; limit: of each list; history, thresholds: for findings."""
+
+    gather: tuple
+    timeout: int
+    limit: int
+    log_lines: int
+    history: dict
+    thresholds: dict
+
+
+class Missing(dict):
+    """Why something could not be had, by what is gathered. The first reason counts."""
+
+    def note(self, name, reason):
+        self.setdefault(name, str(reason))
+
+
+def gather(engine, data_root, databases, options):
+    """Return, for each fleet.Database, its description with what was gathered and what is missing of it."""
+    wanted = set(options.gather)
+    measured = "statistics" in wanted
+    started = time.monotonic()
+    before = [_sample(database) for database in databases]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(len(databases), _MOST_THREADS))) as pool:
+        lying = list(pool.map(lambda database: _lying(database, wanted, options), databases))
+        if measured:
+            time.sleep(max(0.0, started + _MEASURED_SECONDS - time.monotonic()))
+        after = [_sample(database) for database in databases] if measured else before
+        host = observe.observe_host(engine, data_root) if "findings" in wanted else None
+        answering = list(pool.map(lambda database: _answering(engine, host, database, wanted, options), databases))
+    now = observe.utc_now()
+    parts = zip(databases, lying, answering, before, after)
+    return [_described(*part, wanted, options, now) for part in parts]
+
+
+def _sample(database):
+    container = database.container
+    return cgroups.sample(container.pid) if container is not None and container.running else None
+
+
+def _needs(wanted, name):
+    return name in wanted or ("findings" in wanted and name in _FOR_FINDINGS)
+
+
+def _lying(database, wanted, options):
+    """Look at what lies on the disk, while the processors are measured. Returns (found, missing)."""
+    found, missing = {}, Missing()
+    data = os.path.join(database.spec.directory, "pgdata")
+    backups = database.spec.backup_directory
+
+    def note(names, key, look):
+        if not any(_needs(wanted, name) for name in names):
+            return
+        try:
+            found[key] = look()
+        except DatabaseError as error:
+            for name in names:
+                missing.note(name, error.message)
+
+    if wanted.intersection(("statistics", "sizes")):
+        note(("statistics", "sizes"), "directory_bytes", lambda: disk.usage(data, options.timeout))
+    note(("statistics", "sizes"), "disk", lambda: disk.space(data))
+    if "sizes" in wanted:
+        note(("sizes",), "backups_bytes", lambda: disk.usage(backups, options.timeout))
+    note(("sizes", "backups"), "backup_disk", lambda: disk.space(backups))
+    note(("backups",), "backups", lambda: catalog.backups(backups))
+    note(("tls",), "certificate", lambda: _certificate(database.spec.directory))
+    return found, missing
+
+
+def _certificate(directory):
+    found = [files.read(os.path.join(directory, "tls", name)) for name in ("server.crt", "ca.crt")]
+    if found[0] is None:
+        raise DatabaseError(f"there is no certificate in {directory}/tls")
+    try:
+        authority = tls.facts(found[1].content)["not_after"] if found[1] else None
+        return {**tls.facts(found[0].content), "authority_not_after": authority}
+    except tls.Unreadable as error:
+        raise DatabaseError(f"{directory}/tls holds no readable certificate: {error}") from None
+
+
+def _answering(engine, host, database, wanted, options):
+    """Ask what runs. host: as observe.observe_host gives it, for findings. Returns (found, missing)."""
+    found, missing = {}, Missing()
+    if "logs" in wanted:
+        if database.container is None:
+            missing.note("logs", standing.why_silent(database))
+        else:
+            found["logs"] = engine.logs(database.container.name, options.log_lines).splitlines()
+    if "findings" in wanted:
+        # Before the server is asked: what hangs then has used its time up.
+        found["newer_image"] = standing.newer_image(engine, host.data_root, database)
+    silent = standing.why_silent(database)
+    names = sorted({section for name in wanted for section in _SECTIONS.get(name, ())})
+    if silent is not None:
+        for name in wanted.union(("tls",)):
+            if name in _SECTIONS or name == "tls":
+                missing.note(name, silent)
+        return found, missing
+    _ask_server(engine, database, names, wanted, options, found, missing)
+    address = database.container.ip_address
+    if _needs(wanted, "tls") and address is not None and not missing.get("findings"):
+        found["served"] = served.certificate(address, SERVER_PORT, min(options.timeout, 5))
+    if "findings" in wanted and not missing.get("findings"):
+        found["drift"] = standing.drift(engine, host, database, options.timeout)
+    return found, missing
+
+
+def _ask_server(engine, database, names, wanted, options, found, missing):
+    if not names:
+        return
+    try:
+        answers, reasons = questions.answers(
+            engine, database.container, database.spec.name, names, options.limit, options.timeout
+        )
+    except DatabaseError as error:
+        answers, reasons = {}, dict.fromkeys(names, error.message)
+    found.update(answers=answers)
+    for name in wanted:
+        for section in _SECTIONS.get(name, ()):
+            if section in reasons:
+                missing.note(name, reasons[section])
+
+
+def _described(database, lying, answering, before, after, wanted, options, now):
+    found = {**lying[0], **answering[0]}
+    missing = Missing(answering[1])
+    for name, reason in lying[1].items():
+        missing.note(name, reason)
+    answers = found.get("answers") or {}
+    shown, container = database.shown, database.container
+    full = {}
+    if _needs(wanted, "container") and container is not None:
+        full["container"] = shape.container(container, after)
+    if _needs(wanted, "statistics"):
+        percent = cgroups.cpu_percent(before, after) if before and after and "statistics" in wanted else None
+        seconds = _age(container.started_at, now) if container is not None and container.running else None
+        host = after and (after.memory_limit or cgroups.host_memory())
+        full["statistics"] = shape.statistics(
+            shown["status"], answers.get("statistics"), found, percent, after, host, seconds, now
+        )
+        if after is None and container is not None and container.running:
+            missing.note("statistics", f"the kernel's figures for process {container.pid} cannot be read on this host")
+    for name, key in (("settings", "server_settings"), ("activity", "activity"), ("replication", "replication")):
+        if name in answers:
+            full[key] = getattr(shape, name)(answers[name])
+    if "sizes" in wanted:
+        full["sizes"] = shape.sizes(answers.get("sizes"), found)
+    if "queries" in answers:
+        full["queries"] = shape.queries(answers["queries"])
+    if "backups" in found:
+        full["backups"] = shape.backups(database.spec.backup_directory, found["backups"], options.limit)
+    if "certificate" in found:
+        full["tls"] = shape.tls(found["certificate"], found.get("served"), now)
+    if "logs" in found:
+        full["logs"] = [text.without_secrets(line) for line in found["logs"]]
+    if container is None and "container" in wanted:
+        missing.note("container", standing.why_silent(database))
+    if "findings" in wanted:
+        full["findings"] = evaluate.findings(
+            {
+                **full,
+                "shown": shown,
+                "silent": missing.get("findings"),
+                "checks": answers.get("checks"),
+                "disk": found.get("disk"),
+                "backup_disk": found.get("backup_disk"),
+                "newer_image": found.get("newer_image"),
+                "drift": found.get("drift"),
+                "samples": options.history.get(shown["container_name"]) or [],
+            },
+            options.thresholds,
+            now,
+        )
+    kept = {key: value for key, value in full.items() if _asked_for(key) in wanted}
+    reasons = {name: missing[name] for name in sorted(missing) if name in wanted}
+    return {**shown, **kept, "missing": reasons}
+
+
+def _asked_for(key):
+    return "settings" if key == "server_settings" else key
+
+
+def _age(moment, now):
+    began = datetime.datetime.fromisoformat(moment[:19])
+    return max(0, int((datetime.datetime.fromisoformat(now[:19]) - began).total_seconds()))

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a database stands to what was declared of it: does it answer, is its image still the newest, has it drifted."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .. import layout, observe
+from .. import spec as specs
+from ..errors import DatabaseError
+from ..host import images
+from ..plan import plan_database
+
+# What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
+_NO_DRIFT = ("pull", "write_record")
+
+
+def why_silent(database):
+    """Say why a server is not asked at all, or return None where it is to be asked."""
+    container = database.container
+    if container is None or not container.running:
+        return database.shown["status_reason"] or "it is stopped"
+    if container.config is None:
+        return f"container {container.name} is not one of this collection"
+    return None
+
+
+def newer_image(engine, data_root, database):
+    """Return the version of PostgreSQL that the declared image has by now, where the container runs an older image."""
+    container = database.container
+    if container is None or container.config is None:
+        return None
+    try:
+        reference = container.declared_image or database.spec.image
+        answer = engine.inspect_image(reference)
+        if answer is None or answer["Id"] == container.config.image_id:
+            return None
+        facts = images.describe(engine, answer, reference, layout.image_cache(data_root), remember=True)
+        return {"reference": reference, "version": facts.server_version}
+    except DatabaseError:
+        return None
+
+
+def drift(engine, host, database, seconds):
+    """Return what a run of the recorded declaration would do, in its own words; None where that cannot be said.
+
+    host: as observe.observe_host gives it.
+    """
+    record = database.record
+    if record is None or not record.declared:
+        return None
+    try:
+        declared = specs.from_parameters(
+            specs.complete(
+                {
+                    "name": record.name,
+                    "environment": record.environment,
+                    "data_root": host.data_root,
+                    "state": "present",
+                },
+                record.declared,
+            )
+        )
+        declared = dataclasses.replace(declared, wait_timeout=seconds)
+        seen = observe.observe_database(engine, host, declared, check_mode=True)
+        if seen.server_error:
+            return None
+        plan = plan_database(declared, seen, identity=None)
+        return [step.summary for step in (*plan.steps, *plan.pending) if step.verb not in _NO_DRIFT]
+    except DatabaseError as error:
+        return [error.message]
