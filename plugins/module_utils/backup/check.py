@@ -1,0 +1,60 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks that a backup is what was taken: its checksums, and that it can be read to its end."""
+
+from __future__ import annotations
+
+from ..errors import DatabaseError
+from ..host import files
+from . import catalog, naming, store
+
+
+def check(backup):
+    """Read a whole backup and write down what became of it; returns it as it is listed now.
+
+    A backup that is found damaged is not good from then on, until it is found whole again. Raises DatabaseError where
+    it cannot be checked, having no manifest.
+    """
+    with catalog.in_use(backup):
+        failure, how = find_damage(backup)
+        now = catalog.iso(catalog.utc_now())
+        if failure is None:
+            # What a verification found wrong is not put right by reading the file.
+            keep = backup.manifest.failure if backup.manifest.verified_at is None and _of_verification(backup) else None
+            failed_at = backup.manifest.failed_at if keep else None
+            catalog.revise(backup, checked_at=now, checked_how=how, failure=keep, failed_at=failed_at)
+        else:
+            catalog.revise(backup, failure=failure, failed_at=now)
+    return failure
+
+
+def find_damage(backup):
+    """Return what is wrong with a backup, or None, and how that was looked at."""
+    manifest = backup.manifest
+    if manifest is None:
+        raise DatabaseError(f"{backup.file_name} cannot be checked: {backup.damage}")
+    try:
+        marked = manifest.format == "plain"
+        sha256, size, known, how = store.sums(backup.path, manifest.compression, marked, backup.file_name)
+    except DatabaseError as error:
+        return error.message, None
+    for name, was in sorted(manifest.files.items()):
+        if name not in known:
+            return f"{name} is missing in it", None
+        if known[name] != was:
+            return f"{name} in it is not what was taken", None
+    if (sha256, size) != (manifest.sha256, manifest.size_bytes):
+        return "its checksum is not that of what was taken", None
+    return _globals_damage(backup), f"checksum compared, {how}"
+
+
+def _globals_damage(backup):
+    if backup.manifest.globals_sha256 is None:
+        return None
+    text = files.read(naming.globals_name(backup.path))
+    if text is None:
+        return "its file of the roles is missing"
+    if store.text_sum(text.content.decode("utf-8", "replace")) != backup.manifest.globals_sha256:
+        return "its file of the roles is not what was taken"
+    return None

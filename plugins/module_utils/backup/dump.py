@@ -1,0 +1,463 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes a backup: pg_dump in the container, at a snapshot that the rows are counted at too.
+
+Plain SQL comes out of the container by a named pipe in the mounted directory, and is compressed on the host where that
+is faster; archives pg_dump writes itself. Nothing passes through the engine but commands and what they complain of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import secrets
+import select
+import socket
+import stat
+import subprocess
+import time
+
+from ..container import BACKUP_MOUNT
+from ..errors import DatabaseError
+from ..host import attended
+from ..server import census
+from ..server.session import SUPERUSER, psql
+from ..server.sql import literal
+from . import catalog, naming, store, stream
+from .manifest import Manifest
+from .target import refuse_unless_running
+
+# pg_dump knows others than gzip from here on.
+COMPRESSIONS_SINCE = 16
+# What sessions of a backup are called on the server: under the lock of the backups, all that are there are stale.
+APPLICATION = "vellaric backup "
+_COUNTED = "the rows have been counted"
+_PROGRESS_SECONDS = 10
+# To end by itself when told to, before it is killed (the script below), and for the engine to say so.
+_GRACE = 30
+
+# A server process that waits for a lock does not notice that its client has gone: it is told.
+_TERMINATE = """psql -XAtq -U postgres -d postgres -c "SELECT pg_catalog.pg_terminate_backend(pid)
+  FROM pg_catalog.pg_stat_activity WHERE application_name = '$PGAPPNAME' AND pid <> pg_catalog.pg_backend_pid()\""""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a backup is to be taken. level: of the compression, None for a good one; jobs: for the directory format.
+
+    timeout: seconds that all of it may take; lock_timeout: seconds that it waits for a table that somebody has for
+    himself. taken_by: one of manifest.TAKEN_BY.
+    """
+
+    format: str = "plain"
+    compression: str = "gzip"
+    level: int | None = None
+    jobs: int = 1
+    row_counts: bool = True
+    timeout: int = 21600
+    lock_timeout: int = 60
+    taken_by: str = "module"
+
+
+def take(engine, target, options, progress=None):
+    """Take a backup, check it and return it as a catalog.Backup, with the warnings it came with.
+
+    The caller holds layout.backup_lock. progress: called with a line of text now and then. Raises DatabaseError; there
+    is then nothing of it left.
+    """
+    refuse_unless_running(target)
+    refuse_options(options, target.image.major)
+    return _Taking(engine, target, options, progress or (lambda text: None)).run()
+
+
+def refuse_options(options, major):
+    if options.jobs > 1 and options.format != "directory":
+        raise DatabaseError("jobs: only format: directory is dumped by several processes; leave jobs out")
+    if options.compression in ("zstd", "lz4") and major is not None and major < COMPRESSIONS_SINCE:
+        raise DatabaseError(
+            f"compression is {options.compression}, which pg_dump has from PostgreSQL {COMPRESSIONS_SINCE} on, and this"
+            f" server is {major}: use compression: gzip"
+        )
+    for name in ("jobs", "timeout", "lock_timeout"):
+        if getattr(options, name) < 1:
+            raise DatabaseError(f"{name} is {getattr(options, name)}: at least 1")
+    levels = {"gzip": range(1, 10), "zstd": range(1, 23), "lz4": range(1, 13), "none": range(0)}[options.compression]
+    if options.level is not None and options.level not in levels:
+        allowed = f"from {levels[0]} to {levels[-1]}" if levels else "left out"
+        raise DatabaseError(f"compression_level is {options.level}: with compression {options.compression}, {allowed}")
+
+
+class _Taking:
+    def __init__(self, engine, target, options, progress):
+        self._engine, self._target, self._options, self._progress = engine, target, options, progress
+        self._container, self._store = target.container, target.store
+        self._deadline = time.monotonic() + options.timeout
+        self._application = APPLICATION + secrets.token_hex(6)
+        self._warnings = []
+        self._expected = 0
+        self._shown = time.monotonic()
+
+    def run(self):
+        began = time.monotonic()
+        target, options = self._target, self._options
+        self._end_stale()
+        self._store.prepare()
+        try:
+            earlier = catalog.backups(target.backup_directory)
+            name, moment = self._name(earlier)
+            with self._snapshot() as snapshot:
+                facts = snapshot.facts
+                self._expected = store.expected_size(
+                    earlier, options.format, options.compression, facts["database_size_bytes"]
+                )
+                store.refuse_without_space(target.backup_directory, self._expected, f"The backup of {self._container}")
+                summed = self._dump(name, snapshot)
+                row_counts = snapshot.row_counts()
+            globals_text, dump_version = self._globals()
+            manifest = self._manifest(name, moment, earlier, facts, summed, row_counts, globals_text)
+            manifest = dataclasses.replace(
+                manifest, dump_version=dump_version, duration_seconds=round(time.monotonic() - began, 3)
+            )
+            self._store.publish(manifest, globals_text)
+        except socket.timeout:
+            raise DatabaseError(
+                f"The backup of {self._container} was not finished after {options.timeout} s: it was ended, and nothing"
+                " of it is left. Raise timeout, or use format: directory with jobs"
+            ) from None
+        finally:
+            self._store.clean()
+        return catalog.find(target.backup_directory, name), self._warnings
+
+    def _end_stale(self):
+        """End what a killed run has left on the server, where the container did not do so itself."""
+        psql(
+            self._engine,
+            self._container,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            f" WHERE starts_with(application_name, {literal(APPLICATION)});\n",
+        )
+
+    def _name(self, earlier):
+        """Choose a name: that of this second, or of the next that is free."""
+        now = catalog.utc_now()
+        moment = naming.free_moment(self._container, [backup.file_name for backup in earlier], now)
+        wait = (moment - now).total_seconds()
+        if 0 < wait <= 1:
+            time.sleep(wait)
+        if earlier and earlier[-1].created_at > catalog.iso(moment):
+            self._warnings.append(
+                f"the clock of the host says {catalog.iso(moment)}, which is before the last backup"
+                f" ({earlier[-1].file_name}): this one counts as the newest nevertheless"
+            )
+        return naming.file_name(self._container, moment, self._options.format, self._options.compression), moment
+
+    @contextlib.contextmanager
+    def _snapshot(self):
+        command = ["psql", "-XAtq", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER]
+        command += ["-d", self._target.name, "-f", "-"]
+        with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
+            yield _Snapshot(execution, self._container, self._deadline, self._warnings)
+
+    @property
+    def _environment(self):
+        return {"PGAPPNAME": self._application}
+
+    def _dump(self, name, snapshot):
+        """Have the dump written under its partial name; returns (sha256, size, files, how it was checked)."""
+        piped = self._options.format == "plain" and self._make_pipe(name)
+        fast = stream.fast_gzip() if piped and self._options.compression == "gzip" else None
+        compressor = fast if self._options.level is None else None
+        inside = f"{BACKUP_MOUNT}/{naming.WORK}/{name}"
+        command = attended.command(self._command(snapshot.name, inside, compressor is not None), after=_TERMINATE)
+        count = snapshot.count_rows if self._options.row_counts else (lambda: None)
+        with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
+            try:
+                if piped:
+                    summed = self._receive(name, execution, compressor, count)
+                else:
+                    summed = self._await_file(name, execution, count)
+            except BaseException:
+                attended.end(execution, _GRACE)
+                raise
+        if summed is None:
+            path = self._store.take_in(name)
+            self._progress(f"{self._container}: reading the backup once to its end")
+            marked = self._options.format == "plain"
+            summed = store.sums(path, self._options.compression, marked, f"The backup of {self._container}")
+        return summed
+
+    def _make_pipe(self, name):
+        """Make the named pipe; False where the file system has none (then pg_dump writes a file)."""
+        path = os.path.join(self._store.work, name)
+        try:
+            os.mkfifo(path, 0o600)
+        except OSError:
+            return False
+        with store.errors("make", path):
+            os.chown(path, self._store.uid, self._store.gid)
+        return True
+
+    def _command(self, snapshot, path, compressed_outside):
+        options = self._options
+        command = ["pg_dump", "-U", SUPERUSER, "-w", "-d", self._target.name, f"--snapshot={snapshot}", "-f", path]
+        command += [f"--lock-wait-timeout={options.lock_timeout * 1000}", f"-F{options.format[0]}"]
+        if options.format == "directory":
+            command += [f"--jobs={options.jobs}"]
+        if compressed_outside or options.compression == "none":
+            return [*command, "-Z0"]
+        level = options.level or 1
+        if options.compression == "gzip":
+            return [*command, f"-Z{level}"]
+        return [*command, f"--compress={options.compression}:{level}"]
+
+    def _receive(self, name, execution, compressor, started):
+        """Take the dump in from the pipe, through the compressor, into the partial file."""
+        pipe = self._open_pipe(os.path.join(self._store.work, name))
+        path = self._store.partial(name)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, pipe)
+            stream.widen(pipe)
+            if self._await_writer(pipe, execution):
+                started()
+            else:
+                self._refuse_failure(execution)
+            os.set_blocking(pipe, True)
+            source = pipe
+            if compressor:
+                process = subprocess.Popen(compressor, stdin=pipe, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                stack.callback(_end_process, process)
+                source = process.stdout.fileno()
+                stream.widen(source)
+            with store.errors("write", path):
+                output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, output)
+            checker = stack.enter_context(stream.checker(self._options.compression, True))
+            for data in self._pieces(source, execution):
+                with store.errors("write", path):
+                    stream.write_all(output, data)
+                checker.feed(data)
+                self._say(checker.size)
+            if compressor and process.wait() != 0:
+                said = process.stderr.read().decode("utf-8", "replace").strip()
+                raise DatabaseError(f"{self._container}: {compressor[0]} failed: {said or process.returncode}")
+            with store.errors("write", path):
+                os.fchown(output, 0, self._store.gid)
+                os.fchmod(output, 0o640)
+                os.fsync(output)
+            # A dump that failed says more than that it ends too early.
+            self._refuse_failure(execution)
+            checker.finish(f"The backup of {self._container}")
+            if os.fstat(output).st_size != checker.size:
+                raise DatabaseError(f"{path} does not have the size that was written to it")
+            return checker.sha256, checker.size, {}, f"{checker.how} while it was written"
+
+    @staticmethod
+    def _open_pipe(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise DatabaseError(f"{path} is no longer the pipe that was made there")
+        return descriptor
+
+    def _await_writer(self, pipe, execution):
+        """Wait until pg_dump writes; False where it ended without. Without a writer, to read would be the end."""
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        poll.register(execution.fileno(), select.POLLIN)
+        while True:
+            ready = dict(poll.poll(self._patience()))
+            if pipe in ready:
+                return True
+            if ready and not execution.receive(self._deadline):
+                return False
+
+    def _pieces(self, source, execution):
+        """Yield what comes from a pipe until its end, and hear what pg_dump complains of meanwhile."""
+        poll = select.poll()
+        poll.register(source, select.POLLIN)
+        poll.register(execution.fileno(), select.POLLIN)
+        while True:
+            ready = dict(poll.poll(self._patience()))
+            if execution.fileno() in ready and not execution.receive(self._deadline):
+                poll.unregister(execution.fileno())
+            if source in ready:
+                data = os.read(source, stream.CHUNK)
+                if not data:
+                    return
+                yield data
+
+    def _await_file(self, name, execution, started):
+        """Wait for the end of a dump that pg_dump writes by itself."""
+        begun = False
+        path = os.path.join(self._store.work, name)
+        contents = os.path.join(path, "toc.dat") if self._options.format == "directory" else path
+        while True:
+            try:
+                if not execution.receive(min(self._deadline, time.monotonic() + 0.5)):
+                    break
+            except socket.timeout:
+                self._patience()
+            # It writes the list of contents when it has locked all tables.
+            if not begun and _file_size(contents):
+                begun = True
+                started()
+            self._say(lambda: sum(_file_size(entry) for entry in _files(path)))
+        self._refuse_failure(execution)
+
+    def _patience(self):
+        """Return the milliseconds to wait at most. Raises socket.timeout where all the time is over."""
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise socket.timeout()
+        return int(min(remaining, 1.0) * 1000) + 1
+
+    def _say(self, size):
+        if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            size = size() if callable(size) else size
+            expected = store.mebibytes(self._expected)
+            self._progress(f"{self._container}: {store.mebibytes(size)} written, of about {expected}")
+
+    def _refuse_failure(self, execution):
+        finished = execution.finish(self._deadline)
+        if finished.exit_code == 0:
+            if finished.stderr.strip():
+                self._warnings += finished.stderr.strip().splitlines()[:20]
+            return
+        facts = self._engine.inspect(self._container)
+        status = (facts or {}).get("State", {}).get("Status", "removed")
+        if status != "running":
+            raise DatabaseError(
+                f"{self._container} was stopped while its backup was taken (it is {status}): nothing of it is left"
+            )
+        raise DatabaseError(
+            f"{self._container}: {self._reason(finished)}. Nothing of the backup is left",
+            stderr=finished.stderr.splitlines()[:20],
+        )
+
+    def _reason(self, finished):
+        text = finished.stderr
+        if "lock timeout" in text:
+            table = re.search(r"LOCK TABLE (?:ONLY )?(.*?) IN ACCESS SHARE", text)
+            return (
+                f"another session has {table.group(1) if table else 'a table'} for itself, and did not let go of it"
+                f" within {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
+            )
+        if "does not support compression" in text or "not supported by this build" in text:
+            return f"its pg_dump was built without {self._options.compression}: use compression: gzip"
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f"pg_dump ended with exit code {finished.exit_code}: {lines[0] if lines else 'it was killed'}"
+
+    def _globals(self):
+        """Return the roles of the server with their settings as SQL, and the version of its pg_dump."""
+        command = ["sh", "-c", f"pg_dump --version && exec pg_dumpall -U {SUPERUSER} -w --globals-only"]
+        finished = self._engine.execute(
+            self._container, command, SUPERUSER, "", max(1.0, self._deadline - time.monotonic())
+        )
+        if finished.exit_code != 0:
+            raise DatabaseError(f"{self._container}: its roles could not be dumped: {finished.stderr.strip()}")
+        version, text = finished.stdout.split("\n", 1)
+        return text, re.sub(r"^.*\) ", "", version).strip()
+
+    def _manifest(self, name, moment, earlier, facts, summed, row_counts, globals_text):
+        target, options = self._target, self._options
+        sha256, size, files, how = summed
+        return Manifest(
+            container=self._container,
+            database_id=target.record.id,
+            name=target.name,
+            environment=target.environment,
+            file_name=name,
+            format=options.format,
+            compression=options.compression,
+            size_bytes=size,
+            sha256=sha256,
+            files=files,
+            created_at=catalog.iso(moment),
+            duration_seconds=0.0,
+            sequence=max([backup.sequence for backup in earlier], default=0) + 1,
+            server_version=facts["server_version"],
+            dump_version="",
+            image=target.facts.declared_image,
+            image_id=target.facts.config.image_id,
+            database=facts["database"],
+            extensions=facts["extensions"],
+            objects=facts["objects"],
+            row_counts=row_counts,
+            database_size_bytes=facts["database_size_bytes"],
+            taken_by=options.taken_by,
+            preload=facts["preload"],
+            globals_sha256=store.text_sum(globals_text),
+            checked_at=catalog.iso(catalog.utc_now()),
+            checked_how=how,
+        )
+
+
+class _Snapshot:
+    """A transaction that stays open while the dump reads at its snapshot, and counts the rows meanwhile."""
+
+    def __init__(self, execution, container, deadline, warnings):
+        self._execution, self._container, self._deadline = execution, container, deadline
+        self._warnings = warnings
+        self._counting = False
+        self.name = self._ask(census.snapshot())
+        self.facts = census.parse(self._ask(census.facts()))
+
+    def _ask(self, script):
+        self._execution.send(script)
+        return self._line()
+
+    def _line(self):
+        line = self._execution.line(self._deadline)
+        if line is None:
+            said = self._execution.stderr.strip().splitlines()
+            raise DatabaseError(
+                f"{self._container}: the session of the snapshot ended: {said[0] if said else 'it was killed'}"
+            )
+        return line
+
+    def count_rows(self):
+        """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
+        both."""
+        self._counting = True
+        self._execution.send(census.row_counts(_COUNTED))
+
+    def row_counts(self):
+        """Return the rows of each table, or None where they were not to be counted."""
+        if not self._counting:
+            return None
+        counts = {}
+        while True:
+            line = self._line()
+            if line == _COUNTED:
+                break
+            table, rows = census.parse_row_count(line)
+            counts[table] = rows
+        if self._execution.stderr.strip():
+            self._warnings.append("not all rows were counted, since others wait for the tables' locks")
+        return counts
+
+
+def _end_process(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        pipe.close()
+
+
+def _file_size(path):
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _files(path):
+    try:
+        return [os.path.join(path, entry) for entry in os.listdir(path)]
+    except OSError:
+        return [path]

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directory of a database's backups: who may write where, and how a finished backup comes into it.
+
+The server's user reads the backups (a restore does), but writes only in WORK: what is finished it can neither change
+nor remove. Whoever holds the lock of the backups takes everything else hidden for what a killed run has left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import stat
+
+from ..errors import DatabaseError
+from ..host import files
+from . import catalog, naming, stream
+from . import manifest as manifests
+
+# Kept free for the server, which may write to the same file system.
+LEAST_FREE = 64 << 20
+# Of the tables' size, where there is no earlier backup to go by.
+_EXPECTED = {"gzip": 0.5, "zstd": 0.5, "lz4": 0.7, "none": 1.2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """Where the backups of one database are made and kept. uid, gid: of the server's user in the container."""
+
+    directory: str
+    uid: int
+    gid: int
+
+    @property
+    def work(self):
+        return os.path.join(self.directory, naming.WORK)
+
+    def partial(self, name):
+        return os.path.join(self.directory, f".{name}{files.PARTIAL}")
+
+    def prepare(self):
+        """Make the directories, and finish or remove what a killed run has left."""
+        files.make_directory(self.directory, 0o750, 0, self.gid)
+        with contextlib.suppress(NotADirectoryError):
+            files.remove_tree(self.work)
+        self._sweep()
+        files.make_directory(self.work, 0o700, self.uid, self.gid)
+
+    def clean(self):
+        """Leave no trace of a backup that was not finished, nor of the work on one that was."""
+        files.remove_tree(self.work)
+        self._sweep()
+
+    def _sweep(self):
+        suffix = naming.manifest_name("") + files.PARTIAL
+        container = os.path.basename(self.directory)
+        for entry in sorted(os.listdir(self.directory), reverse=True):
+            path = os.path.join(self.directory, entry)
+            owner = entry[: -len(naming.globals_name(""))] if entry.endswith(naming.globals_name("")) else None
+            if owner and naming.parse(container, owner) and not os.path.lexists(os.path.join(self.directory, owner)):
+                files.remove(path)
+            if not entry.startswith(".") or not entry.endswith(files.PARTIAL):
+                continue
+            name = entry[1 : -len(suffix)]
+            if entry.endswith(suffix) and self._is_whole(path, os.path.join(self.directory, name)):
+                os.rename(path, naming.manifest_name(os.path.join(self.directory, name)))
+            elif os.path.isdir(path) and not os.path.islink(path):
+                files.remove_tree(path)
+            else:
+                files.remove(path)
+        files.synchronise(self.directory)
+
+    @staticmethod
+    def _is_whole(manifest_path, path):
+        """Say whether all but the manifest's own name was in place when a run was killed."""
+        known = files.read(manifest_path)
+        try:
+            manifest = manifests.from_json(known.content.decode("utf-8", "replace"), manifest_path)
+        except DatabaseError:
+            return False
+        there = os.path.lexists(path) and not os.path.lexists(naming.manifest_name(path))
+        return there and manifest.file_name == os.path.basename(path)
+
+    def publish(self, manifest, globals_text):
+        """Give a finished backup its name: the globals first, the manifest last."""
+        name = manifest.file_name
+        final, manifest_path = os.path.join(self.directory, name), self.partial(naming.manifest_name(name))
+        with errors("write", final):
+            if os.path.lexists(final):
+                raise DatabaseError(f"{final} is there already: it was not replaced")
+            if globals_text is not None:
+                # Verifiers of passwords are in it.
+                files.write(naming.globals_name(final), globals_text.encode("utf-8"), 0o600)
+            files.write(manifest_path, manifests.to_json(manifest).encode("utf-8"), 0o640, 0, self.gid)
+            os.rename(self.partial(name), final)
+            files.synchronise(self.directory)
+            os.rename(manifest_path, naming.manifest_name(final))
+            files.synchronise(self.directory)
+
+    def take_in(self, name):
+        """Take what the server's user wrote in WORK out of its reach."""
+        source, target = os.path.join(self.work, name), self.partial(name)
+        with errors("take over", source):
+            os.rename(source, target)
+            descriptor = catalog.open_entry(target)
+            try:
+                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                    for entry in os.listdir(target):
+                        inner = catalog.open_entry(os.path.join(target, entry))
+                        self._own(inner, 0o640)
+                        os.close(inner)
+                    self._own(descriptor, 0o750)
+                else:
+                    self._own(descriptor, 0o640)
+            finally:
+                os.close(descriptor)
+        return target
+
+    def _own(self, descriptor, mode):
+        status = os.fstat(descriptor)
+        if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+            raise DatabaseError(f"A file in {self.work} has another name elsewhere: it is not taken for a backup")
+        os.fchown(descriptor, 0, self.gid)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+
+
+def sums(path, compression, marked, what):
+    """Read a file, or each of a directory, and return (sha256, size, {name: {sha256, size_bytes}}, how it was read).
+
+    Raises DatabaseError where plain SQL (marked) is not whole.
+    """
+    if not os.path.isdir(path):
+        with stream.checker(compression, marked) as checker:
+            _feed(checker, path)
+            checker.finish(what)
+        return checker.sha256, checker.size, {}, checker.how
+    known = {}
+    for entry in sorted(os.listdir(path)):
+        with stream.checker("none", False) as checker:
+            _feed(checker, os.path.join(path, entry))
+        known[entry] = {"sha256": checker.sha256, "size_bytes": checker.size}
+    return manifests.files_sum(known), sum(of["size_bytes"] for of in known.values()), known, checker.how
+
+
+def _feed(checker, path):
+    descriptor = catalog.open_entry(path)
+    try:
+        with errors("read", path):
+            for data in stream.read_chunks(descriptor):
+                checker.feed(data)
+    finally:
+        os.close(descriptor)
+
+
+def expected_size(earlier, format_, compression, database_size):
+    """Return the bytes that a backup may come to: by the last one of its kind, or by the size of the database."""
+    for backup in reversed(earlier):
+        known = backup.manifest
+        if backup.good and (known.format, known.compression) == (format_, compression) and known.database_size_bytes:
+            growth = max(1.0, database_size / known.database_size_bytes)
+            return int(known.size_bytes * growth * 1.1)
+    return int(database_size * _EXPECTED[compression])
+
+
+def refuse_without_space(directory, expected, what):
+    status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    if free < expected + LEAST_FREE:
+        raise DatabaseError(
+            f"{what} may need {mebibytes(expected)}, but {directory} has {mebibytes(free)} free, of which"
+            f" {mebibytes(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state: pruned),"
+            " make room, or use another backup_root"
+        )
+
+
+def mebibytes(size):
+    return f"{size / (1 << 20):.1f} MiB" if size < 10 << 20 else f"{size >> 20} MiB"
+
+
+@contextlib.contextmanager
+def errors(verb, path):
+    """Turn what the operating system says into a DatabaseError that says what mends it."""
+    try:
+        yield
+    except OSError as error:
+        mends = {
+            "ENOSPC": ": remove old backups (state: pruned), or make room",
+            "EDQUOT": ": remove old backups (state: pruned), or make room",
+            "EACCES": ". Use become: true where root owns it",
+            "EPERM": ". Use become: true where root owns it",
+            "EROFS": ": its file system is mounted for reading only",
+        }
+        mend = mends.get(_name(error), "")
+        raise DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{mend}") from error
+
+
+def _name(error):
+    return errno.errorcode.get(error.errno, "")
+
+
+def text_sum(text):
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database that a backup is of: what its record and its container say."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from .. import layout, names, observe, spec
+from ..container import BACKUP_MOUNT
+from ..errors import DatabaseError
+from ..host import images
+from .store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A database of ours. backup_directory: on the host; facts: of its container; image: ImageFacts of what it runs."""
+
+    name: str
+    environment: str
+    record: object | None
+    facts: object | None
+    image: object | None
+    backup_directory: str
+    data_root: str
+
+    @property
+    def container(self):
+        return names.container_name(self.name, self.environment)
+
+    @property
+    def running(self):
+        return self.facts is not None and self.facts.running
+
+    @property
+    def store(self):
+        return Store(self.backup_directory, self.image.uid, self.image.gid)
+
+
+def observe_target(engine, data_root, name, environment, backup_root=None):
+    """Return the Target of that name. Its backups are looked for where its container has them, or its record, or
+    where backup_root says: those of a database that was deleted stay."""
+    container = names.container_name(name, environment)
+    record = observe.read_record(os.path.join(data_root, container))
+    facts = observe.inspect(engine, container) if engine is not None else None
+    if facts is not None and facts.config is None:
+        raise DatabaseError(f"There is a container {container} that this collection did not create")
+    if backup_root is None:
+        backup_root = (record.declared.get("backup_root") if record else None) or spec.DEFAULTS["backup_root"]
+    directory = os.path.join(backup_root, container)
+    image = None
+    if facts is not None:
+        mounted = [source for source, inside, mode in facts.config.mounts if inside == BACKUP_MOUNT]
+        directory = mounted[0] if mounted else directory
+        inspected = engine.inspect_image(facts.config.image_id)
+        if inspected is not None:
+            cache = layout.image_cache(data_root)
+            image = images.describe(engine, inspected, facts.declared_image, cache, remember=False)
+    return Target(name, environment, record, facts, image, directory, data_root)
+
+
+def refuse_unless_running(target):
+    """Raise DatabaseError where there is no server that could be asked for a dump."""
+    container = target.container
+    if target.facts is None:
+        what = "its container is missing" if target.record else "there is no such database"
+        raise DatabaseError(f"No backup of {container} can be taken: {what}. Create it with postgres_db")
+    if not target.running:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its container is {target.facts.status}. Start it with postgres_db,"
+            " state: started"
+        )
+    if target.record is None or not target.record.initialised:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its first start has not been completed. Run the task that creates"
+            " it again"
+        )
+    mounts = [mode for source, inside, mode in target.facts.config.mounts if inside == BACKUP_MOUNT]
+    if target.image is None or mounts != ["rw"]:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its container does not mount {target.backup_directory}. Run"
+            " postgres_db on it, which replaces the container"
+        )
