@@ -26,35 +26,40 @@ def answers(engine, facts, database, names, limit, seconds):
     facts: of the server's container. All are asked at once; where the server does not give one of them, each alone.
     """
     deadline = time.monotonic() + seconds
-    found, reasons = {}, {}
     try:
-        about = _about(engine, facts, database, seconds) if statistics.needs_about(names) else None
-        if about is not None and about["statements"] is None and "queries" in names:
-            names, reasons = [name for name in names if name != "queries"], {"queries": _NO_STATEMENTS}
-        if not names:
-            return {}, reasons
-        question = statistics.script(names, limit, seconds / _SHARE, about)
-        return _ask(engine, facts, database, question, deadline), reasons
+        found = _ask(engine, facts, database, names, limit, deadline)
+        return found, {name: _NO_STATEMENTS for name in names if name not in found}
     except DatabaseError as error:
-        if deadline - time.monotonic() < _LEAST:
-            message = f"{facts.name} did not answer within {seconds:g} s: it may be hung or overloaded"
-            return {}, {**dict.fromkeys(names, message), **reasons}
         if isinstance(error, wire.Rejected) and error.severity in ("FATAL", "PANIC"):
-            return {}, {**dict.fromkeys(names, error.message), **reasons}
+            return {}, dict.fromkeys(names, _words(error, facts))
+    found, reasons = {}, {}
     for name in names:
-        remaining = deadline - time.monotonic()
+        if deadline - time.monotonic() < _LEAST:
+            reasons[name] = f"it did not answer within {seconds:g} s: it may be hung or overloaded"
+            continue
         try:
-            question = statistics.script([name], limit, max(_LEAST, remaining / _SHARE), about)
-            found.update(_ask(engine, facts, database, question, deadline))
+            found.update(_ask(engine, facts, database, [name], limit, deadline))
+            if name not in found:
+                reasons[name] = _NO_STATEMENTS
         except DatabaseError as error:
-            reasons[name] = error.message
+            reasons[name] = _words(error, facts)
     return found, reasons
 
 
-def _about(engine, facts, database, seconds):
-    return json.loads(session.ask(engine, facts, database, statistics.ABOUT, seconds, patient=False)[0])
+def _ask(engine, facts, database, names, limit, deadline):
+    about = None
+    if statistics.needs_about(names):
+        about = json.loads(_lines(engine, facts, database, statistics.ABOUT, deadline)[0])
+    seconds = max(_LEAST, (deadline - time.monotonic()) / _SHARE)
+    return statistics.parse(_lines(engine, facts, database, statistics.script(names, limit, seconds, about), deadline))
 
 
-def _ask(engine, facts, database, question, deadline):
+def _lines(engine, facts, database, question, deadline):
     seconds = max(_LEAST, deadline - time.monotonic())
-    return statistics.parse(session.ask(engine, facts, database, question, seconds, patient=False))
+    return session.ask(engine, facts, database, question, seconds, patient=False)
+
+
+def _words(error, facts):
+    """The reader knows which database it is of."""
+    message = error.message.rpartition(f"{facts.name}: ")[2]
+    return f"the server said {message}" if isinstance(error, wire.Rejected) else message

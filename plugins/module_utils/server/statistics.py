@@ -227,7 +227,8 @@ _DATABASE_COLLATION = """SELECT 'the database', datcollversion, pg_database_coll
 
 
 # What the sections are written for.
-ABOUT = """SELECT jsonb_build_object('version', current_setting('server_version_num')::int,
+ABOUT = f"""SET lock_timeout = {_LOCK_MILLISECONDS};
+SELECT jsonb_build_object('version', current_setting('server_version_num')::int,
   'statements', (SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e
     JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'));
 """

@@ -134,7 +134,6 @@ def _answering(engine, host, database, wanted, options):
         else:
             found["logs"] = engine.logs(database.container.name, options.log_lines).splitlines()
     if "findings" in wanted:
-        # Before the server is asked: what hangs then has used its time up.
         found["newer_image"] = standing.newer_image(engine, host.data_root, database)
     silent = standing.why_silent(database)
     names = sorted({section for name in wanted for section in _SECTIONS.get(name, ())})
@@ -144,10 +143,10 @@ def _answering(engine, host, database, wanted, options):
                 missing.note(name, silent)
         return found, missing
     _ask_server(engine, database, names, wanted, options, found, missing)
-    address = database.container.ip_address
-    if _needs(wanted, "tls") and address is not None and not missing.get("findings"):
+    address, answers = database.container.ip_address, found.get("answers")
+    if _needs(wanted, "tls") and address is not None and (answers or not names):
         found["served"] = served.certificate(address, SERVER_PORT, min(options.timeout, 5))
-    if "findings" in wanted and not missing.get("findings"):
+    if "findings" in wanted and answers:
         found["drift"] = standing.drift(engine, host, database, options.timeout)
     return found, missing
 
@@ -207,7 +206,7 @@ def _described(database, lying, answering, before, after, wanted, options, now):
             {
                 **full,
                 "shown": shown,
-                "silent": missing.get("findings"),
+                "silent": None if answers else missing.get("findings"),
                 "checks": answers.get("checks"),
                 "disk": found.get("disk"),
                 "backup_disk": found.get("backup_disk"),

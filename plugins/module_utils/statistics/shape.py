@@ -35,7 +35,7 @@ _OF_SERVER = (
     "oldest_multixact_age",
 )
 
-_OF_CERTIFICATE = ("subject", "names", "not_before", "not_after", "fingerprint", "authority_not_after")
+_OF_CERTIFICATE = ("subject", "issuer", "names", "not_before", "not_after", "fingerprint", "authority_not_after")
 
 
 def statistics(status, server, lying, cpu, sample, memory_limit, uptime, now):
@@ -141,7 +141,7 @@ def tls(certificate, served, now):
     shown, protocol = served or (None, None)
     left = datetime.datetime.fromisoformat(certificate["not_after"][:19]) - datetime.datetime.fromisoformat(now[:19])
     return {
-        **{name: certificate[name] for name in _OF_CERTIFICATE},
+        **{name: certificate.get(name) for name in _OF_CERTIFICATE},
         "days_left": round(left.total_seconds() / 86400, 1),
         "served": None if shown is None else hashlib.sha256(shown).hexdigest() == certificate["fingerprint"],
         "protocol": protocol,

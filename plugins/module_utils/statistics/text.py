@@ -12,9 +12,13 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 # A password in a statement, a connection string or a URL, up to its end or that of a text that was cut off.
 _LITERAL = r"(?:[eEnN]|[uU]&)?'(?:[^']|'')*(?:'|$)|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|$)"
 _SECRETS = (
-    (re.compile(rf"(?is)(\bpassword\s*(?:=|:|\bto\b)?\s*)(?:{_LITERAL})"), r"\1'***'"),
+    (re.compile(rf"(?is)(\bpassword(?:\s*:\s*|\s+to\s+|\s+))(?:{_LITERAL})"), r"\1'***'"),
+    # A parameter, such as $1, is none.
     (
-        re.compile(r"(?i)(\b(?:password|passwd|pwd|passfile|secret|token)\s*=\s*)(?:'(?:[^']|'')*'?|[^\s'\"&;)]+)"),
+        re.compile(
+            r"(?i)((?:password|passwd|pwd|secret|token)\w*\s*=\s*)(?!\$\d)"
+            r"(?:''[^']+(?:''|$)|(?:[eEnN]|[uU]&)?'(?:[^']|'')*(?:'|$)|[^\s'\"&;)]+)"
+        ),
         r"\1***",
     ),
     (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*:)[^\s@'\"]+@"), r"\1***@"),
