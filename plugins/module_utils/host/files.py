@@ -130,6 +130,14 @@ def remove_tree(path):
             shutil.rmtree(path)
 
 
+def remove_empty_directories(path):
+    """Remove a directory and those just in it, as far as they hold nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            remove_if_empty(os.path.join(path, name))
+    remove_if_empty(path)
+
+
 def remove_if_empty(path):
     """Remove a directory that holds nothing; leave any other."""
     with contextlib.suppress(OSError):

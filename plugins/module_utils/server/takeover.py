@@ -73,20 +73,26 @@ def who_is_superuser():
     )
 
 
-def put_roles_in_order(bootstrap, username, database):
+def verifier_of(username):
+    return f"SELECT rolpassword FROM pg_authid WHERE rolname = {literal(username)};\n"
+
+
+def put_roles_in_order(bootstrap, username, database, keeps_password):
     """Return the script, one transaction, to be run in the application's database as the bootstrap superuser.
 
     The bootstrap superuser has to stay one, so it gets the name that is a superuser's: postgres. The application's role
     is an ordinary one, of the old name too where that is wanted. It gets what superusers own in the database, and the
     rights of the ordinary roles that own something. Repeated, it changes nothing.
+    keeps_password: whether the application's role has the declared password already; another one is taken from it.
     """
     role = identifier(username)
     return "\n".join(
         [
-            "BEGIN;",
+            "BEGIN READ WRITE;",
             *(_rename(bootstrap) if bootstrap != "postgres" else []),
             f"SELECT {literal('CREATE ROLE ' + role)}"
             f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(username)}) \\gexec",
+            *([] if keeps_password else [f"ALTER ROLE {role} PASSWORD NULL;"]),
             f"CREATE TEMP TABLE adopted ON COMMIT DROP AS SELECT * FROM ({_OWNED}) AS owned"
             f" WHERE object >= {_FIRST_NORMAL_OID} AND owner <> {literal(role)}::regrole"
             " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = object AND deptype = 'e');",
