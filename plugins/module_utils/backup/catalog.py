@@ -48,11 +48,11 @@ class Backup:
 
     @property
     def checked(self):
-        return self.good and self.manifest.checked_at is not None
+        return self.good and self.manifest is not None and self.manifest.checked_at is not None
 
     @property
     def verified(self):
-        return self.good and self.manifest.verified_at is not None
+        return self.good and self.manifest is not None and self.manifest.verified_at is not None
 
     @property
     def sequence(self):
@@ -99,6 +99,15 @@ def find(backup_directory, wanted, now=None):
             return backup
     listed = ", ".join(b.file_name for b in there[-5:]) or "none at all"
     raise DatabaseError(f"There is no backup {wanted} in {backup_directory}. The newest are: {listed}")
+
+
+def at(path, now=None):
+    """Return the backup at a path, in whatever directory: its manifest says what it is of. Raises DatabaseError."""
+    directory, name = os.path.split(path)
+    manifest = _read_manifest(directory, name)
+    if naming.parse(manifest.container, name) is None:
+        raise DatabaseError(f"{path} is a backup of {manifest.container}, but does not have the name of one")
+    return _backup(directory, manifest.container, name, now or utc_now())
 
 
 def describe(backup):
@@ -210,6 +219,11 @@ def iso(moment):
     return moment.replace(microsecond=0).isoformat() + "Z"
 
 
+def age(moment, now=None):
+    """Return the seconds since a moment of a manifest."""
+    return int(((now or utc_now()) - datetime.datetime.fromisoformat(moment[:19])).total_seconds())
+
+
 def _backup(directory, container, name, now):
     parsed, path = naming.parse(container, name), os.path.join(directory, name)
     manifest, damage, size = None, None, 0
@@ -231,7 +245,7 @@ def _backup(directory, container, name, now):
         format=parsed.format,
         size_bytes=size,
         created_at=created_at,
-        age_seconds=int((now - datetime.datetime.fromisoformat(created_at[:19])).total_seconds()),
+        age_seconds=age(created_at, now),
         manifest=manifest,
         damage=damage or _disagreement(manifest, name, size),
     )

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SQL with which a fresh database is made, becomes like the one in a backup, and takes the place of another.
+
+Pure text. A dot is in no database's name of ours, so that what is called `{name}.{something}` is one of these.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from .sql import identifier, literal
+
+# What tells the time of a replacement in the name of the database that was replaced.
+_STAMP = "%Y%m%d%H%M%S"
+_SWAP_SECONDS = 30
+# Their values are lists, whose items are quoted one by one (GUC_LIST_QUOTE in src/backend/utils/misc/guc_tables.c).
+_LISTS = ("local_preload_libraries", "search_path", "session_preload_libraries", "temp_tablespaces")
+_PROVIDERS = {"b": ("builtin", "BUILTIN_LOCALE"), "i": ("icu", "ICU_LOCALE")}
+
+
+def fresh_name(name):
+    return f"{name}.restoring"
+
+
+def kept_name(name, now):
+    return f"{name}.{now.strftime(_STAMP)}"
+
+
+def kept(name, databases):
+    """Return the names of what was kept when a database was replaced, with the time of that, the newest last."""
+    found = ((d, re.fullmatch(re.escape(name) + r"\.([0-9]{14})", d)) for d in databases)
+    return sorted((d, datetime.datetime.strptime(m.group(1), _STAMP)) for d, m in found if m)
+
+
+def maintenance(name):
+    """Return the database to be connected to while one is renamed: any but that."""
+    return "template1" if name == "postgres" else "postgres"
+
+
+# Of all databases of the server, with what is known of each.
+DATABASES = """SELECT coalesce(json_object_agg(datname, json_build_object('allowed', datallowconn,
+  'owner', pg_get_userbyid(datdba), 'size_bytes', pg_database_size(oid), 'encoding', pg_encoding_to_char(encoding),
+  'collate', datcollate, 'ctype', datctype, 'provider', coalesce(to_json(d)->>'datlocprovider', 'c'),
+  'icu_locale', coalesce(to_json(d)->>'datlocale', to_json(d)->>'daticulocale'))), '{}')::text FROM pg_database AS d;
+"""
+ROLES = "SELECT coalesce(json_agg(rolname), '[]')::text FROM pg_roles;\n"
+
+
+def create(fresh, owner, encoding, locale):
+    """Make an empty database that nobody but its owner may connect to. locale: as a manifest has it."""
+    options = [f"OWNER {identifier(owner)} TEMPLATE template0 ENCODING {literal(encoding)}"]
+    options += [f"LC_COLLATE {literal(locale['collate'])} LC_CTYPE {literal(locale['ctype'])}"]
+    provider, option = _PROVIDERS.get(locale.get("provider", "c"), (None, None))
+    if provider:
+        options.append(f"LOCALE_PROVIDER {provider} {option} {literal(locale['icu_locale'])}")
+    if locale.get("icu_rules"):
+        options.append(f"ICU_RULES {literal(locale['icu_rules'])}")
+    name = identifier(fresh)
+    return f"CREATE DATABASE {name} {' '.join(options)};\nREVOKE ALL ON DATABASE {name} FROM PUBLIC;\n"
+
+
+def drop(name):
+    """Remove a database, whoever is in it."""
+    return f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\n"
+
+
+def allow(name):
+    return f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;\n"
+
+
+def rename(name, new):
+    return f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(new)};\n"
+
+
+def swap(name, fresh, old):
+    """Put a fresh database in the place of another (old: what that is called then; None where there is none).
+
+    Both names change in one transaction: there is no moment at which neither is found. Nobody comes in meanwhile, and
+    whoever is in is sent away: a database in use cannot be renamed.
+    """
+    if old is None:
+        return rename(fresh, name)
+    return f"""ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;
+DO $$
+DECLARE deadline timestamptz := clock_timestamp() + interval '{_SWAP_SECONDS} seconds';
+BEGIN
+  LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname IN ({literal(name)}, {literal(fresh)}) AND pid <> pg_backend_pid();
+    PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = {literal(name)});
+    IF clock_timestamp() > deadline THEN
+      RAISE 'sessions of % do not end', {literal(name)};
+    END IF;
+    PERFORM pg_sleep(0.02);
+  END LOOP;
+END $$;
+BEGIN;
+{rename(name, old)}{rename(fresh, name)}{allow(old)}COMMIT;
+"""
+
+
+def settings(fresh, database, owner, source_owner):
+    """Give a fresh database what pg_dump says nothing of: the settings, grants, comment and limit in a manifest.
+
+    Nothing is granted to PUBLIC, which has no business in a database of ours. source_owner: becomes owner.
+    """
+    name, statements = identifier(fresh), []
+    for entry in database.get("settings") or []:
+        role = owner if entry["role"] == source_owner else entry["role"]
+        whose = f"ALTER DATABASE {name}" if role is None else f"ALTER ROLE {identifier(role)} IN DATABASE {name}"
+        for setting in entry["settings"]:
+            parameter, _equals, value = setting.partition("=")
+            shown = identifier(parameter)
+            if parameter in _LISTS:
+                statements.append(f"SELECT count(set_config({literal(parameter)}, {literal(value)}, false));")
+                statements.append(f"{whose} SET {shown} FROM CURRENT; RESET {shown};")
+            else:
+                statements.append(f"{whose} SET {shown} = {literal(value)};")
+    for grant in database.get("grants") or []:
+        if grant["role"] is not None and grant["role"] != source_owner:
+            option = " WITH GRANT OPTION" if grant["grantable"] else ""
+            statements.append(f"GRANT {grant['privilege']} ON DATABASE {name} TO {identifier(grant['role'])}{option};")
+    if database.get("comment") is not None:
+        statements.append(f"COMMENT ON DATABASE {name} IS {literal(database['comment'])};")
+    if database.get("connection_limit", -1) != -1:
+        statements.append(f"ALTER DATABASE {name} CONNECTION LIMIT {int(database['connection_limit'])};")
+    return "\n".join(statements) + "\n"
+
+
+_CREATE_ROLE = re.compile(r'CREATE ROLE ("(?:[^"]|"")+"|[^\s";]+);')
+_ALTER_ROLE = re.compile(r'ALTER ROLE ("(?:[^"]|"")+"|[^\s";]+) (WITH|SET) .*;')
+_GRANT_ROLE = re.compile(r'GRANT ("(?:[^"]|"")+"|[^\s";]+) TO ("(?:[^"]|"")+"|[^\s";]+)( .*)?;')
+
+
+def missing_roles(globals_text, there, credentials):
+    """Return (names, SQL) of the roles in what pg_dumpall wrote that the server does not have.
+
+    credentials: whether they may log in as they could, with the verifiers of their passwords; else nobody can be them.
+    """
+    lines = globals_text.splitlines()
+    known = [match.group(1) for match in map(_CREATE_ROLE.fullmatch, lines) if match]
+    missing = [shown for shown in known if unquoted(shown) not in there]
+    statements = [f"CREATE ROLE {shown};" for shown in missing]
+    for line in lines:
+        altered, granted = _ALTER_ROLE.fullmatch(line), _GRANT_ROLE.fullmatch(line)
+        if altered and altered.group(1) in missing and (credentials or altered.group(2) == "SET"):
+            statements.append(line)
+        elif granted and (granted.group(1) in missing or granted.group(2) in missing):
+            statements.append(f"GRANT {granted.group(1)} TO {granted.group(2)};")
+    return [unquoted(shown) for shown in missing], "\n".join(statements) + "\n"
+
+
+def unquoted(shown):
+    return shown[1:-1].replace('""', '"') if shown.startswith('"') else shown
+
+
+# The privileges of objects of every kind, in one form: what GRANT calls them, and by which name.
+_PRIVILEGES = """
+  SELECT CASE WHEN relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, oid::regclass::text AS object, relacl AS acl
+    FROM pg_class WHERE relacl IS NOT NULL
+  UNION ALL SELECT 'SCHEMA', format('%I', nspname), nspacl FROM pg_namespace WHERE nspacl IS NOT NULL
+  UNION ALL SELECT 'ROUTINE', oid::regprocedure::text, proacl FROM pg_proc WHERE proacl IS NOT NULL
+  UNION ALL SELECT 'TYPE', oid::regtype::text, typacl FROM pg_type WHERE typacl IS NOT NULL
+  UNION ALL SELECT 'LANGUAGE', format('%I', lanname), lanacl FROM pg_language WHERE lanacl IS NOT NULL
+  UNION ALL SELECT 'FOREIGN DATA WRAPPER', format('%I', fdwname), fdwacl FROM pg_foreign_data_wrapper
+    WHERE fdwacl IS NOT NULL
+  UNION ALL SELECT 'FOREIGN SERVER', format('%I', srvname), srvacl FROM pg_foreign_server WHERE srvacl IS NOT NULL
+  UNION ALL SELECT 'LARGE OBJECT', oid::text, lomacl FROM pg_largeobject_metadata WHERE lomacl IS NOT NULL"""
+
+
+def take_over(role, owner):
+    """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it."""
+    old, new = literal(role), literal(owner)
+    return f"""REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
+SELECT format('GRANT %s ON %s %s TO %I%s', privilege_type, kind, object, {new},
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+  FROM ({_PRIVILEGES}) AS objects, aclexplode(acl)
+  WHERE grantee = (SELECT oid FROM pg_roles WHERE rolname = {old}) \\gexec
+SELECT format('GRANT %s (%I) ON TABLE %s TO %I%s', privilege_type, attname, attrelid::regclass, {new},
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+  FROM pg_attribute, aclexplode(attacl)
+  WHERE grantee = (SELECT oid FROM pg_roles WHERE rolname = {old}) \\gexec
+SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s',
+    CASE WHEN defaclrole = old.oid THEN {new} ELSE pg_get_userbyid(defaclrole) END,
+    CASE WHEN defaclnamespace <> 0 THEN format(' IN SCHEMA %I', (SELECT nspname FROM pg_namespace AS n
+      WHERE n.oid = defaclnamespace)) ELSE '' END,
+    privilege_type,
+    CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES'
+      WHEN 'n' THEN 'SCHEMAS' ELSE 'LARGE OBJECTS' END,
+    CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = old.oid THEN quote_ident({new})
+      ELSE quote_ident(pg_get_userbyid(grantee)) END,
+    CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+  FROM pg_default_acl, aclexplode(defaclacl), (SELECT oid FROM pg_roles WHERE rolname = {old}) AS old
+  WHERE old.oid IN (defaclrole, grantee) \\gexec
+SELECT format('ALTER POLICY %I ON %s TO %s', polname, polrelid::regclass,
+    (SELECT string_agg(CASE WHEN member = 0 THEN 'PUBLIC' WHEN member = old.oid THEN quote_ident({new})
+      ELSE quote_ident(pg_get_userbyid(member)) END, ', ') FROM unnest(polroles) AS member))
+  FROM pg_policy, (SELECT oid FROM pg_roles WHERE rolname = {old}) AS old
+  WHERE old.oid = ANY (polroles) \\gexec
+DROP OWNED BY {identifier(role)};
+"""
