@@ -27,13 +27,8 @@ class Database:
     shown: dict
 
 
-def databases(engine, data_root, name=None, environment=None):
-    """Return the Database of each database of the host, sorted by container name.
-
-    name, environment: only those; the name may be a pattern. A database counts when it has a record, or a container of
-    ours: one whose container is missing is shown as such, and so is one whose record is missing or damaged.
-    """
-    host = observe.observe_host(engine, data_root)
+def known(host):
+    """Return the name and the environment of each database of an observed host, by container name."""
     found = {container: (record.name, record.environment) for container, record in host.records.items()}
     for container in host.damaged:
         # The directory is called as the container, which says enough to show it.
@@ -43,8 +38,19 @@ def databases(engine, data_root, name=None, environment=None):
     for entry in host.listed:
         labels = entry.get("Labels") or {}
         container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
-        if observe.is_managed(entry, data_root) and f"/{container}" in entry["Names"]:
+        if observe.is_managed(entry, host.data_root) and f"/{container}" in entry["Names"]:
             found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
+    return found
+
+
+def databases(engine, data_root, name=None, environment=None):
+    """Return the Database of each database of the host, sorted by container name.
+
+    name, environment: only those; the name may be a pattern. A database counts when it has a record, or a container of
+    ours: one whose container is missing is shown as such, and so is one whose record is missing or damaged.
+    """
+    host = observe.observe_host(engine, data_root)
+    found = known(host)
     wanted = [
         container
         for container, key in sorted(found.items())

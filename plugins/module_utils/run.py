@@ -10,7 +10,7 @@ import dataclasses
 import os
 import traceback
 
-from . import apply, layout, names, observe, spec, view
+from . import apply, fleet, layout, names, observe, spec, view
 from .errors import DatabaseError
 from .host import files, locks
 from .plan import plan_database
@@ -38,9 +38,10 @@ class Outcome:
     error: DatabaseError | None = None
 
 
-def converge(engine, declarations, check_mode):
-    """Bring databases to their declarations (parameters of the module, one mapping each) and return their Outcomes.
+def converge(engine, data_root, declarations, check_mode):
+    """Bring databases below one data root to their declarations (parameters of the module, one mapping each).
 
+    Returns their Outcomes, and the container names of the databases on the host that are not among them.
     engine: None in check mode where none answers yet. Raises DatabaseError, before anything is touched, where a
     declaration is not valid or two are of the same database.
     """
@@ -49,16 +50,14 @@ def converge(engine, declarations, check_mode):
     if doubles:
         raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
-    hosts = {root: observe.observe_host(engine, root) for root in {s.data_root for s in specs}}
-    work = [
-        (engine, hosts[s.data_root], s, declaration, check_mode, refusals)
-        for s, declaration in zip(specs, declarations)
-    ]
+    host = observe.observe_host(engine, data_root)
+    work = [(engine, host, s, declaration, check_mode, refusals) for s, declaration in zip(specs, declarations)]
+    undeclared = sorted({*fleet.known(host)} - {s.container for s in specs})
     if len(work) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
-        return [_converge_one(*arguments) for arguments in work]
+        return [_converge_one(*arguments) for arguments in work], undeclared
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(work), 2 * (os.cpu_count() or 1), 8)) as pool:
-        return list(pool.map(lambda arguments: _converge_one(*arguments), work))
+        return list(pool.map(lambda arguments: _converge_one(*arguments), work)), undeclared
 
 
 def _pull_always(engine, work):

@@ -596,6 +596,12 @@ databases:
       description: What went wrong with this one.
       type: str
       returned: when it failed
+undeclared:
+  description: Container names of the databases on the host that are not among the O(databases). They are left alone.
+  type: list
+  elements: str
+  returned: when O(databases) is given
+  sample: [forum-production-postgres]
 log:
   description: Last lines of the container's log.
   type: list

@@ -42,11 +42,14 @@ def _converge(module):
             raise
         module.warn(f"{error.message} This prediction takes the host for one that has no databases yet.")
         engine = None
-    outcomes = run.converge(engine, declarations, module.check_mode)
+    outcomes, undeclared = run.converge(engine, module.params["data_root"], declarations, module.check_mode)
     for outcome in outcomes:
         for warning in outcome.warnings:
             module.warn(f"{outcome.container}: {warning}")
-    result = _result(outcomes, single=module.params["databases"] is None)
+    single = module.params["databases"] is None
+    result = _result(outcomes, single)
+    if not single:
+        result["undeclared"] = undeclared
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
         details = failed[0].error.details if len(outcomes) == 1 else {}

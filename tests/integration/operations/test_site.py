@@ -139,7 +139,7 @@ def test_change_absent_undeclared(fleet):
     assert fleet.host.inspect("old") is None and not fleet.host.directory("old").exists()
     assert fleet.host.container("old") not in fleet.credentials.read_text()
     # Nobody declared it: reported, with what it is, and left alone.
-    assert [one["container_name"] for one in facts["undeclared"]] == [fleet.host.container("left")]
+    assert facts["undeclared"] == [fleet.host.container("left")]
     assert f"Not declared, and left alone: {fleet.host.container('left')}." in output
     assert fleet.host.inspect("left")["State"]["StartedAt"] == started
     assert fleet.host.container("left") in fleet.credentials.read_text()
