@@ -90,7 +90,7 @@ class LockedFile:
                 raise OSError(code, os.strerror(code))
         self._check_owner()
 
-    def write(self, content):
+    def write(self, content, mode=FILE_MODE):
         self._check_owner()
         directory, name = os.path.split(self.path)
         # Always the same name: whoever holds the lock may remove what a killed run left behind.
@@ -101,7 +101,7 @@ class LockedFile:
                     os.unlink(temporary)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 with os.fdopen(os.open(temporary, flags, FILE_MODE), "wb") as stream:
-                    os.fchmod(stream.fileno(), FILE_MODE)
+                    os.fchmod(stream.fileno(), mode)
                     if self._owner and self._owner != (os.geteuid(), os.getegid()):
                         # Run through sudo in somebody's repository: the file stays theirs. Where only the group
                         # differs and may not be given, the file is the owner's alone in any case.
@@ -116,6 +116,22 @@ class LockedFile:
                     os.unlink(temporary)
                 raise
             _sync_directory(directory)
+
+    def append(self, content):
+        """Add to the end, without reading or writing the rest anew."""
+        self._check_owner()
+        with explained("write", self.path):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(self.path, flags, FILE_MODE), "ab", buffering=0) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                try:
+                    if stream.write(content) != len(content):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(stream.fileno())
+                except OSError:
+                    # All of it or nothing.
+                    os.ftruncate(stream.fileno(), size)
+                    raise
 
     def narrow(self):
         self._check_owner()

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half: what all hosts have answered, shown in one table."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible import constants as C
+from ansible.utils.display import Display
+from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_view import argument_spec
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, views
+
+FILE_MODE = 0o600
+
+
+class ActionModule(action.FleetAction):
+    def _spec(self):
+        return argument_spec()
+
+    def _show(self, fleet, options):
+        if options["output"] == "json":
+            lines = coloured = json.dumps(views.document(fleet), indent=2).split("\n")
+        else:
+            view, width = views.VIEWS[options["view"]], Display().columns
+            lines, coloured = view(fleet, width=width), view(fleet, action.paint, width)
+        if options["dest"]:
+            path = os.path.abspath(options["dest"])
+            self._write(path, "\n".join(lines) + "\n", FILE_MODE)
+            return {"changed": True, "dest": path}
+        # Beside the one document that a callback for machines prints, there is no room for another.
+        if not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
+            action.say(lines, coloured)
+        return {"changed": False, "lines": lines}

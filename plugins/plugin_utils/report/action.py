@@ -1,0 +1,80 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins that show a fleet share: options, errors, and the one place that prints."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from ansible import constants as C
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.color import stringc
+from ansible.utils.display import Display
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
+
+from . import fleet as fleets
+
+# As Ansible colours what it says itself, so that a person's own choice holds here, too.
+_COLOURS = {
+    "good": C.COLOR_OK,
+    "warning": C.COLOR_CHANGED,
+    "critical": C.COLOR_ERROR,
+    "info": C.COLOR_SKIP,
+    "heading": C.COLOR_VERBOSE,
+    "title": C.COLOR_HIGHLIGHT,
+}
+
+
+class FleetAction(ActionBase):
+    """Runs on the controller, on what the hosts have answered. `_spec` and `_show` are the plugin's own."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        validated = ArgumentSpecValidator(self._spec()).validate(self._task.args)
+        if validated.error_messages:
+            return dict(result, failed=True, msg="; ".join(validated.error_messages))
+        options = validated.validated_parameters
+        try:
+            # Plain values of Python, whatever the release of Ansible wraps them in.
+            fleet = fleets.from_answers(json.loads(json.dumps(options["answers"])), time.time())
+            result.update(self._show(fleet, options))
+        except (FileError, ValueError) as exc:
+            # Returned, not raised: what a user can cause brings no traceback.
+            return dict(result, failed=True, msg=str(exc))
+        result.update(
+            databases=len(fleet.databases),
+            silent={host.name: host.error for host in fleet.silent},
+            findings=fleet.findings,
+            counts={
+                **dict.fromkeys(fleets.SEVERITIES, 0),
+                **fleets.counted((finding["severity"] for finding in fleet.findings), fleets.SEVERITIES),
+            },
+        )
+        return result
+
+    def _write(self, path, content, mode):
+        """Replace a file as a whole; in check mode, look whether that can be done."""
+        with unlocked(path) if self._task.check_mode else locked(path) as file:
+            if self._task.check_mode:
+                file.check_writable()
+            else:
+                file.write(content.encode("utf-8"), mode)
+
+
+def say(lines, coloured):
+    """Show lines as they are: a message of Ansible's would be quoted, with every line end spelled out."""
+    display = Display()
+    display.display("\n".join(coloured), screen_only=True)
+    display.display("\n".join(lines), log_only=True)
+
+
+def paint(text, colour):
+    return stringc(text, _COLOURS[colour])

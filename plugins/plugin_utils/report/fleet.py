@@ -1,0 +1,116 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the hosts answered, as one fleet. Pure: the only place that knows the shape of postgres_db_info's results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...module_utils.names import ENVIRONMENTS
+
+SEVERITIES = ("critical", "warning", "info")
+STATUSES = ("active", "stopped", "error")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A Docker host of the inventory: its databases, or why it could not be asked."""
+
+    name: str
+    databases: tuple = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All hosts. at: when they were asked, in seconds since 1970."""
+
+    hosts: tuple
+    at: float
+
+    @property
+    def databases(self):
+        """Every database as postgres_db_info gives it, with `inventory_host`, sorted by name."""
+        found = [{**shown, "inventory_host": host.name} for host in self.hosts for shown in host.databases]
+        return sorted(found, key=_place)
+
+    @property
+    def silent(self):
+        """The hosts that could not be asked."""
+        return [host for host in self.hosts if host.error]
+
+    @property
+    def findings(self):
+        """The findings of all databases, the worst first, each with the database's name, environment and host."""
+        found = []
+        for database in self.databases:
+            place = {key: database[key] for key in ("environment", "container_name", "inventory_host")}
+            found += [{**finding, **place, "database": database["name"]} for finding in findings(database)]
+        return sorted(found, key=lambda finding: _rank(SEVERITIES, finding["severity"]))
+
+
+def from_answers(answers, at):
+    """Return the Fleet of {host: what postgres_db_info returned there}. Raises ValueError for anything else."""
+    if not isinstance(answers, dict):
+        raise ValueError("answers: a mapping of hosts to what postgres_db_info returned there is needed")
+    return Fleet(tuple(_host(str(name), answers[name]) for name in sorted(answers)), at)
+
+
+def _host(name, answer):
+    if isinstance(answer, dict) and isinstance(answer.get("databases"), list):
+        return Host(name, tuple(answer["databases"]))
+    message = str((answer.get("msg") if isinstance(answer, dict) else None) or "it gave no answer").strip()
+    reached = isinstance(answer, dict) and not answer.get("unreachable")
+    return Host(name, error=message if reached else f"it cannot be reached: {message}")
+
+
+def _place(one):
+    return one["name"], _rank(ENVIRONMENTS, one["environment"]), one["inventory_host"]
+
+
+def _rank(order, value):
+    return order.index(value) if value in order else len(order)
+
+
+def label(database):
+    return f"{database['name']} ({database['environment']})"
+
+
+def address(database):
+    return f"{database['host']}:{database['port']}"
+
+
+def statistics(database):
+    return database.get("statistics") or {}
+
+
+def findings(database):
+    """Return the findings of a database, the worst first."""
+    return sorted(database.get("findings") or [], key=lambda finding: _rank(SEVERITIES, finding["severity"]))
+
+
+def reasons(database):
+    """Return what could not be had, and why: [("statistics, queries", "it stands still")]."""
+    found = {}
+    for name, reason in (database.get("missing") or {}).items():
+        found.setdefault(reason, []).append(name)
+    return [(", ".join(names), reason) for reason, names in found.items()]
+
+
+def counted(values, order):
+    """Count values, in an order that is given: {value: count}, without those that do not occur."""
+    values = list(values)
+    return {value: values.count(value) for value in sorted(set(values), key=lambda one: (_rank(order, one), str(one)))}
+
+
+def at_least(severity):
+    """Return the severities that are as bad as one, or worse."""
+    return SEVERITIES[: SEVERITIES.index(severity) + 1]
+
+
+def transactions(database):
+    """Return the transactions since the counters began, or None."""
+    counted = statistics(database).get("transactions") or {}
+    parts = [counted.get("committed"), counted.get("rolled_back")]
+    return None if None in parts else sum(parts)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The history of a fleet: what its databases used, run after run. Pure.
+
+Lines of JSON, one for each host and run, the oldest first:
+
+    {"at": 1767225600, "host": "docker1", "databases": {"shop-production-postgres": {"id": "db-...", "size_bytes": 1}}}
+
+A line that is not whole, such as the last one of a writer that was killed, is passed over. What is old is kept at
+longer intervals, so that the file stays small however often a report is made.
+"""
+
+from __future__ import annotations
+
+import json
+
+from . import figures
+from . import fleet as fleets
+
+# What is kept of a database at each time, beside its transactions since the counters began.
+FIELDS = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_used_bytes", "disk_total_bytes")
+# How many samples of a disk are given to the findings: enough for the day on which it will be full.
+_DISK_SAMPLES = 60
+DAY = 86400
+# Up to this age (in seconds), one sample in so many seconds is kept. Older ones: the last entry.
+_KEPT = ((3600, 0), (6 * 3600, 60), (7 * DAY, 900))
+_KEPT_OLDER = 7200
+# The ranges of time that charts are drawn for, in seconds, and how many points each has.
+_RANGES = (3600, DAY, 7 * DAY, None)
+_POINTS = 120
+
+
+def lines(fleet):
+    """Return the lines that a run adds, as text: one for each host that answered."""
+    written = []
+    for host in fleet.hosts:
+        if not host.error:
+            databases = {one["container_name"]: _sample(one) for one in host.databases}
+            entry = {"at": round(fleet.at, 1), "host": host.name, "databases": databases}
+            written.append(json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n")
+    return "".join(written)
+
+
+def _sample(database):
+    statistics = fleets.statistics(database)
+    measured = {**{field: statistics.get(field) for field in FIELDS}, "transactions": fleets.transactions(database)}
+    known = {field: value for field, value in measured.items() if isinstance(value, (int, float))}
+    return {"id": database.get("id"), "status": database.get("status"), **known}
+
+
+def parse(text):
+    """Return the entries of a history, by time. What is not one of ours is passed over."""
+    entries = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if (
+            isinstance(entry, dict)
+            and isinstance(entry.get("at"), (int, float))
+            and isinstance(entry.get("host"), str)
+            and isinstance(entry.get("databases"), dict)
+        ):
+            entries.append(entry)
+    return sorted(entries, key=lambda entry: entry["at"])
+
+
+def write(entries):
+    return "".join(json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n" for entry in entries)
+
+
+def thinned(entries, now, days):
+    """Return what is worth keeping: nothing older than so many days, and of what is older fewer and fewer."""
+    kept, last = [], {}
+    for entry in reversed(entries):
+        age = now - entry["at"]
+        if age > days * DAY:
+            break
+        apart = next((seconds for limit, seconds in _KEPT if age <= limit), _KEPT_OLDER)
+        # Slots of the clock, not distances: what is kept today is what was kept yesterday.
+        slot = (apart, entry["at"] // apart) if apart else None
+        if slot is None or last.get(entry["host"]) != slot:
+            kept.append(entry)
+            last[entry["host"]] = slot
+    return kept[::-1]
+
+
+def samples(entries, host, container, identity=None):
+    """Return the samples of one database, by time: [{"at": ..., "size_bytes": ..., ...}].
+
+    identity: only those of the database with this id, not of an earlier one of the same name.
+    """
+    found = []
+    for entry in entries:
+        sample = entry["databases"].get(container) if entry["host"] == host else None
+        if isinstance(sample, dict) and (identity is None or sample.get("id") in (None, identity)):
+            found.append({"at": entry["at"], **sample})
+    return found
+
+
+def series(taken, now):
+    """Return what charts are drawn from: columns of the same length, with None where nothing is known.
+
+    Of each of the last hour, day, week and all, so many points at most. Transactions become those in a second, from one
+    sample to the next.
+    """
+    taken = _derived(taken)
+    chosen = {}
+    for length in _RANGES:
+        within = [sample for sample in taken if length is None or sample["at"] >= now - length]
+        chosen.update({sample["at"]: sample for sample in _spread(within, _POINTS)})
+    times = sorted(chosen)
+    names = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_percent", "transactions_per_second")
+    columns = {name: [_short(chosen[at].get(name)) for at in times] for name in names}
+    return {"at": [round(at) for at in times], **columns}
+
+
+def _derived(taken):
+    before, found = {}, []
+    for sample in taken:
+        rate = disk = None
+        if None not in (before.get("transactions"), sample.get("transactions")):
+            passed, done = sample["at"] - before["at"], sample["transactions"] - before["transactions"]
+            # Counted anew after a crash or a reset of the statistics: what lies between is not known.
+            rate = done / passed if passed > 0 and done >= 0 else None
+        if sample.get("disk_total_bytes") and sample.get("disk_used_bytes") is not None:
+            disk = 100 * sample["disk_used_bytes"] / sample["disk_total_bytes"]
+        found.append({**sample, "transactions_per_second": rate, "disk_percent": disk})
+        before = sample
+    return found
+
+
+def _short(value):
+    return value if value is None or isinstance(value, int) else float(f"{value:.4g}")
+
+
+def disks(entries, host):
+    """Return what option C(history) of postgres_db_info takes, for a host: how full its disks were.
+
+    {container: [{"gathered_at": "2026-01-24T14:22:50Z", "disk_used_bytes": 1, "disk_total_bytes": 2}, ...]}, the oldest
+    first, a limited number of each, spread over all of the history.
+    """
+    keys = ("disk_used_bytes", "disk_total_bytes")
+    found = {}
+    for entry in entries:
+        for container, sample in entry["databases"].items() if entry["host"] == host else ():
+            if isinstance(sample, dict) and all(isinstance(sample.get(key), int) for key in keys):
+                shown = {"gathered_at": figures.moment(entry["at"]), **{key: sample[key] for key in keys}}
+                found.setdefault(container, []).append(shown)
+    return {container: _spread(taken, _DISK_SAMPLES) for container, taken in found.items()}
+
+
+def _spread(items, count):
+    """Return so many of the items at most, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[round(turn * (len(items) - 1) / (count - 1))] for turn in range(count)]
+
+
+def outgrown(before, after):
+    """Say whether it is time to write the file anew: seldom, since adding to it is a fraction of the work."""
+    return before - after > max(20, before // 4)
