@@ -12,6 +12,7 @@ import re
 LOCKS = ".locks"
 TRASH = ".trash"
 IMAGES = ".images"
+SCHEDULE = ".schedule"
 
 
 def host_lock(data_root):
@@ -26,6 +27,20 @@ def database_lock(data_root, container):
 def backup_lock(data_root, container):
     """Held while a backup is taken, and by what would interrupt one: a change that needs neither waits for neither."""
     return os.path.join(data_root, LOCKS, f"{container}.backup")
+
+
+def verification_lock(data_root, container):
+    return os.path.join(data_root, LOCKS, f"{container}.verify")
+
+
+def schedule(data_root):
+    """The directory of what is scheduled on the host, and of what became of it."""
+    return os.path.join(data_root, SCHEDULE)
+
+
+def schedule_lock(data_root):
+    """Held by a scheduled run: one at a time on a host, that it has power left for what it serves."""
+    return os.path.join(data_root, LOCKS, "schedule")
 
 
 def image_cache(data_root):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes and shares of processors, as people and Docker write them. Pure."""
+"""Sizes, shares of processors and times, as people and Docker write them. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from fractions import Fraction
 
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"^([0-9]{1,9})\s*([smhdw]?)$", re.IGNORECASE)
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
 
 
@@ -36,6 +38,17 @@ def parse_cpus(text, option):
     if not 0.01 <= cpus <= 4096:
         raise ValueError(f"{option} is {text!r}: a number of processors of at least 0.01, such as 0.5 or 2")
     return int(round(cpus * 1e9))
+
+
+def parse_duration(text, option):
+    """Return the seconds that a time such as C(90s), C(30m), C(12h), C(7d) or C(3600) stands for.
+
+    Raises ValueError, naming the option.
+    """
+    match = _DURATION.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{option} is {text!r}: a time is a number with a unit of s, m, h, d or w, such as 12h or 7d")
+    return int(match.group(1)) * _SECONDS[match.group(2).lower()]
 
 
 def format_size(size):

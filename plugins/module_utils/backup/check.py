@@ -8,10 +8,11 @@ from __future__ import annotations
 from ..errors import DatabaseError
 from ..host import files
 from . import catalog, naming, store
+from .manifest import CHECK
 
 
 def check(backup):
-    """Read a whole backup and write down what became of it; returns it as it is listed now.
+    """Read a whole backup and write down what became of it; returns what is wrong with it, or None.
 
     A backup that is found damaged is not good from then on, until it is found whole again. Raises DatabaseError where
     it cannot be checked, having no manifest.
@@ -19,13 +20,13 @@ def check(backup):
     with catalog.in_use(backup):
         failure, how = find_damage(backup)
         now = catalog.iso(catalog.utc_now())
-        if failure is None:
-            # What a verification found wrong is not put right by reading the file.
-            keep = backup.manifest.failure if backup.manifest.verified_at is None and _of_verification(backup) else None
-            failed_at = backup.manifest.failed_at if keep else None
-            catalog.revise(backup, checked_at=now, checked_how=how, failure=keep, failed_at=failed_at)
+        if failure is not None:
+            catalog.revise(backup, failure=failure, failed_at=now, failed_how=CHECK)
+        elif backup.manifest.failed_how == CHECK:
+            catalog.revise(backup, checked_at=now, checked_how=how, failure=None, failed_at=None, failed_how=None)
         else:
-            catalog.revise(backup, failure=failure, failed_at=now)
+            # What a verification found wrong is not put right by reading the file.
+            catalog.revise(backup, checked_at=now, checked_how=how)
     return failure
 
 

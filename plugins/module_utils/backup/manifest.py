@@ -16,6 +16,7 @@ import re
 from ..errors import DatabaseError
 
 SCHEMA = 1
+CHECK, VERIFICATION = "check", "verification"
 TAKEN_BY = ("module", "schedule", "before_restore", "final")
 
 
@@ -37,7 +38,7 @@ class Manifest:
     taken_by: one of TAKEN_BY.
     globals_sha256: of the file of roles and their settings beside it; None where there is none.
     checked_at: when it was last found whole; verified_at: when it was last restored and compared, and verified_how with
-    what. failure: what the last check or verification found wrong, at failed_at.
+    what. failure: what the last check or verification (failed_how) found wrong, at failed_at.
     extra: keys that this version of the collection does not know; they are kept.
     """
 
@@ -72,6 +73,7 @@ class Manifest:
     verified_how: dict | None = None
     failed_at: str | None = None
     failure: str | None = None
+    failed_how: str | None = None
     extra: dict = dataclasses.field(default_factory=dict)
 
     @property

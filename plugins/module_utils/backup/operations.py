@@ -1,0 +1,191 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done with the backups of a database, as a module or a timer asks for it: each with its locks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .. import layout
+from ..errors import DatabaseError
+from ..host import locks
+from ..steps import Step
+from . import catalog, check, dump, naming, retention, verify
+from .target import observe_target, refuse_unless_running
+
+STATES = ("present", "checked", "verified", "absent", "pruned")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """backup: a name, `latest` or `latest_verified`. max_age: seconds; what is not older need not be done again."""
+
+    name: str
+    environment: str
+    data_root: str
+    state: str = "present"
+    backup_root: str | None = None
+    backup: str | None = None
+    max_age: int | None = None
+    options: dump.Options = dataclasses.field(default_factory=dump.Options)
+    retention: retention.Retention | None = None
+    wait_timeout: int = 120
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What it came to. failure: what was found wrong with the backup, where that was the question."""
+
+    container: str
+    directory: str
+    actions: list = dataclasses.field(default_factory=list)
+    warnings: list = dataclasses.field(default_factory=list)
+    backup: object | None = None
+    removed: list = dataclasses.field(default_factory=list)
+    before: list = dataclasses.field(default_factory=list)
+    after: list = dataclasses.field(default_factory=list)
+    failure: str | None = None
+
+
+def run(engine, request, check_mode=False, progress=None):
+    """Do what is asked for, or say what would be done, and return the Outcome."""
+    target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
+    outcome = Outcome(target.container, target.backup_directory)
+    outcome.before = [backup.file_name for backup in catalog.backups(target.backup_directory)]
+    handle = {
+        "present": _present,
+        "checked": _checked,
+        "verified": _verified,
+        "absent": _absent,
+        "pruned": _pruned,
+    }[request.state]
+    handle(engine, target, request, outcome, check_mode, progress)
+    if not check_mode:
+        outcome.after = [backup.file_name for backup in catalog.backups(target.backup_directory)]
+    return outcome
+
+
+def locked(target, seconds):
+    """Hold the lock of a database's backups: one is taken at a time, and none while the container is replaced."""
+    lock = layout.backup_lock(target.data_root, target.container)
+    return locks.exclusive(lock, seconds, f"the backups of {target.container}")
+
+
+def _present(engine, target, request, outcome, check_mode, progress):
+    if check_mode:
+        _take_if_due(engine, target, request, outcome, True, progress)
+        return
+    with locked(target, request.wait_timeout):
+        # Whoever held the lock may have done it, or have replaced the container.
+        target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
+        _take_if_due(engine, target, request, outcome, False, progress)
+
+
+def _take_if_due(engine, target, request, outcome, check_mode, progress):
+    refuse_unless_running(target)
+    dump.refuse_options(request.options, target.image.major)
+    there = catalog.backups(target.backup_directory)
+    recent = [backup for backup in there if backup.good and _within(backup.age_seconds, request.max_age)]
+    if recent:
+        outcome.backup = recent[-1]
+    else:
+        summary = f"take a backup of {target.container} ({request.options.format}, {request.options.compression})"
+        outcome.actions.append(Step("take", summary))
+        if check_mode:
+            name = naming.file_name(
+                target.container, catalog.utc_now(), request.options.format, request.options.compression
+            )
+            outcome.after = [*outcome.before, name]
+        else:
+            outcome.backup, warnings = dump.take(engine, target, request.options, progress)
+            outcome.warnings += warnings
+    if recent and check_mode:
+        outcome.after = list(outcome.before)
+    if request.retention is not None:
+        # What is about to be taken is the newest: of the others one less has to stay.
+        _prune(target, request.retention, outcome, check_mode, coming=bool(check_mode and not recent))
+
+
+def _checked(engine, target, request, outcome, check_mode, progress):
+    backup = catalog.find(target.backup_directory, request.backup or "latest")
+    outcome.backup, outcome.after = backup, list(outcome.before)
+    if backup.manifest is not None and _within(_age(backup.manifest.checked_at), request.max_age) and backup.good:
+        return
+    outcome.actions.append(Step("check", f"read {backup.file_name} to its end and compare its checksums"))
+    if not check_mode:
+        outcome.failure = check.check(backup)
+        outcome.backup = catalog.find(target.backup_directory, backup.file_name)
+
+
+def _verified(engine, target, request, outcome, check_mode, progress):
+    backup = catalog.find(target.backup_directory, request.backup or "latest")
+    outcome.backup, outcome.after = backup, list(outcome.before)
+    if backup.verified and (request.max_age is None or _within(_age(backup.manifest.verified_at), request.max_age)):
+        return
+    outcome.actions.append(Step("verify", f"restore {backup.file_name} into a throw-away container and compare"))
+    if not check_mode:
+        wrong = verify.verify(engine, target, backup, request.options.jobs, request.options.timeout, progress)
+        outcome.failure = "; ".join(wrong[:10]) or None
+        outcome.backup = catalog.find(target.backup_directory, backup.file_name)
+
+
+def _absent(engine, target, request, outcome, check_mode, progress):
+    naming.check(target.container, request.backup)
+    if check_mode:
+        there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
+        _remove(there, outcome, True)
+        outcome.after = [name for name in outcome.before if name not in outcome.removed]
+        return
+    with locked(target, request.wait_timeout):
+        there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
+        _remove(there, outcome, False)
+
+
+def _pruned(engine, target, request, outcome, check_mode, progress):
+    if check_mode:
+        outcome.after = list(outcome.before)
+        _prune(target, request.retention, outcome, True)
+        return
+    with locked(target, request.wait_timeout):
+        _prune(target, request.retention, outcome, False)
+
+
+def _prune(target, rules, outcome, check_mode, coming=False):
+    there = catalog.backups(target.backup_directory)
+    if coming:
+        there.append(_prediction(there, target))
+    damaged = [backup.file_name for backup in there if not backup.good]
+    if damaged:
+        outcome.warnings.append(f"damaged backups neither count nor are removed: {', '.join(damaged)}")
+    for backup in retention.removable(there, rules):
+        try:
+            _remove([backup], outcome, check_mode)
+        except DatabaseError as error:
+            outcome.warnings.append(error.message)
+    if check_mode:
+        outcome.after = [name for name in outcome.after if name not in outcome.removed]
+
+
+def _prediction(there, target):
+    """Return what a backup that is taken now will be to the rules."""
+    now = catalog.utc_now()
+    name = naming.file_name(target.container, now, "plain", "gzip")
+    return catalog.Backup(target.container, name, name, "plain", 0, catalog.iso(now), 0, None, None)
+
+
+def _remove(backups, outcome, check_mode):
+    for backup in backups:
+        if not check_mode:
+            catalog.remove(backup)
+        outcome.actions.append(Step("remove", f"remove {backup.file_name}"))
+        outcome.removed.append(backup.file_name)
+
+
+def _within(age, limit):
+    """Say whether something is recent enough; what is dated in the future is of a clock that was wrong."""
+    return age is not None and limit is not None and 0 <= age <= limit
+
+
+def _age(moment):
+    return None if moment is None else catalog.age(moment)

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proves that a backup can be restored: in a throw-away container from the same image, without a network.
+
+Whatever the backup would run there, it can reach nothing; and what is found is compared with the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from .. import container as containers
+from .. import layout, names
+from ..errors import DatabaseError
+from ..facts import LABEL
+from ..host import files, images, locks
+from ..server import replacement, session, sql
+from . import catalog, formats, load, naming, store
+from .check import find_damage
+from .manifest import CHECK, VERIFICATION
+from .restore import differences, take_census
+
+# On the throw-away containers of verifications, with the name of the database's container.
+VERIFICATION_LABEL = LABEL + "verification"
+_DIRECTORY = ".verify"
+_START_SECONDS = 120
+# Data and the log that the load writes, against what the database takes on its server.
+_SPACE_FACTOR = 1.3
+# A copy that is thrown away need not survive anything.
+_PARAMETERS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "archive_mode": "off",
+    "listen_addresses": "127.0.0.1",
+    "max_wal_size": "1GB",
+}
+
+
+def verify(engine, target, backup, jobs=1, timeout=86400, progress=None):
+    """Restore a backup into a throw-away container and write down what became of it; returns what differs.
+
+    Raises DatabaseError where it cannot be tried at all, for want of the image or of room.
+    """
+    progress = progress or (lambda text: None)
+    lock = layout.verification_lock(target.data_root, target.container)
+    with locks.exclusive(lock, 0, f"a verification of {target.container}"), catalog.in_use(backup):
+        return _Verification(engine, target, backup, jobs, timeout, progress).run()
+
+
+class _Verification:
+    def __init__(self, engine, target, backup, jobs, timeout, progress):
+        self._engine, self._target, self._backup = engine, target, backup
+        self._jobs, self._timeout, self._progress = jobs, timeout, progress
+        self._manifest = backup.manifest
+        self._deadline = time.monotonic() + timeout
+        self._container = f"{target.container}-verify"
+        self._directory = os.path.join(target.data_root, _DIRECTORY, target.container)
+
+    def run(self):
+        began = time.monotonic()
+        if self._manifest is None:
+            raise DatabaseError(f"{self._backup.file_name} cannot be verified: {self._backup.damage}")
+        self._clear()
+        image = self._image()
+        self._refuse_without_space()
+        self._progress(f"{self._target.container}: reading {self._backup.file_name} to its end")
+        damage, how = find_damage(self._backup)
+        if damage is not None:
+            return self._failed(damage, CHECK)
+        try:
+            self._start(image)
+            wrong, notes, facts, counts = self._try(image)
+        finally:
+            self._clear()
+        if wrong:
+            return self._failed(f"restored, it is not what was backed up: {'; '.join(wrong[:10])}", VERIFICATION, wrong)
+        now = catalog.iso(catalog.utc_now())
+        proof = {
+            "image": self._manifest.image,
+            "image_id": image.id,
+            "server_version": facts["server_version"],
+            "seconds": round(time.monotonic() - began, 1),
+            "tables": len(counts),
+            "rows": sum(counts.values()),
+            "rows_compared": self._manifest.row_counts is not None,
+            "objects": sum(facts["objects"].values()),
+            "notes": notes,
+        }
+        changes = {"checked_at": now, "checked_how": how, "failure": None, "failed_at": None, "failed_how": None}
+        catalog.revise(self._backup, verified_at=now, verified_how=proof, **changes)
+        return []
+
+    def _failed(self, failure, how, wrong=None):
+        found = {"failure": failure, "failed_at": catalog.iso(catalog.utc_now()), "failed_how": how}
+        catalog.revise(self._backup, **found, verified_at=None, verified_how=None)
+        return wrong or [failure]
+
+    def _clear(self):
+        """Remove what this, or a verification that was killed, has made."""
+        self._engine.remove(self._container)
+        files.remove_tree(self._directory)
+
+    def _image(self):
+        """Return the ImageFacts of the image that the backup was taken with, or of what its name is now."""
+        for reference in (self._manifest.image_id, self._manifest.image):
+            inspected = self._engine.inspect_image(reference)
+            if inspected is not None:
+                cache = layout.image_cache(self._target.data_root)
+                return images.describe(self._engine, inspected, self._manifest.image, cache, remember=True)
+        raise DatabaseError(
+            f"{self._backup.file_name} was taken with image {self._manifest.image}, which is not on this host: pull or"
+            " build it (role vellaric.postgres.image), then verify again"
+        )
+
+    def _refuse_without_space(self):
+        files.make_directory(self._directory, 0o755)
+        expected = int(self._manifest.database_size_bytes * _SPACE_FACTOR) + (64 << 20)
+        what = f"The verification of {self._backup.file_name}"
+        store.refuse_without_space(self._directory, expected, what)
+
+    def _start(self, image):
+        pgdata = os.path.join(self._directory, "pgdata")
+        files.make_directory(pgdata, 0o700, image.uid, image.gid)
+        config = self._target.facts.config if self._target.facts else None
+        parameters = {**_PARAMETERS, "shared_preload_libraries": self._manifest.preload}
+        command = ["postgres"]
+        for name, value in parameters.items():
+            command += ["-c", f"{name}={value}"]
+        environment = {
+            "PGDATA": containers.pgdata(image.major),
+            # Nobody else is in there, nor can come in.
+            "POSTGRES_INITDB_ARGS": "--auth-local=trust --auth-host=reject --no-sync",
+            "POSTGRES_PASSWORD": names.new_password(),
+        }
+        mounts = (
+            (pgdata, containers.DATA_MOUNT, False),
+            (self._directory, containers.HOME_MOUNT, True),
+            (os.path.dirname(self._backup.path), containers.BACKUP_MOUNT, True),
+        )
+        arguments = {
+            "Image": image.id,
+            "Cmd": command,
+            "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+            "Labels": {VERIFICATION_LABEL: self._target.container},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "Mounts": [
+                    {"Type": "bind", "Source": source, "Target": inside, "ReadOnly": read_only}
+                    for source, inside, read_only in mounts
+                ],
+                "Tmpfs": {
+                    volume: "size=64k,mode=0700"
+                    for volume in image.volumes
+                    if volume.startswith(containers.DATA_MOUNT + "/")
+                },
+                "ShmSize": config.shm_size if config else 256 << 20,
+                "Memory": (config.memory if config else None) or 0,
+                "MemorySwap": (config.memory if config else None) or 0,
+                "NanoCpus": (config.nano_cpus if config else None) or 0,
+                "CapDrop": ["ALL"],
+                "CapAdd": list(containers.CAPABILITIES),
+                "SecurityOpt": ["no-new-privileges"],
+                "RestartPolicy": {"Name": "no"},
+            },
+        }
+        self._progress(f"{self._target.container}: starting {self._manifest.image} without a network")
+        self._engine.create(self._container, arguments)
+        self._engine.start(self._container)
+        session.wait_until_ready(self._engine, self._container, "postgres", session.SUPERUSER, _START_SECONDS)
+
+    def _try(self, image):
+        manifest, database = self._manifest, self._manifest.name
+        self._make_roles()
+        try:
+            owner = manifest.database["owner"]
+            self._sql(replacement.create(database, owner, manifest.database["encoding"], manifest.database["locale"]))
+            exchange = load.Exchange(
+                os.path.join(self._directory, load.DIRECTORY),
+                f"{containers.HOME_MOUNT}/{load.DIRECTORY}",
+                image.uid,
+                image.gid,
+            )
+            load.load(
+                self._engine,
+                self._container,
+                formats.detect(self._backup.path),
+                database,
+                exchange,
+                inside=f"{containers.BACKUP_MOUNT}/{self._backup.file_name}",
+                jobs=self._jobs,
+                seconds=self._remaining(),
+                progress=self._say,
+            )
+            self._sql(replacement.settings(database, manifest.database, owner, owner))
+        except DatabaseError as error:
+            self._refuse_if_ended(error)
+            return [error.message.replace(self._container, "the throw-away server")], [], None, None
+        facts, counts = take_census(self._engine, self._container, database, self._deadline)
+        wrong, notes = differences(manifest, facts, counts)
+        return wrong, notes, facts, counts
+
+    def _refuse_if_ended(self, error):
+        """What ended the container, or took too long, says nothing against the backup."""
+        state = (self._engine.inspect(self._container) or {}).get("State", {})
+        if state.get("Status") != "running" or time.monotonic() > self._deadline:
+            why = "for want of memory" if state.get("OOMKilled") else f"({error.message})"
+            raise DatabaseError(
+                f"The verification of {self._backup.file_name} did not come to its end: its throw-away container was"
+                f" ended, or it took too long {why}. The backup may be right: verify it again"
+            )
+
+    def _make_roles(self):
+        there = json.loads(self._sql(replacement.ROLES))
+        known = files.read(naming.globals_name(self._backup.path))
+        owner = self._manifest.database["owner"]
+        text = known.content.decode("utf-8", "replace") if known else f"CREATE ROLE {sql.identifier(owner)};"
+        roles, script = replacement.missing_roles(text, there, credentials=False)
+        if roles:
+            self._sql(script)
+
+    def _sql(self, script):
+        return session.psql(self._engine, self._container, script, self._remaining())
+
+    def _remaining(self):
+        return max(1.0, self._deadline - time.monotonic())
+
+    def _say(self, done, total):
+        self._progress(f"{self._target.container}: {store.mebibytes(done)} of {store.mebibytes(total)} loaded")
