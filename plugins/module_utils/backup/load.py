@@ -42,10 +42,22 @@ _PR_SET_PDEATHSIG = 1
 # The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
 # The shell waits for all that it starts: what has lost its parent goes to process 1, and that is the server, which
 # takes one that was killed for one of its own and restarts itself.
-_WATCHED = """exec 3<&0; "$@" </dev/null & child=$!
+WATCHED = """exec 3<&0; "$@" </dev/null & child=$!
 { read -r nothing <&3; kill "$child"; } >/dev/null 2>&1 & watch=$!
 wait "$child"; code=$?; { kill "$watch"; wait "$watch"; } 2>/dev/null; exit "$code\""""
-_WATCHED_LOGIN = "IFS= read -r PGPASSWORD; export PGPASSWORD; " + _WATCHED
+# A password comes as the first line of the input, as a line of a password file: it is in no argument and in no
+# environment, and the file, in memory, is gone with the command.
+PASSWORD_FILE = "/dev/shm/vellaric-pgpass-"
+WATCHED_LOGIN = (
+    "umask 077; IFS= read -r line; trap 'rm -f \"$PGPASSFILE\"' EXIT;"
+    """ printf '%s\\n' "$line" >"$PGPASSFILE" || exit 1; unset line\n""" + WATCHED
+)
+
+
+def password_line(password):
+    """Return the line of a password file. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
+    return "*:*:*:*:" + re.sub(r"([\\:])", r"\\\1", password) + "\n"
+
 
 # What could keep a load from its end, or slow it down: the server's own limits for its clients, and a wait for the disk
 # at each of its commits (the swap of the names waits for all of them at once).
@@ -68,13 +80,12 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """For a dump that is not trusted: a role without privileges, with its password, which becomes `owner`.
+    """For a dump that is not trusted: a role without privileges, with its password; everything will be its own.
 
     uid: a user of the operating system that owns nothing, in the container or on the host.
     """
 
     role: str
-    owner: str
     password: str = dataclasses.field(repr=False)
     uid: int = dataclasses.field(default_factory=lambda: 1_500_000_000 + secrets.randbelow(500_000_000))
 
@@ -237,14 +248,13 @@ class Loading:
         """
         user = f"{self._login.uid}:{self._login.uid}" if self._login else SUPERUSER
         options = _OPTIONS if self._login else _OPTIONS + _SUPERUSER_OPTIONS
-        if self._login:
-            # Whatever the session may become later, it begins as the role that everything is to belong to.
-            options += " -c role=" + re.sub(r"([\\ ])", r"\\\1", self._login.owner)
         environment = {"PGOPTIONS": options, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
-        shell = ["sh", "-c", _WATCHED_LOGIN if self._login else _WATCHED, "sh", *command]
+        if self._login:
+            environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
+        shell = ["sh", "-c", WATCHED_LOGIN if self._login else WATCHED, "sh", *command]
         with self._engine.open(self._container, shell, user, environment) as execution:
             if self._login:
-                execution.send(self._login.password + "\n")
+                execution.send(password_line(self._login.password))
             try:
                 finished = self._attend(execution, feeder)
             finally:

@@ -49,6 +49,52 @@ DATABASES = """SELECT coalesce(json_object_agg(datname, json_build_object('allow
 ROLES = "SELECT coalesce(json_agg(rolname), '[]')::text FROM pg_roles;\n"
 
 
+# In a database that somebody else filled, no function of theirs is to be taken for one of the server's.
+# https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058
+ALONE = "SET search_path = '';\n"
+ANALYZE = ALONE + "ANALYZE;\n"
+# Loads what is not trusted; there, and with a password, only while that is being done.
+LOADER = "vellaric_loader"
+
+
+def with_loader(hba, name):
+    """Return a pg_hba.conf that lets the role in, over the socket and into the fresh database, and nowhere else."""
+    mark = "# While a dump from elsewhere is loaded\n"
+    return f'{hba.partition(mark)[0]}{mark}local "{fresh_name(name)}" {LOADER} scram-sha-256\n'
+
+
+def begin_loader(verifier, sessions):
+    """Make the role that loads what is not trusted: it has no part in anything that is there."""
+    return (
+        f"DROP ROLE IF EXISTS {LOADER};\n"
+        f"CREATE ROLE {LOADER} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
+        f" CONNECTION LIMIT {int(sessions)} PASSWORD {literal(verifier)};\n"
+    )
+
+
+def end_loader(fresh, there):
+    """Take the role away again, with the database where that is still its own (there: it exists)."""
+    dropped = drop(fresh) if there else ""
+    return f"{dropped}DROP ROLE IF EXISTS {LOADER};\n"
+
+
+# What the image's server can create, and whether whoever may create objects may create it.
+EXTENSIONS = """SELECT coalesce(json_object_agg(name, trusted), '{}')::text FROM (SELECT name, bool_or(trusted OR NOT
+  superuser) AS trusted FROM pg_available_extension_versions GROUP BY name) AS known;
+"""
+# Of the database connected to: how much there is in it, and where its sequences stand.
+CONTENTS = """SELECT count(*)::text FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+  WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid
+    AND deptype = 'e');
+"""
+SEQUENCES = (
+    "SELECT coalesce(json_object_agg(format('%I.%I', schemaname, sequencename), coalesce(last_value, 0)), '{}')::text"
+    " FROM pg_catalog.pg_sequences;\n"
+)
+
+
 def create(fresh, owner, encoding, locale):
     """Make an empty database that nobody but its owner may connect to. locale: as a manifest has it."""
     options = [f"OWNER {identifier(owner)} TEMPLATE template0 ENCODING {literal(encoding)}"]
@@ -150,7 +196,8 @@ def missing_roles(globals_text, there, credentials):
         if altered and altered.group(1) in missing and (credentials or altered.group(2) == "SET"):
             statements.append(line)
         elif granted and (granted.group(1) in missing or granted.group(2) in missing):
-            statements.append(f"GRANT {granted.group(1)} TO {granted.group(2)};")
+            # Who granted it may not be there.
+            statements.append(re.sub(r" GRANTED BY .*", "", line.rstrip(";")) + ";")
     return [unquoted(shown) for shown in missing], "\n".join(statements) + "\n"
 
 
@@ -175,7 +222,7 @@ _PRIVILEGES = """
 def take_over(role, owner):
     """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it."""
     old, new = literal(role), literal(owner)
-    return f"""REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
+    return f"""{ALONE}REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
 SELECT format('GRANT %s ON %s %s TO %I%s', privilege_type, kind, object, {new},
     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
   FROM ({_PRIVILEGES}) AS objects, aclexplode(acl)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database holds, and how that differs from what it should hold."""
+
+from __future__ import annotations
+
+import time
+
+from ..server import census, session
+
+_END = "that is all"
+
+
+def take_census(engine, container, database, deadline):
+    """Return what a database holds (census), and the rows of each of its tables."""
+    script = census.prepare() + "BEGIN;\n" + census.facts() + census.row_counts(_END) + "COMMIT;\n"
+    lines = session.psql(engine, container, script, max(1.0, deadline - time.monotonic()), database).splitlines()
+    counts = dict(census.parse_row_count(line) for line in lines[1 : lines.index(_END)])
+    return census.parse(lines[0]), counts
+
+
+def differences(manifest, facts, counts):
+    """Return how a restored database differs from its manifest: (what is wrong, what is only worth knowing).
+
+    manifest: whatever has objects, row_counts and extensions as a manifest has them.
+    """
+    wrong, notes = [], []
+    for kind, number in manifest.objects.items():
+        found = facts["objects"].get(kind)
+        if found is not None and found != number:
+            wrong.append(f"{found} {kind.replace('_', ' ')} instead of {number}")
+    for table, rows in (manifest.row_counts or {}).items():
+        if counts.get(table) != rows:
+            wrong.append(f"{counts.get(table, 'no')} rows in {table} instead of {rows}")
+    for name, version in manifest.extensions.items():
+        found = facts["extensions"].get(name)
+        if found is None:
+            wrong.append(f"no extension {name}")
+        elif found != version:
+            notes.append(f"extension {name} is {found} here, and was {version}")
+    return wrong, notes

@@ -1,0 +1,239 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replaces a database with a fresh one: what restores and imports have in common.
+
+Nothing that a crash can leave is worse than a fresh database that nobody needs, or for the moment of the swap one that
+lets nobody in: the next run puts both right before it does anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+
+from .. import layout
+from ..errors import DatabaseError, Refused
+from ..host import locks
+from ..server import replacement, session
+from ..steps import Step
+from . import catalog, dump, load, store
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a run came to. restored: what was found in the fresh database; report: what is known of an import."""
+
+    actions: list = dataclasses.field(default_factory=list)
+    warnings: list = dataclasses.field(default_factory=list)
+    backup: object | None = None
+    backup_before: object | None = None
+    old_database: str | None = None
+    old_dropped: list = dataclasses.field(default_factory=list)
+    interruption: float = 0.0
+    restored: dict = dataclasses.field(default_factory=dict)
+    report: dict = dataclasses.field(default_factory=dict)
+
+
+class Replacing:
+    """One run. What kind it is, the classes below say: what is looked at first, and the steps that fill the fresh one.
+
+    options: has backup_first, keep_old (days), timeout and wait_timeout (seconds).
+    """
+
+    def __init__(self, engine, target, options, progress=None):
+        self._engine, self._target, self._options = engine, target, options
+        self._progress = progress or (lambda text: None)
+        self._container = target.container
+        self._directory = os.path.join(target.data_root, target.container)
+        self._deadline = time.monotonic() + options.timeout
+        self._outcome = Outcome()
+        self._fresh = replacement.fresh_name(target.name)
+
+    # For the classes below
+
+    def _look(self):
+        """Look at what is to come into the database. Raises Refused where it is not to."""
+
+    def _filling(self):
+        """Return the steps that fill the fresh database, as (Step, function) pairs."""
+
+    def _in_use(self):
+        """A context in which what is read stays there."""
+        return contextlib.nullcontext()
+
+    def _end_filling(self):
+        """Take away what the steps may have left, after a failure too."""
+
+    # The run
+
+    def predict(self):
+        self._observe()
+        self._outcome.actions = [step for step, function in self._steps()]
+        if self._exists and self._options.keep_old:
+            self._outcome.old_database = replacement.kept_name(self._target.name, self._now)
+        self._outcome.old_dropped = self._expired()
+        return self._outcome
+
+    def run(self):
+        """Run under the locks of the database and of its backups."""
+        what, seconds = self._container, self._options.wait_timeout
+        with locks.exclusive(layout.database_lock(self._target.data_root, what), seconds, what):
+            with locks.exclusive(layout.backup_lock(self._target.data_root, what), seconds, f"the backups of {what}"):
+                return self._run()
+
+    def _run(self):
+        self._observe()
+        self._exchange = load.exchange_of(self._directory, self._target.image)
+        load.clear(self._exchange)
+        steps = self._steps()
+        self._swapped = False
+        with self._in_use():
+            try:
+                for step, function in steps:
+                    self._progress(f"{self._container}: {step.summary}")
+                    function()
+                    self._outcome.actions.append(step)
+            except BaseException:
+                if not self._swapped:
+                    self._clean_up()
+                raise
+            finally:
+                load.clear(self._exchange)
+        return self._outcome
+
+    def _observe(self):
+        refuse_unless_running(self._target)
+        self._databases = json.loads(self._sql(replacement.DATABASES))
+        self._now = catalog.utc_now()
+        self._leftovers = leftovers(self._target.name, self._databases)
+        self._exists = self._target.name in self._databases or "return" in self._leftovers
+        self._owner = self._databases.get(self._target.name, {}).get("owner") or self._target.record.username
+        self._look()
+
+    def _steps(self):
+        name, options = self._target.name, self._options
+        steps = [
+            (Step("put_back", words), lambda mend=mend: self._put_back([mend]))
+            for mend, words in self._leftovers.items()
+        ]
+        if self._exists and options.backup_first:
+            steps.append((Step("backup", f"take a backup of {name} as it is now"), self._take_backup))
+        steps += self._filling()
+        steps.append((Step("analyze", "collect the planner's statistics"), self._analyze))
+        impact = "restart" if self._exists else "none"
+        steps.append((Step("swap", f"let it take the place of database {name}", impact), self._swap))
+        expired = self._expired()
+        if expired:
+            steps.append((Step("drop_old", f"remove {', '.join(expired)}, which was replaced"), self._drop_old))
+        return steps
+
+    def _expired(self):
+        """Return what was kept when the database was replaced, for longer than is asked; with 0 days all of it."""
+        old = replacement.kept(self._target.name, self._databases)
+        if self._exists and self._options.keep_old == 0:
+            old.append((replacement.kept_name(self._target.name, self._now), self._now))
+        days = self._options.keep_old
+        return [name for name, since in old if (self._now - since).total_seconds() >= days * 86400]
+
+    def _refuse_without_space(self, needed, what):
+        status = os.statvfs(self._target.data_root)
+        free = status.f_bavail * status.f_frsize
+        if free < needed + store.LEAST_FREE:
+            raise Refused(
+                f"{what} beside the present database may need {store.mebibytes(int(needed))}, but"
+                f" {self._target.data_root} has {store.mebibytes(free)} free, of which"
+                f" {store.mebibytes(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
+            )
+
+    @property
+    def _remaining(self):
+        return max(1.0, self._deadline - time.monotonic())
+
+    def _sql(self, script, database=None):
+        database = database or replacement.maintenance(self._target.name)
+        return session.psql(self._engine, self._container, script, self._remaining, database)
+
+    def _put_back(self, mends):
+        """Undo what a run that was cut short has left."""
+        name = self._target.name
+        if "return" in mends:
+            self._sql(replacement.rename(replacement.kept(name, self._databases)[-1][0], name))
+        if "allow" in mends:
+            self._sql(replacement.allow(name))
+        if "drop" in mends:
+            self._sql(replacement.drop(self._fresh))
+
+    def _clean_up(self):
+        """After a failure: the database as it was, and nothing of the fresh one. What cannot be mended now is left to
+        the next run, which begins with this."""
+        with contextlib.suppress(DatabaseError):
+            # A server that is coming back from a crash gets its time.
+            self._deadline = time.monotonic() + self._options.wait_timeout
+            self._end_filling()
+            self._databases = json.loads(self._sql(replacement.DATABASES))
+            self._put_back(leftovers(self._target.name, self._databases))
+
+    def _take_backup(self):
+        taken, warnings = dump.take(self._engine, self._target, dump.Options(taken_by="before_restore"))
+        self._outcome.backup_before = taken
+        self._outcome.warnings += warnings
+
+    def _say(self, done, total):
+        self._progress(f"{self._container}: {store.mebibytes(done)} of {store.mebibytes(total)} loaded")
+
+    def _analyze(self):
+        self._sql(replacement.ANALYZE, self._fresh)
+
+    def _swap(self):
+        name = self._target.name
+        old = replacement.kept_name(name, self._now) if self._exists else None
+        began = time.monotonic()
+        self._sql(replacement.swap(name, self._fresh, old))
+        self._swapped = True
+        if old is not None:
+            self._outcome.interruption = time.monotonic() - began
+            self._outcome.old_database = old if self._options.keep_old else None
+
+    def _drop_old(self):
+        for name in self._expired():
+            self._sql(replacement.drop(name))
+            self._outcome.old_dropped.append(name)
+
+
+def leftovers(name, databases):
+    """Return what a run that was cut short has left, by what mends it, in words."""
+    found = {}
+    if name not in databases and replacement.kept(name, databases):
+        found["return"] = f"give {replacement.kept(name, databases)[-1][0]} its name {name} back"
+    elif name in databases and not databases[name]["allowed"]:
+        found["allow"] = f"let clients into {name} again, which a run that was cut short kept out"
+    if replacement.fresh_name(name) in databases:
+        found["drop"] = "remove what a run that was cut short has left"
+    return found
+
+
+def refuse_options(options):
+    for name, least in (("keep_old", 0), ("jobs", 1), ("timeout", 1), ("wait_timeout", 1)):
+        if getattr(options, name) < least:
+            raise DatabaseError(f"{name} is {getattr(options, name)}: at least {least}")
+
+
+def refuse_unless_running(target):
+    container = target.container
+    if target.facts is None or target.record is None:
+        what = "its container is missing" if target.record else "there is no such database"
+        raise Refused(f"Nothing can be restored into {container}: {what}. Create it with postgres_db first")
+    if not target.running:
+        raise Refused(
+            f"Nothing can be restored into {container}: its container is {target.facts.status}. Start it with"
+            " postgres_db, state: started"
+        )
+    if not target.record.initialised or target.image is None:
+        raise Refused(
+            f"Nothing can be restored into {container}: its first start has not been completed. Run the task that"
+            " creates it again"
+        )
