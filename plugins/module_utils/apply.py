@@ -9,17 +9,18 @@ import dataclasses
 import os
 import time
 
+from . import certification, layout, names, networks
 from . import container as containers
-from . import layout, names, networks
 from . import record as records
 from .errors import DatabaseError
-from .host import files, locks, tls
+from .host import files, locks, served, tls
 from .server import configuration, scram, session, sql
 from .server.session import NotReady
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
 _SQL_VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")
 _LOGIN_VERB = "prove_login"
+_RELOAD_PAUSES = (0.02, 0.05, 0.1, 0.3, 1, 3)
 
 
 @dataclasses.dataclass
@@ -89,19 +90,35 @@ def _reset(work):
 
 
 def _certificate(work):
+    """Install one's own certificate, or let the host's authority issue one."""
+    certificate = work.plan.certification
+    contents = certificate.contents if certificate is not None and certificate.contents else _issued(work)
+    _write_certificate(work, contents)
+
+
+def _write_certificate(work, contents):
     """Write the certificate last of the pair: what is observed as whole then is."""
-    spec, image = work.spec, work.seen.image
+    image = work.seen.image
+    files.make_directory(os.path.join(work.spec.directory, "tls"), 0o755)
+    for path in certification.FILES:
+        target, content = os.path.join(work.spec.directory, path), contents.get(path)
+        if content is None:
+            files.remove(target)
+        elif path == certification.KEY:
+            # The server refuses a key that others can read, and runs as the image's user.
+            files.write(target, content, 0o600, image.uid, image.gid)
+        else:
+            files.write(target, content, 0o644)
+
+
+def _issued(work):
+    spec = work.spec
     with locks.exclusive(
         layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"
     ):
-        authority = tls.authority(spec.data_root)
+        authority = tls.authority(spec.data_root, work.seen.now)
     certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
-    directory = os.path.join(spec.directory, "tls")
-    files.make_directory(directory, 0o755)
-    files.write(os.path.join(directory, "ca.crt"), authority[0], 0o644)
-    # The server refuses a key that others can read, and runs as the image's user.
-    files.write(os.path.join(directory, "server.key"), key, 0o600, image.uid, image.gid)
-    files.write(os.path.join(directory, "server.crt"), certificate, 0o644)
+    return {certification.AUTHORITY: authority[0], certification.KEY: key, certification.CERTIFICATE: certificate}
 
 
 def _write_files(work):
@@ -204,6 +221,8 @@ def _put_back(work, start, what, error):
     for path in configuration.MANAGED:
         if path in work.seen.files:
             files.write(os.path.join(work.spec.directory, path), work.seen.files[path].content, 0o644)
+    if _certificate_changes(work) and certification.KEY in work.seen.files:
+        _write_certificate(work, {path: known.content for path, known in work.seen.files.items()})
     outcome = "was put back"
     if start is not None:
         start(work.name)
@@ -248,14 +267,46 @@ def _restart(work):
     except NotReady as error:
         before = work.seen.files.get(configuration.POSTGRESQL_CONF)
         after = work.plan.files.get(configuration.POSTGRESQL_CONF)
-        if before is None or after is None or before.content == after.encode("utf-8"):
+        same = before is None or after is None or before.content == after.encode("utf-8")
+        if same and not _certificate_changes(work):
             raise
-        what = "The server did not start with the declared settings, so the configuration that it ran with"
+        what = "The server did not start as declared, so the configuration that it ran with"
         _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
 
 
 def _reload(work):
+    """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
+    _read_again(work)
+    if not _certificate_changes(work) or _shows_certificate(work):
+        return
+    lines = work.engine.logs(work.name)
+    error = DatabaseError(f"Its last log lines:\n{lines}", log=lines.splitlines())
+    what = "The server does not take the certificate, so the one that it had"
+    _put_back(work, lambda name: _read_again(work), what, error)
+
+
+def _read_again(work):
     session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
+
+
+def _certificate_changes(work):
+    return any(step.verb == "certificate" for step in work.plan.steps)
+
+
+def _shows_certificate(work):
+    """Say whether clients get the certificate that is in the files; where there is no way to ask, assume that they do.
+
+    It is read a moment after the server has been told to. Each look leaves a line in its log, so there are few of them.
+    """
+    written = files.read(os.path.join(work.spec.directory, certification.CERTIFICATE))
+    address = (work.facts or work.seen.container).ip_address
+    wanted = tls.facts(written.content)["fingerprint"]
+    for pause in _RELOAD_PAUSES:
+        time.sleep(pause)
+        shown, _version = served.certificate(address, containers.SERVER_PORT, 5) if address else (None, None)
+        if shown is None or tls.fingerprint(shown) == wanted:
+            return True
+    return False
 
 
 def _stop(work):
@@ -305,7 +356,9 @@ def _run_sql(work, verbs):
         session.psql(work.engine, work.name, script)
         return
     facts = work.facts or work.seen.container
-    session.prove_login(work.engine, work.name, facts, spec.name, work.username, spec.password, script)
+    verify = work.plan.certification is None or work.plan.certification.verifiable
+    arguments = (work.engine, work.name, facts, spec.name, work.username, spec.password, script)
+    session.prove_login(*arguments, verify=verify)
 
 
 _VERBS = {

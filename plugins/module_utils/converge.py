@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import certification, extensions, networks, view
 from . import container as containers
-from . import extensions, networks, view
 from .errors import Refused
 from .host.ports import first_free
-from .host.tls import renewal_due
 from .record import Record
 from .server import configuration, scram
 from .steps import IMPACTS, Plan, Step
@@ -25,8 +24,9 @@ def converge(spec, seen, identity):
     elif seen.record != record:
         changed = view.changed_options(seen.record, record)
         steps.append(Step("write_record", f"record the declaration ({', '.join(changed)})"))
+    certificate = certification.decide(spec, seen)
     if seen.image is None:
-        return _fetch_image(spec, seen, record, steps)
+        return _fetch_image(spec, seen, record, steps, certificate)
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     _refuse_unknown_extensions(spec, seen)
@@ -35,7 +35,7 @@ def converge(spec, seen, identity):
     texts = configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
     change = _initialise if not record.initialised else _change
     files = dict(texts)
-    more, pending = change(spec, seen, record, config, files)
+    more, pending = change(spec, seen, record, config, files, certificate)
     return Plan(
         steps=(*steps, *more),
         pending=pending,
@@ -43,7 +43,9 @@ def converge(spec, seen, identity):
         config=config,
         files=files,
         before=view.before(spec, seen),
-        after=view.after(spec, seen, record, config, texts),
+        after=view.after(spec, seen, record, config, texts, certificate.own),
+        certification=certificate,
+        warnings=certificate.warnings,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
 
@@ -107,7 +109,7 @@ def _is_final(seen, record, texts, steps):
     return all(name in seen.image.parameters for name in changed)
 
 
-def _fetch_image(spec, seen, record, steps):
+def _fetch_image(spec, seen, record, steps, certificate):
     if spec.pull == "never":
         raise Refused(
             f"Image {spec.image} is not on the host and pull is never. Nothing was changed: load or build the image"
@@ -115,12 +117,13 @@ def _fetch_image(spec, seen, record, steps):
         )
     steps.append(Step("pull", f"pull image {spec.image}"))
     if not record.initialised:
-        steps += _creation(spec)
+        steps += _creation(spec, certificate)
     return Plan(
         steps=tuple(steps),
         record=record,
         before=view.before(spec, seen),
-        after=view.after(spec, seen, record, None, {}),
+        after=view.after(spec, seen, record, None, {}, certificate.own),
+        certification=certificate,
         final=False,
     )
 
@@ -201,9 +204,9 @@ def _port(spec, seen, old):
     return wanted
 
 
-def _creation(spec):
+def _creation(spec, certificate):
     return [
-        Step("certificate", "issue a server certificate"),
+        certificate.first,
         Step("write_files", f"write {', '.join(sorted(configuration.MANAGED))}"),
         Step("create", f"create container {spec.container} and initialise the data directory"),
         Step("role", "create the application's role"),
@@ -215,16 +218,16 @@ def _creation(spec):
     ]
 
 
-def _initialise(spec, seen, record, config, texts):
+def _initialise(spec, seen, record, config, texts, certificate):
     """A first start, or one that was cut short: nothing of value is in the data directory yet."""
-    steps = _creation(spec)
+    steps = _creation(spec, certificate)
     if seen.container is None and not seen.half_made:
         return steps, ()
     running = seen.container is not None and seen.container.running
     first_config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
     if running and not containers.changed_by_replacement(seen.container.config, first_config):
         # It may have read its files already: they have to be the right ones.
-        if not _certificate_reason(spec, seen) and not _differing_files(seen, texts):
+        if certificate.step is None and not _differing_files(seen, texts):
             summary = f"wait for container {spec.container} to initialise the data directory"
             created = [step.verb for step in steps].index("create")
             joins = _network_step(spec, seen)
@@ -232,7 +235,7 @@ def _initialise(spec, seen, record, config, texts):
     return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
 
 
-def _change(spec, seen, record, config, texts):
+def _change(spec, seen, record, config, texts, certificate):
     """A database that has served: bring it to its declaration at the least cost.
 
     texts: the managed files; one that is not to be written yet is taken out.
@@ -252,9 +255,8 @@ def _change(spec, seen, record, config, texts):
             return [Step("put_back", f"put back container {spec.container}, whose replacement was cut short")], ()
         steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
     running = seen.container is not None and seen.container.running
-    certificate = _certificate_reason(spec, seen)
-    if certificate:
-        steps.append(Step("certificate", f"issue a server certificate ({certificate})"))
+    if certificate.step is not None:
+        steps.append(certificate.step)
     differing = _differing_files(seen, texts)
     replace = _replacement(spec, seen, config)
     replaces = replace is not None and allowed(replace)
@@ -282,7 +284,7 @@ def _change(spec, seen, record, config, texts):
         steps += [restart, update]
     else:
         steps += [step for step in (update, restart) if step is not None]
-    if restart is None and running and not replaces and (differing or certificate or seen.unread):
+    if restart is None and running and not replaces and (differing or certificate.step or seen.unread):
         steps.append(Step("reload", "let the server read its configuration again"))
     if not running and not replaces and (spec.serves or seen.container is None):
         steps.append(
@@ -313,19 +315,6 @@ def _refuse_other_data(spec, seen):
             " sorts text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C"
             " library; to move to another one, dump the database and restore it into a new one"
         )
-
-
-def _certificate_reason(spec, seen):
-    key = seen.files.get("tls/server.key")
-    if seen.certificate is None:
-        return "there is none of this host's authority"
-    if seen.certificate["names"] != list(spec.certificate_names):
-        return "for other names"
-    if renewal_due(seen.certificate["not_after"], seen.now):
-        return f"the present one ends on {seen.certificate['not_after'][:10]}"
-    if key.uid != seen.image.uid or key.mode != 0o600:
-        return "the key has another owner or mode"
-    return None
 
 
 def _differing_files(seen, texts):

@@ -116,6 +116,20 @@ class ServerFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class OwnTls:
+    """A declared certificate of one's own, examined.
+
+    declared: the DeclaredTls. facts: subject, names, not_before, not_after and fingerprint; none where it is not one.
+    authority: what clients verify it with, None where they know it from elsewhere. error: why it cannot be used.
+    """
+
+    declared: object
+    facts: dict
+    authority: str | None
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
 class FileFacts:
     content: bytes
     mode: int
@@ -135,7 +149,9 @@ class Observed:
     server: None where it does not run or is not initialised; server_error: what kept it from answering.
     ports_taken: by others than this database, and by what.
     mounted_by: other containers that mount the data directory.
-    certificate: its names and end; None where it has to be issued.
+    certificate: its subject, names, end and fingerprint, and whether it is ours, of the host's authority, with that
+    authority's end; None where there is none, or none that is that of its key.
+    own_tls: the declared certificate, examined; None where none is declared.
     now: ISO 8601, UTC.
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
@@ -161,3 +177,4 @@ class Observed:
     settings_error: str | None = None
     server_error: str | None = None
     networks: dict | None = None
+    own_tls: OwnTls | None = None

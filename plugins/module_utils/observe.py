@@ -10,12 +10,12 @@ import dataclasses
 import datetime
 import os
 
+from . import certification, layout
 from . import container as containers
-from . import layout
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
-from .host import files, images, ports, tls
+from .host import files, images, own_tls, ports, tls
 from .server import configuration, session
 
 KNOWN_FILES = (
@@ -99,6 +99,7 @@ def observe_database(engine, host, spec, check_mode=False):
         image = images.describe(engine, target, spec.image, cache, remember=not check_mode)
     managed = {path: files.read(os.path.join(spec.directory, path)) for path in KNOWN_FILES}
     server, server_error = _server(engine, own, record, spec)
+    now = utc_now()
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
     return Observed(
         directory_exists=os.path.isdir(spec.directory),
@@ -117,7 +118,8 @@ def observe_database(engine, host, spec, check_mode=False):
         mounted_by=_mounted_by(host.listed, spec),
         certificate=_certificate(managed, _authority(spec.data_root)),
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
-        now=utc_now(),
+        now=now,
+        own_tls=own_tls.examine(spec.tls, now) if spec.tls is not None else None,
         settings_error=_settings_error(engine, spec, image, managed),
         networks=host.networks,
     )
@@ -192,9 +194,12 @@ def _authority(data_root):
 def _certificate(managed, authority):
     """Describe the server's certificate; None where something is missing, or does not belong to the rest."""
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
-    if certificate is None or key is None or known_authority is None or known_authority.content != authority:
+    if certificate is None or key is None:
         return None
-    return tls.describe(certificate.content, key.content, authority)
+    ours = None
+    if authority is not None and known_authority is not None and known_authority.content == authority:
+        ours = tls.describe(certificate.content, key.content, authority)
+    return ours or tls.describe_own(certificate.content, key.content)
 
 
 def _mounted_by(listed, spec):
@@ -222,6 +227,18 @@ def is_managed(entry, data_root):
     """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
     ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
     return ours and any(_inside(mount.get("Source") or "", {data_root}) for mount in entry.get("Mounts") or [])
+
+
+def read_tls(directory):
+    """Return the certificate of the authority (PEM) and what the server's says of itself; None where there is none."""
+    paths = (certification.AUTHORITY, certification.CERTIFICATE)
+    authority, certificate = (_content(files.read(os.path.join(directory, path))) for path in paths)
+    shown = None
+    if certificate is not None:
+        # What describes a host needs neither the library nor a certificate that is whole.
+        with contextlib.suppress(DatabaseError, tls.Unreadable):
+            shown = tls.facts(certificate)
+    return None if authority is None else authority.decode("ascii", "replace"), shown
 
 
 def trash_entries(data_root):

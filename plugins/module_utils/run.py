@@ -115,6 +115,7 @@ def _predict(engine, host, declared, declaration, outcome):
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
     outcome.before, outcome.after = plan.before, plan.after
+    outcome.warnings += plan.warnings
     outcome.database = _describe(declared, plan, seen, seen.container)
     outcome.warnings += _file_warnings(seen)
     if seen.server_error:
@@ -138,6 +139,7 @@ def _bring_about(engine, host, declared, declaration, outcome):
         if turn == 0:
             outcome.before = plan.before
         outcome.after, outcome.pending = plan.after, list(plan.pending)
+        outcome.warnings += [warning for warning in plan.warnings if warning not in outcome.warnings]
         if plan.reserves_port:
             _reserve(work, identity, outcome)
         _execute(work, outcome)
@@ -203,4 +205,4 @@ def _describe(declared, plan, seen, container):
     recorded = view.from_record(plan.record, declared.data_root) or declared
     personal = seen.files.get(configuration.PERSONAL_CONF)
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    return view.database(recorded, plan.record, container, text)
+    return view.database(recorded, plan.record, container, text, observe.read_tls(declared.directory))

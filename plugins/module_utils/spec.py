@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 
-from . import extensions, names, networks, tuning
+from . import extensions, names, networks, pem, tuning
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -39,6 +39,7 @@ DECLARED = (
     "trusted_sources",
     "networks",
     "sslmode",
+    "tls_fingerprint",
     "memory",
     "cpus",
     "shm_size",
@@ -62,8 +63,8 @@ MANAGED_SETTINGS = {
     "port": "port",
     "ssl": "sslmode",
     "ssl_ca_file": None,
-    "ssl_cert_file": None,
-    "ssl_key_file": None,
+    "ssl_cert_file": "tls_certificate",
+    "ssl_key_file": "tls_key",
     "unix_socket_directories": None,
 }
 
@@ -78,6 +79,7 @@ class DatabaseSpec:
     """One declared database. Sizes are in bytes, None is "no limit" or "not declared".
 
     declared_shm_size and settings are just what was declared; shm_size and parameters are what the server is to have.
+    tls_fingerprint: that of a certificate of one's own, None for one of the host's authority; tls: where it is given.
     """
 
     name: str
@@ -95,6 +97,8 @@ class DatabaseSpec:
     trusted_sources: tuple | None
     networks: tuple
     sslmode: str
+    tls: pem.DeclaredTls | None
+    tls_fingerprint: str | None
     username: str | None
     password: str | None = dataclasses.field(repr=False)
     update_password: str
@@ -187,6 +191,7 @@ class DatabaseSpec:
             "trusted_sources": None if self.trusted_sources is None else list(self.trusted_sources),
             "networks": list(self.networks),
             "sslmode": self.sslmode,
+            "tls_fingerprint": self.tls_fingerprint,
             "memory": format_size(self.memory),
             "cpus": format_cpus(self.nano_cpus),
             "shm_size": format_size(self.declared_shm_size),
@@ -215,6 +220,8 @@ def complete(parameters, declared):
     given = {option: value for option, value in parameters.items() if value is not None}
     if "version" in given or "image" in given:
         known.pop("image")
+    if "tls_certificate" in given:
+        known.pop("tls_fingerprint")
     completed = {**parameters, **known, **given}
     _refuse_untunable(completed)
     return completed
@@ -242,6 +249,7 @@ def _from_parameters(given):
             check(given[credential])
     if given.get("base_domain"):
         names.host_name("x", given["base_domain"])
+    tls = pem.from_options(given.get("tls_certificate"), given.get("tls_key"), given.get("tls_ca"))
     return DatabaseSpec(
         name=given["name"],
         environment=given["environment"],
@@ -258,6 +266,9 @@ def _from_parameters(given):
         trusted_sources=_trusted_sources(given.get("trusted_sources")),
         networks=networks.from_option(given.get("networks")),
         sslmode=option("sslmode"),
+        tls=tls,
+        # Not an option: what a record knows of the certificate, which a partial declaration need not give.
+        tls_fingerprint=tls.fingerprint if tls else given.get("tls_fingerprint"),
         username=given.get("username"),
         password=given.get("password"),
         update_password=given.get("update_password") or "always",

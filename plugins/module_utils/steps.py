@@ -27,6 +27,7 @@ class Step:
 class Plan:
     """What to do, and what the steps need: the record, container and files as they will be.
 
+    certification: what becomes of the certificate. warnings: what a person is to know besides.
     pending: steps that max_impact holds back. final: False where an image has to be fetched, or a server to be
     started, before everything can be known; apply then observes and plans once more.
     """
@@ -39,6 +40,8 @@ class Plan:
     before: dict = dataclasses.field(default_factory=dict)
     after: dict = dataclasses.field(default_factory=dict)
     final: bool = True
+    certification: object = None
+    warnings: tuple = ()
 
     @property
     def reserves_port(self):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import networks
+from . import certification, networks
 from . import spec as specs
 from .errors import DatabaseError
 from .server import configuration
@@ -38,6 +38,9 @@ def before(spec, seen):
     shown = _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
     if seen.container is not None:
         shown["networks"] = sorted(seen.container.networks)
+    own = certification.installed(seen)
+    if own is not None:
+        shown["certificate"] = own
     if seen.server is not None and spec.state in ("started", "present"):
         there = {
             name: known["version"] if spec.extensions.get(name) else None
@@ -48,11 +51,17 @@ def before(spec, seen):
     return shown
 
 
-def after(spec, seen, record, config, texts):
-    """Return what will be there, for the diff. config: None where the image is not known yet."""
+def after(spec, seen, record, config, texts, own=None):
+    """Return what will be there, for the diff.
+
+    config: None where the image is not known yet. own: facts of a certificate of one's own, None for the authority's.
+    """
     runs = spec.serves or seen.container is None or seen.container.running
     texts = texts or configuration.render(spec, record, "<major>", networks.access(spec, seen.networks))
-    shown = _shown(spec, record, config, texts, spec.certificate_names, "running" if runs else "stopped")
+    names = own["names"] if own else spec.certificate_names
+    shown = _shown(spec, record, config, texts, names, "running" if runs else "stopped")
+    if own is not None:
+        shown["certificate"] = own
     return {**shown, "networks": sorted(networks.wanted(spec, seen.networks))}
 
 
@@ -120,12 +129,14 @@ def status_word(container):
     return {"exited": "stopped", "created": "stopped"}.get(container.status, container.status)
 
 
-def database(spec, record, container, personal=""):
+def database(spec, record, container, personal="", tls=(None, None)):
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 
     record: None where only its container is left. spec: what the record keeps, or what was declared. personal: the text
-    of a person's own additions to the configuration.
+    of a person's own additions to the configuration. tls: the authority's certificate (PEM) and facts of the server's.
     """
+    authority, certificate = tls
+    own = spec.tls_fingerprint is not None
     status, reason = _status(record, container)
     config = container.config if container else None
     port = record.port if record else (config.port if config else None)
@@ -157,7 +168,14 @@ def database(spec, record, container, personal=""):
         "deletion_protection": spec.protected,
         "data_directory": spec.directory,
         "backup_directory": spec.backup_directory,
-        "ca_file": f"{spec.directory}/tls/ca.crt",
+        # Clients that verify a certificate of one's own may know its authority from elsewhere.
+        "ca_file": None if own and authority is None else f"{spec.directory}/{certification.AUTHORITY}",
+        "ca_certificate": authority,
+        "certificate": certificate
+        and {
+            "own": own,
+            **{key: certificate[key] for key in ("subject", "issuer", "names", "not_after", "fingerprint")},
+        },
         "container_status": container.status if container else "absent",
         "health": container.health if container else None,
         "started_at": container.started_at if container and container.running else None,

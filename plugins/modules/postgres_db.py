@@ -131,6 +131,31 @@ options:
         V(verify-full) it also insists on it.
     type: str
     choices: [disable, prefer, require, verify-full]
+  tls_certificate: &tls_certificate
+    description:
+      - Certificate to show to clients instead of one that the authority of the Docker host issues, in PEM, followed by
+        those that lead from it to its authority. It needs O(tls_key). Both are texts, so that they can come from a
+        vault; C(lookup('ansible.builtin.file', path)) reads them from files on the controller.
+      - "OpenSSL tries it before anything is changed. Refused is what a server or its clients could not use: a key that
+        does not belong to it, one that has ended or is not for servers, a chain that does not lead to O(tls_ca), and with
+        O(sslmode=verify-full) one that is not for the name that clients are told. Clients stay connected when it
+        changes. What the server does not take for reasons of its own is put back."
+      - A certificate that is no longer declared goes back to one of the host's authority. With O(partial) it stays, until
+        another one or an empty text is given.
+      - It is not renewed by itself. From 30 days before its end each run warns.
+    type: str
+  tls_key: &tls_key
+    description:
+      - Private key of O(tls_certificate), in PEM and without a passphrase. It is written to the database's directory,
+        readable by the server only, and shown nowhere.
+    type: str
+  tls_ca: &tls_ca
+    description:
+      - Certificate, in PEM, of the authority that O(tls_certificate) leads to, with which clients verify the server. It is
+        returned as C(ca_certificate).
+      - When it is not given, the one at the end of O(tls_certificate) where that has signed itself. Otherwise clients
+        have to know the authority from elsewhere, as they know public ones.
+    type: str
   username: &username
     description:
       - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
@@ -258,6 +283,9 @@ options:
       trusted_sources: *trusted_sources
       networks: *networks
       sslmode: *sslmode
+      tls_certificate: *tls_certificate
+      tls_key: *tls_key
+      tls_ca: *tls_ca
       username: *username
       password: *password
       update_password: *update_password
@@ -310,6 +338,25 @@ EXAMPLES = r"""
     name: my-database
     environment: production
     memory: 4g
+    partial: true
+
+- name: Show a certificate of the organisation's own to its clients
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    address: db.example.com
+    sslmode: verify-full
+    tls_certificate: "{{ lookup('ansible.builtin.file', 'db.example.com.crt') }}"
+    tls_key: "{{ vaulted_tls_key }}"
+    tls_ca: "{{ lookup('ansible.builtin.file', 'example-ca.crt') }}"
+    partial: true
+
+- name: Let containers on network shop reach it by the name of its container
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    networks:
+      - shop
     partial: true
 
 - name: Stop two databases
@@ -556,10 +603,56 @@ database:
       returned: always
       sample: /var/vellaric/backups/my-database-production-postgres
     ca_file:
-      description: Certificate of the authority, on the host, with which clients verify the server.
+      description:
+        - File on the host with the certificate of the authority with which clients verify the server. V(null) where they
+          have to know it from elsewhere.
       type: str
       returned: always
       sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt
+    ca_certificate:
+      description: What is in it, for clients that verify the server (C(sslrootcert)). It is public.
+      type: str
+      returned: always
+      sample: |
+        -----BEGIN CERTIFICATE-----
+        MIIBxTCCAWugAwIBAgIUd3r...
+        -----END CERTIFICATE-----
+    certificate:
+      description: The server's certificate; V(null) where there is none yet.
+      type: dict
+      returned: always
+      contains:
+        own:
+          description: Whether it was declared (C(tls_certificate)), and not issued by the authority of the host.
+          type: bool
+          returned: always
+          sample: false
+        subject:
+          description: Its subject.
+          type: str
+          returned: always
+          sample: CN=my-database-production-postgres
+        issuer:
+          description: Who signed it.
+          type: str
+          returned: always
+          sample: CN=vellaric.postgres on docker1
+        names:
+          description: Names and addresses that it is for.
+          type: list
+          elements: str
+          returned: always
+          sample: ['127.0.0.1', 'localhost', 'my-database-production-postgres']
+        not_after:
+          description: Its end, in UTC. Certificates of the host's authority are renewed 30 days before.
+          type: str
+          returned: always
+          sample: '2027-01-24T14:22:50Z'
+        fingerprint:
+          description: Its SHA-256.
+          type: str
+          returned: always
+          sample: 3a1f2b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a
     container_status:
       description: The engine's word for what the container does; V(absent) where there is none.
       type: str

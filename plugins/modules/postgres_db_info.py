@@ -346,10 +346,56 @@ databases:
       returned: always
       sample: /var/vellaric/backups/my-database-production-postgres
     ca_file:
-      description: Certificate of the authority, on the host, with which clients verify the server.
+      description:
+        - File on the host with the certificate of the authority with which clients verify the server. V(null) where they
+          have to know it from elsewhere.
       type: str
       returned: always
       sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt
+    ca_certificate:
+      description: What is in it, for clients that verify the server (C(sslrootcert)). It is public.
+      type: str
+      returned: always
+      sample: |
+        -----BEGIN CERTIFICATE-----
+        MIIBxTCCAWugAwIBAgIUd3r...
+        -----END CERTIFICATE-----
+    certificate:
+      description: The server's certificate; V(null) where there is none yet.
+      type: dict
+      returned: always
+      contains:
+        own:
+          description: Whether it was declared (C(tls_certificate)), and not issued by the authority of the host.
+          type: bool
+          returned: always
+          sample: false
+        subject:
+          description: Its subject.
+          type: str
+          returned: always
+          sample: CN=my-database-production-postgres
+        issuer:
+          description: Who signed it.
+          type: str
+          returned: always
+          sample: CN=vellaric.postgres on docker1
+        names:
+          description: Names and addresses that it is for.
+          type: list
+          elements: str
+          returned: always
+          sample: ['127.0.0.1', 'localhost', 'my-database-production-postgres']
+        not_after:
+          description: Its end, in UTC. Certificates of the host's authority are renewed 30 days before.
+          type: str
+          returned: always
+          sample: '2027-01-24T14:22:50Z'
+        fingerprint:
+          description: Its SHA-256.
+          type: str
+          returned: always
+          sample: 3a1f2b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a
     container_status:
       description: The engine's word for what the container does; V(absent) where there is none.
       type: str

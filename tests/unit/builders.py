@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
+from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
 from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration, scram
@@ -164,7 +165,11 @@ def tls_files():
 
 
 def certificate_of(wanted):
-    return {"names": list(wanted.certificate_names), "not_after": FAR_OFF}
+    if wanted.tls is not None:
+        return {**own_tls.examine(wanted.tls, NOW).facts, "ours": False}
+    names = list(wanted.certificate_names)
+    known = {"subject": f"CN={NAME}", "fingerprint": "0" * 64, "names": names, "not_after": FAR_OFF}
+    return {**known, "ours": True, "authority_not_after": "2035-01-15T12:00:00Z"}
 
 
 def settled(wanted, **given):
@@ -179,6 +184,7 @@ def settled(wanted, **given):
         "half_made": True,
         "server": server(),
         "certificate": certificate_of(wanted),
+        "own_tls": wanted.tls and own_tls.examine(wanted.tls, NOW),
     }
     return empty(**{**known, **given})
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 import os
 
@@ -14,7 +15,7 @@ from . import files
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -30,25 +31,38 @@ AUTHORITY_DAYS = 3650
 # The most that clients on all platforms accept of a server, https://support.apple.com/en-us/102028
 SERVER_DAYS = 397
 RENEW_DAYS = 30
+# So that no server certificate outlives its authority, and clients have a year to take the new one.
+AUTHORITY_RENEW_DAYS = SERVER_DAYS + 365
 # Clocks of clients differ.
 BACKDATED = datetime.timedelta(hours=1)
+
+
+class Unreadable(Exception):
+    """What a file or an option holds is no certificate, or no key."""
 
 
 def authority_directory(data_root):
     return os.path.join(data_root, ".tls")
 
 
-def authority(data_root):
+def authority(data_root, now=None):
     """Return the host's authority as (certificate PEM, key PEM), making it first where there is none.
 
     The caller holds the host's lock. The key is written first and the certificate last, so that the certificate says
     that both are there.
+    now (ISO 8601, UTC): renew it where that is due by then. It keeps its key and its name, so that clients that have
+    the old certificate accept servers until that ends.
     """
     directory = authority_directory(data_root)
     certificate, key = os.path.join(directory, "ca.crt"), os.path.join(directory, "ca.key")
     have_certificate, have_key = files.read(certificate), files.read(key)
     if have_certificate and have_key:
-        return have_certificate.content, have_key.content
+        if now is None or not authority_renewal_due(facts(have_certificate.content)["not_after"], now):
+            return have_certificate.content, have_key.content
+        name = x509.load_pem_x509_certificate(have_certificate.content).subject
+        renewed = _authority_certificate(serialization.load_pem_private_key(have_key.content, password=None), name)
+        files.write(certificate, renewed, 0o644)
+        return renewed, have_key.content
     if have_certificate:
         raise DatabaseError(
             f"{key} is missing, without which {certificate} signs nothing: put the key back from a copy, or remove"
@@ -58,21 +72,25 @@ def authority(data_root):
     files.make_directory(directory, 0o755)
     new_key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vellaric.postgres on {os.uname().nodename}"[:64])])
-    new_certificate = _sign(
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(new_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(authority=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(new_key.public_key()), critical=False),
-        new_key,
-        AUTHORITY_DAYS,
-    )
-    content = _pem(new_certificate), _key_pem(new_key)
+    content = _authority_certificate(new_key, name), _key_pem(new_key)
     files.write(key, content[1], 0o600)
     files.write(certificate, content[0], 0o644)
     return content
+
+
+def _authority_certificate(key, name):
+    certificate = _sign(
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False),
+        key,
+        AUTHORITY_DAYS,
+    )
+    return _pem(certificate)
 
 
 def server_certificate(authority_pems, subject, alternative_names):
@@ -99,7 +117,7 @@ def server_certificate(authority_pems, subject, alternative_names):
 
 
 def describe(certificate_pem, key_pem, authority_pem):
-    """Return the alternative names and the end (ISO 8601, UTC) of a certificate.
+    """Return the facts of a certificate that the authority signed, and the authority's own end.
 
     None where it is not one, is not that of the key, or was not signed by the authority: a run that was cut short may
     leave any mixture of old and new files.
@@ -109,7 +127,7 @@ def describe(certificate_pem, key_pem, authority_pem):
         certificate = x509.load_pem_x509_certificate(certificate_pem)
         key = serialization.load_pem_private_key(key_pem, password=None)
         issuer = x509.load_pem_x509_certificate(authority_pem)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         if certificate.public_key().public_numbers() != key.public_key().public_numbers():
             return None
         issuer.public_key().verify(
@@ -117,18 +135,107 @@ def describe(certificate_pem, key_pem, authority_pem):
         )
     except (ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
         return None
-    # not_valid_after_utc came with cryptography 42; Debian 12 has 38.
-    end = getattr(certificate, "not_valid_after_utc", None) or certificate.not_valid_after
+    return {**_facts(certificate), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
+
+
+def describe_own(certificate_pem, key_pem):
+    """Return the facts of a certificate that is not this host's authority's; None where it is not that of the key."""
+    _check_library()
+    try:
+        if public_key_of_certificate(certificate_pem) != public_key(key_pem):
+            return None
+        return {**facts(certificate_pem), "ours": False}
+    except Unreadable:
+        return None
+
+
+def facts(certificate_pem):
+    """Return what the first certificate of a text says of itself: moments are ISO 8601, UTC. Raises Unreadable."""
+    return _facts(_certificate(certificate_pem))
+
+
+def _certificate(pem):
+    _check_library()
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Unreadable(str(error)) from None
+
+
+def _facts(certificate):
     return {
-        "names": sorted(str(name.value) for name in names),
-        "not_after": end.replace(tzinfo=None).isoformat() + "Z",
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "names": _names(certificate),
+        "not_before": _moment(certificate, "not_valid_before"),
+        "not_after": _moment(certificate, "not_valid_after"),
+        "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
     }
+
+
+def _names(certificate):
+    """Return the names that clients compare: the common name only where there are no others, as libpq has it."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return sorted(str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+    names = [*extension.value.get_values_for_type(x509.DNSName), *extension.value.get_values_for_type(x509.IPAddress)]
+    return sorted(str(name) for name in names)
+
+
+def _moment(certificate, attribute):
+    # not_valid_after_utc and its like came with cryptography 42; Debian 12 has 38.
+    moment = getattr(certificate, f"{attribute}_utc", None) or getattr(certificate, attribute)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def public_key(key_pem):
+    """Return the public half of a private key, to be compared. Raises Unreadable, saying nothing of the key."""
+    _check_library()
+    try:
+        return _public_bytes(serialization.load_pem_private_key(key_pem, password=None).public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Unreadable("it is not a private key of a kind that is known") from None
+
+
+def public_key_of_certificate(certificate_pem):
+    try:
+        return _public_bytes(_certificate(certificate_pem).public_key())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Unreadable(str(error)) from None
+
+
+def _public_bytes(key):
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def is_self_issued(certificate_pem):
+    """Say whether a certificate is an authority's own, or one that signed itself."""
+    certificate = _certificate(certificate_pem)
+    return certificate.issuer == certificate.subject
+
+
+def fingerprint(der):
+    """Return the SHA-256 of a certificate as `facts` has it."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def ended(not_after, now):
+    return _remaining(not_after, now) < datetime.timedelta(0)
+
+
+def authority_renewal_due(not_after, now):
+    return _remaining(not_after, now) < datetime.timedelta(days=AUTHORITY_RENEW_DAYS)
 
 
 def renewal_due(not_after, now):
     """Say whether a certificate that ends at not_after is to be renewed; both ISO 8601 in UTC."""
+    return _remaining(not_after, now) < datetime.timedelta(days=RENEW_DAYS)
+
+
+def _remaining(not_after, now):
     end = datetime.datetime.fromisoformat(not_after.rstrip("Z"))
-    return end - datetime.datetime.fromisoformat(now.rstrip("Z")) < datetime.timedelta(days=RENEW_DAYS)
+    return end - datetime.datetime.fromisoformat(now.rstrip("Z"))
 
 
 def _check_library():

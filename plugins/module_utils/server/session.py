@@ -153,17 +153,18 @@ def _wait(engine, container, seconds, ready):
         time.sleep(0.05)
 
 
-def prove_login(engine, container, facts, database, username, password, script="SELECT 1;"):
+def prove_login(engine, container, facts, database, username, password, script="SELECT 1;", verify=True):
     """Run SQL as the superuser, then log in as the application does: over TCP and TLS, not from the loopback.
 
-    Inside the official image 127.0.0.1 is trusted, so that a login from there proves nothing.
+    Inside the official image 127.0.0.1 is trusted, so that a login from there proves nothing. verify: whether ca.crt
+    can verify the server; a certificate of one's own may be verified with what only clients have.
     """
     address = facts.ip_address
     if address is None:
         raise DatabaseError(f"{container} has no address of its own: is it on a network?")
     target = (
         f"host={address} port={SERVER_PORT} dbname={database} user={username} connect_timeout=10"
-        f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt"
+        + (f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt" if verify else " sslmode=require")
     )
     command = ["sh", "-c", _LOGIN, target]
     finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS)

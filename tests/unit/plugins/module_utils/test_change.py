@@ -179,8 +179,13 @@ def test_a_replacement_restarts_anyway():
 
 CERTIFICATES = [
     ({"certificate": None}, "none of this host's authority"),
-    ({"certificate": {"names": ["localhost"], "not_after": builders.FAR_OFF}}, "other names"),
+    ({"certificate": {**builders.certificate_of(builders.declared()), "ours": False}}, "none of this host's authority"),
+    ({"certificate": {**builders.certificate_of(builders.declared()), "names": ["localhost"]}}, "other names"),
     ({"now": "2027-01-15T12:00:00.000Z"}, "ends on 2027-02-01"),
+    (
+        {"certificate": {**builders.certificate_of(builders.declared()), "authority_not_after": "2027-03-01T00:00:00"}},
+        "the authority of this host ends on 2027-03-01 and is renewed",
+    ),
 ]
 
 

@@ -191,6 +191,27 @@ def test_the_authority_is_made_once(root, authority):
     assert stat.S_IMODE(os.stat(os.path.join(directory, "ca.key")).st_mode) == 0o600
 
 
+def later(days):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def test_the_authority_is_renewed_before_a_certificate_could_outlive_it(tmp_path):
+    first = tls.authority(str(tmp_path))
+    issued = tls.server_certificate(first, "app-development-postgres", NAMES)
+    lasts = tls.AUTHORITY_DAYS - tls.AUTHORITY_RENEW_DAYS
+    assert tls.AUTHORITY_RENEW_DAYS > tls.SERVER_DAYS + 300
+    assert tls.authority(str(tmp_path), later(lasts - 1)) == first
+    renewed = tls.authority(str(tmp_path), later(lasts + 1))
+    assert renewed[0] != first[0]
+    assert tls.authority(str(tmp_path)) == renewed
+    assert stat.S_IMODE(os.stat(tmp_path / ".tls" / "ca.key").st_mode) == 0o600
+    # Its key and name stay: a client with the old certificate accepts new servers, one with the new one old servers.
+    for known, shown in ((first, tls.server_certificate(renewed, "app", NAMES)), (renewed, issued)):
+        assert handshake(known, shown, "localhost", tmp_path) == "TLSv1.3"
+    assert tls.describe(*issued, renewed[0])["authority_not_after"] == _not_after(renewed[0]) + "Z"
+
+
 def test_an_authority_cut_short_is_made_again(tmp_path):
     # The key is written first: without its certificate nothing can have been signed.
     first = tls.authority(str(tmp_path))
