@@ -137,11 +137,11 @@ options:
         those that lead from it to its authority. It needs O(tls_key). Both are texts, so that they can come from a
         vault; C(lookup('ansible.builtin.file', path)) reads them from files on the controller.
       - "OpenSSL tries it before anything is changed. Refused is what a server or its clients could not use: a key that
-        does not belong to it, one that has ended or is not for servers, a chain that does not lead to O(tls_ca), and with
-        O(sslmode=verify-full) one that is not for the name that clients are told. Clients stay connected when it
+        does not belong to it, one that has ended or is not for servers, a chain that does not lead to O(tls_ca), and
+        with O(sslmode=verify-full) one that is not for the name that clients are told. Clients stay connected when it
         changes. What the server does not take for reasons of its own is put back."
-      - A certificate that is no longer declared goes back to one of the host's authority. With O(partial) it stays, until
-        another one or an empty text is given.
+      - A certificate that is no longer declared goes back to one of the host's authority. With O(partial) it stays,
+        until another one or an empty text is given.
       - It is not renewed by itself. From 30 days before its end each run warns.
     type: str
   tls_key: &tls_key
@@ -151,8 +151,8 @@ options:
     type: str
   tls_ca: &tls_ca
     description:
-      - Certificate, in PEM, of the authority that O(tls_certificate) leads to, with which clients verify the server. It is
-        returned as C(ca_certificate).
+      - Certificate, in PEM, of the authority that O(tls_certificate) leads to, with which clients verify the server.
+        It is returned as C(ca_certificate).
       - When it is not given, the one at the end of O(tls_certificate) where that has signed itself. Otherwise clients
         have to know the authority from elsewhere, as they know public ones.
     type: str
@@ -604,8 +604,8 @@ database:
       sample: /var/vellaric/backups/my-database-production-postgres
     ca_file:
       description:
-        - File on the host with the certificate of the authority with which clients verify the server. V(null) where they
-          have to know it from elsewhere.
+        - File on the host with the certificate of the authority with which clients verify the server. V(null) where
+          they have to know it from elsewhere.
       type: str
       returned: always
       sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt

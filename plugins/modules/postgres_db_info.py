@@ -347,8 +347,8 @@ databases:
       sample: /var/vellaric/backups/my-database-production-postgres
     ca_file:
       description:
-        - File on the host with the certificate of the authority with which clients verify the server. V(null) where they
-          have to know it from elsewhere.
+        - File on the host with the certificate of the authority with which clients verify the server. V(null) where
+          they have to know it from elsewhere.
       type: str
       returned: always
       sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt
