@@ -25,7 +25,7 @@ SET lock_timeout = {lock};
 SET statement_timeout = {milliseconds};
 {unlogged}
 """
-# The parameters above, of which the session's own values are not the server's.
+# The parameters above, and those of the connection: the session has others than the server, which has its files'.
 _OWN = (
     "search_path,jit,pg_stat_statements.track,lock_timeout,statement_timeout,client_encoding,log_statement,"
     "log_duration,log_min_duration_statement,log_min_duration_sample,log_transaction_sample_rate,"
@@ -67,14 +67,15 @@ FROM pg_stat_database AS d WHERE d.datname = current_database()"""
 _SETTINGS = """
 SELECT jsonb_build_object(
   'version', current_setting('server_version'),
-  'parameters', (SELECT coalesce(jsonb_object_agg(name, jsonb_build_object(
-      'value', CASE WHEN source = 'session' THEN concat(reset_val, unit) ELSE current_setting(name) END,
-      'source', CASE WHEN source = 'session' THEN 'configuration file' ELSE source END,
-      'pending_restart', pending_restart)), '{}')
-    FROM pg_settings
-    WHERE pending_restart OR CASE
-      WHEN name = ANY (string_to_array('{own}', ',')) THEN source = 'session' AND reset_val <> boot_val
-      ELSE source NOT IN ('default', 'override', 'client', 'session') END),
+  'parameters', (SELECT coalesce(jsonb_object_agg(s.name, jsonb_build_object(
+      'value', coalesce(f.setting, current_setting(s.name)),
+      'source', CASE WHEN f.setting IS NULL THEN s.source ELSE 'configuration file' END,
+      'pending_restart', s.pending_restart)), '{}')
+    FROM pg_settings AS s LEFT JOIN LATERAL (
+      SELECT setting FROM pg_file_settings WHERE lower(name) = lower(s.name) AND applied
+        AND s.name = ANY (string_to_array('{own}', ','))) AS f ON true
+    WHERE s.pending_restart OR f.setting IS NOT NULL
+      OR s.source NOT IN ('default', 'override', 'client', 'session')),
   'pending_restart', (SELECT coalesce(jsonb_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
   'extensions', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', e.extname, 'version', e.extversion,
       'available', a.default_version) ORDER BY e.extname), '[]')

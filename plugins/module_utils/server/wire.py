@@ -26,6 +26,14 @@ APPLICATION = "vellaric.postgres"
 # Answers are small; whatever sends more than this is not a server of ours.
 MOST_BYTES = 64 * 1024 * 1024
 
+# What is asked shows in no log, whatever the server is told to write there.
+_UNLOGGED = {
+    "log_statement": "none",
+    "log_duration": "off",
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
+}
+
 _INT = struct.Struct(">i")
 _SHORT = struct.Struct(">h")
 _DIRECTORIES = ("run", "postgresql")
@@ -105,7 +113,8 @@ def message(kind, body):
 
 
 def startup(user, database):
-    options = {"user": user, "database": database, "application_name": APPLICATION, "client_encoding": "UTF8"}
+    named = {"user": user, "database": database, "application_name": APPLICATION, "client_encoding": "UTF8"}
+    options = {**named, **_UNLOGGED}
     body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)
     return message(b"", _INT.pack(PROTOCOL) + body + b"\0")
 
