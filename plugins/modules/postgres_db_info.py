@@ -267,6 +267,37 @@ databases:
       type: str
       returned: always
       sample: '2025-12-24T14:22:50.000Z'
+    adopted:
+      description: What the database was before it was taken over; V(null) where it was made by this collection.
+      type: dict
+      returned: always
+      contains:
+        at:
+          description: When it was taken over, in UTC.
+          type: str
+          returned: always
+          sample: '2025-12-24T14:22:50.000Z'
+        image:
+          description: Image of the container that it was in.
+          type: str
+          returned: always
+          sample: postgres:15
+        method:
+          description:
+            - V(copy), which leaves the original data where it was until you remove it, or V(move).
+          type: str
+          returned: always
+          sample: copy
+        data:
+          description: Directory on the host that the data was in.
+          type: str
+          returned: always
+          sample: /var/lib/docker/volumes/shop_data/_data
+        volume:
+          description: Volume that the data was in; V(null) where it was in a directory of the host.
+          type: str
+          returned: always
+          sample: shop_data
     image:
       description: The declared image.
       type: str
@@ -668,7 +699,7 @@ databases:
           returned: always
           sample: 0
         statistics_since:
-          description: When the counters began.
+          description: When the counters were last reset; V(null) for never.
           type: str
           returned: always
           sample: '2025-12-24T14:22:50Z'
@@ -1260,7 +1291,9 @@ databases:
           returned: always
           sample: null
     backups:
-      description: What there is to restore.
+      description: >-
+        What there is to restore. Each backup has the keys that M(vellaric.postgres.postgres_db_backup)
+        returns of it.
       type: dict
       returned: with O(gather=backups), where it could be had
       contains:
@@ -1268,14 +1301,14 @@ databases:
           description: Where they are on the host.
           type: str
           returned: always
-          sample: '/var/vellaric/backups/my-database-production-postgres'
+          sample: '/var/vellaric/backups/app-production-postgres'
         count:
           description: How many good ones there are.
           type: int
           returned: always
           sample: 7
         size_bytes:
-          description: What they take.
+          description: What all of them take.
           type: int
           returned: always
           sample: 88080384
@@ -1284,8 +1317,13 @@ databases:
           type: dict
           returned: always
           contains:
+            name:
+              description: File name, or name of the directory.
+              type: str
+              returned: always
+              sample: 'app-production-postgres-20260124-020000.sql.gz'
             path:
-              description: The file, or the directory.
+              description: Where it is on the host.
               type: str
               returned: always
               sample: '/var/vellaric/backups/app-production-postgres/app-production-postgres-20260124-020000.sql.gz'
@@ -1305,12 +1343,22 @@ databases:
               returned: always
               sample: 12582912
             format:
-              description: Its format.
+              description: V(plain), V(custom) or V(directory).
               type: str
               returned: always
               sample: 'plain'
+            good:
+              description: Whether it counts.
+              type: bool
+              returned: always
+              sample: true
+            damage:
+              description: Why it does not; V(null) where it does.
+              type: str
+              returned: always
+              sample: null
             checked_at:
-              description: When it was last read and compared with its checksum.
+              description: When it was last found whole; V(null) for never.
               type: str
               returned: always
               sample: '2026-01-24T02:00:10Z'
@@ -1319,38 +1367,59 @@ databases:
               type: str
               returned: always
               sample: null
+            server_version:
+              description: Version of the server that it is of.
+              type: str
+              returned: always
+              sample: '15.20'
+            taken_by:
+              description: V(module), V(schedule), V(before_restore) or V(final).
+              type: str
+              returned: always
+              sample: 'schedule'
         last_verified:
           description: The newest one that was restored and compared, in the same form; V(null) for none.
           type: dict
           returned: always
           sample: null
         recent:
-          description: The newest ones, newest first, in the same form.
+          description: The newest good ones, newest first, in the same form.
           type: list
           elements: dict
           returned: always
           sample: []
         damaged:
-          description: Files that are not good backups, and why.
+          description: Those that do not count, newest last, in the same form.
           type: list
           elements: dict
           returned: always
-          contains:
-            path:
-              description: The file.
-              type: str
-              returned: always
-              sample: '/var/vellaric/backups/my-database-production-postgres/x.sql.gz'
-            reason:
-              description: What is wrong with it.
-              type: str
-              returned: always
-              sample: 'its manifest is missing'
+          sample: []
     tls:
       description: The certificate that clients are shown.
       type: dict
       returned: with O(gather=tls), where it could be had
       contains:
+        subject:
+          description: Whose it is.
+          type: str
+          returned: always
+          sample: 'CN=my-database-production-postgres'
+        issuer:
+          description: Who signed it.
+          type: str
+          returned: always
+          sample: 'CN=vellaric.postgres on db1'
+        names:
+          description: What it is for.
+          type: list
+          elements: str
+          returned: always
+          sample: ["my-database-production-postgres", "127.0.0.1"]
+        not_before:
+          description: When it began, in UTC.
+          type: str
+          returned: always
+          sample: '2025-12-24T13:22:50Z'
         not_after:
           description: When it ends, in UTC.
           type: str
@@ -1361,25 +1430,19 @@ databases:
           type: float
           returned: always
           sample: 396.9
-        names:
-          description: What it is for.
-          type: list
-          elements: str
-          returned: always
-          sample: ["my-database-production-postgres", "127.0.0.1"]
-        issuer:
-          description: Who signed it.
-          type: str
-          returned: always
-          sample: 'CN=vellaric.postgres on db1'
         fingerprint:
           description: Its SHA-256.
           type: str
           returned: always
-          sample: '4f9c...'
+          sample: '8dbe8cc8d42433390c82a2c03cb879b3d29b68f9ec591fdc614bda9eec28d57d'
+        authority_not_after:
+          description: When the certificate of the authority ends; V(null) where none is on the host.
+          type: str
+          returned: always
+          sample: '2035-12-22T14:22:50Z'
         served:
           description: >-
-            Whether the server shows it to clients; V(false) where it shows an older one; V(null) where it
+            Whether the server shows it to clients; V(false) where it shows another one; V(null) where it
             could not be asked.
           type: bool
           returned: always
@@ -1389,11 +1452,6 @@ databases:
           type: str
           returned: always
           sample: 'TLSv1.3'
-        authority_not_after:
-          description: When the authority ends that clients verify it with.
-          type: str
-          returned: always
-          sample: '2035-12-22T14:22:50Z'
     findings:
       description: What an operator should act on, the worst first.
       type: list
