@@ -296,7 +296,7 @@ class _Taking:
         contents = os.path.join(path, "toc.dat") if self._options.format == "directory" else path
         while True:
             try:
-                if not execution.receive(min(self._deadline, time.monotonic() + 0.5)):
+                if not execution.receive(min(self._deadline, time.monotonic() + (0.5 if begun else 0.02))):
                     break
             except socket.timeout:
                 self._patience()
@@ -306,6 +306,9 @@ class _Taking:
                 started()
             self._say(lambda: sum(_file_size(entry) for entry in _files(path)))
         self._refuse_failure(execution)
+        if not begun:
+            # A small one is written before one sees it.
+            started()
 
     def _patience(self):
         """Return the milliseconds to wait at most. Raises socket.timeout where all the time is over."""

@@ -45,14 +45,16 @@ class Store:
     def prepare(self):
         """Make the directories, and finish or remove what a killed run has left."""
         files.make_directory(self.directory, 0o750, 0, self.gid)
-        with contextlib.suppress(NotADirectoryError):
-            files.remove_tree(self.work)
-        self._sweep()
+        self.clean()
         files.make_directory(self.work, 0o700, self.uid, self.gid)
 
     def clean(self):
         """Leave no trace of a backup that was not finished, nor of the work on one that was."""
-        files.remove_tree(self.work)
+        if os.path.islink(self.work) or not os.path.isdir(self.work):
+            # Nobody but the server's user could have put it there, when the directory was still its own.
+            files.remove(self.work)
+        else:
+            files.remove_tree(self.work)
         self._sweep()
 
     def _sweep(self):

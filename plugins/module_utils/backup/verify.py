@@ -20,8 +20,8 @@ from ..host import files, images, locks
 from ..server import replacement, session, sql
 from . import catalog, formats, load, naming, store
 from .check import find_damage
+from .compare import differences, take_census
 from .manifest import CHECK, VERIFICATION
-from .restore import differences, take_census
 
 # On the throw-away containers of verifications, with the name of the database's container.
 VERIFICATION_LABEL = LABEL + "verification"
