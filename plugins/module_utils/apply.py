@@ -9,7 +9,7 @@ import dataclasses
 import os
 import time
 
-from . import certification, layout, names, networks
+from . import adopting, adoption, certification, layout, names, networks
 from . import container as containers
 from . import record as records
 from .errors import DatabaseError
@@ -122,8 +122,12 @@ def _issued(work):
 
 
 def _write_files(work):
+    _write_texts(work, work.plan.files)
+
+
+def _write_texts(work, texts):
     files.make_directory(os.path.join(work.spec.directory, "conf"), 0o755)
-    for path, text in work.plan.files.items():
+    for path, text in texts.items():
         files.write(os.path.join(work.spec.directory, path), text.encode("utf-8"), 0o644)
 
 
@@ -157,6 +161,45 @@ def _create(work):
     _create_container(work, work.name, dataclasses.replace(work.plan.config, restart_policy=policy))
     work.engine.start(work.name)
     _initialise(work)
+
+
+def _adopt(work):
+    """Stop somebody else's container, take its data, and start a container of ours on it that lets nobody in yet."""
+    ran_until = time.monotonic()
+    try:
+        adopting.stop(work)
+        adopting.remove_new(work)
+        adopting.take_data(work)
+        _write_texts(work, adoption.closed(work.plan.files))
+        config = dataclasses.replace(work.plan.config, restart_policy=containers.INITIAL_RESTART_POLICY)
+        _create_container(work, work.name, config)
+        work.engine.start(work.name)
+        spec = work.spec
+        arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+        work.facts = session.wait_until_initialised(*arguments)
+    except DatabaseError as error:
+        adopting.put_back(work, error)
+    work.interruption += time.monotonic() - ran_until
+
+
+def _arrange(work):
+    """Put the roles in order, upon which it is ours, and let clients in."""
+    began, plan = time.monotonic(), work.plan
+    try:
+        # From here on, data that was moved is not what the old container left.
+        adopted = {**plan.record.adopted, "roles_changed": True}
+        work.plan = dataclasses.replace(plan, record=dataclasses.replace(plan.record, adopted=adopted))
+        write_record(work)
+        adopting.arrange_roles(work)
+    except DatabaseError as error:
+        if isinstance(error, adopting.NothingArranged):
+            work.plan = plan
+        adopting.put_back(work, error)
+    _mark_initialised(work)
+    work.engine.update(work.name, containers.limits(work.plan.config))
+    _write_files(work)
+    _reload(work)
+    work.interruption += time.monotonic() - began
 
 
 def _initialise(work):
@@ -235,7 +278,9 @@ def _put_back(work, start, what, error):
 
 
 def _remove_previous(work):
-    work.engine.remove(layout.previous_container(work.name))
+    # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
+    ours = work.seen.previous is not None and work.seen.previous.config is not None
+    work.engine.remove(layout.previous_container(work.name), volumes=ours)
 
 
 def _update(work):
@@ -362,6 +407,8 @@ def _run_sql(work, verbs):
 
 
 _VERBS = {
+    "adopt": _adopt,
+    "arrange": _arrange,
     "certificate": _certificate,
     "create": _create,
     "expire": _expire,

@@ -184,6 +184,8 @@ def from_inspect(answer):
         labels=labels,
         pid=state.get("Pid") or 0,
         networks=networks,
+        image=(answer.get("Config") or {}).get("Image") or "",
+        image_id=answer.get("Image") or "",
         config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
     )
 

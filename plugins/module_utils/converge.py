@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import certification, extensions, networks, view
+from . import certification, extensions, layout, networks, view
 from . import container as containers
 from .errors import Refused
 from .host.ports import first_free
@@ -17,7 +17,7 @@ from .steps import IMPACTS, Plan, Step
 
 
 def converge(spec, seen, identity):
-    record = _record(spec, seen, identity)
+    record = new_record(spec, seen, identity)
     steps = []
     if seen.record is None or seen.record.port != record.port:
         steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
@@ -27,12 +27,7 @@ def converge(spec, seen, identity):
     certificate = certification.decide(spec, seen)
     if seen.image is None:
         return _fetch_image(spec, seen, record, steps, certificate)
-    if seen.settings_error:
-        raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
-    _refuse_unknown_extensions(spec, seen)
-    _refuse_missing_networks(spec, seen)
-    config = containers.desired(spec, record, seen.image)
-    texts = configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
+    config, texts = desired(spec, seen, record)
     change = _initialise if not record.initialised else _change
     files = dict(texts)
     more, pending = change(spec, seen, record, config, files, certificate)
@@ -48,6 +43,16 @@ def converge(spec, seen, identity):
         warnings=certificate.warnings,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
+
+
+def desired(spec, seen, record):
+    """Return the container and the managed files as they are to be. Raises Refused where they cannot be so."""
+    if seen.settings_error:
+        raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
+    _refuse_unknown_extensions(spec, seen)
+    _refuse_missing_networks(spec, seen)
+    config = containers.desired(spec, record, seen.image)
+    return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
 
 
 def _refuse_unknown_extensions(spec, seen):
@@ -128,7 +133,7 @@ def _fetch_image(spec, seen, record, steps, certificate):
     )
 
 
-def _record(spec, seen, identity):
+def new_record(spec, seen, identity):
     """Return the record as it will be: what is given for life stays, the declaration is replaced."""
     old = seen.record or _recovered_record(spec, seen)
     username = spec.username or (old.username if old else None)
@@ -156,7 +161,9 @@ def _record(spec, seen, identity):
         username=username,
         initialised=old.initialised if old else False,
         declared=spec.declared(),
-        libc=(old.libc if old and old.initialised else None) or (seen.image.libc if seen.image else None),
+        libc=(old.libc if old and (old.initialised or old.adopted) else None)
+        or (seen.image.libc if seen.image else None),
+        adopted=old.adopted if old else None,
     )
 
 
@@ -195,7 +202,8 @@ def _port(spec, seen, old):
             )
         return free
     # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
-    own = seen.container is not None and seen.container.active and seen.container.config.port == wanted
+    ours = seen.container is not None and seen.container.config is not None
+    own = ours and seen.container.active and seen.container.config.port == wanted
     if wanted in seen.ports_taken and not own:
         raise Refused(
             f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
@@ -249,7 +257,8 @@ def _change(spec, seen, record, config, texts, certificate):
         pending.append(step)
         return False
 
-    if seen.previous is not None:
+    original = seen.previous is not None and seen.previous.config is None
+    if seen.previous is not None and not original:
         if seen.server is None:
             # A replacement was cut short, and nothing says that the new container ever served.
             return [Step("put_back", f"put back container {spec.container}, whose replacement was cut short")], ()
@@ -292,7 +301,17 @@ def _change(spec, seen, record, config, texts, certificate):
             if seen.container is not None
             else Step("create", f"create container {spec.container} on the data that is there")
         )
-    return steps + _server_steps(spec, seen, record), tuple(pending)
+    steps += server_steps(spec, seen, record)
+    if original:
+        # It was taken over: its data has been read by another server since, so that it never comes back.
+        steps.append(removal_of_original(spec))
+    return steps, tuple(pending)
+
+
+def removal_of_original(spec):
+    return Step(
+        "remove_previous", f"remove container {layout.previous_container(spec.container)}, but not its volumes"
+    )
 
 
 def _refuse_other_data(spec, seen):
@@ -394,7 +413,7 @@ def _password_differs(spec, record, verifier):
     return True
 
 
-def _server_steps(spec, seen, record):
+def server_steps(spec, seen, record):
     if seen.server is None:
         return []
     steps, role, database = [], seen.server.role, seen.server.database

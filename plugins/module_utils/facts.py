@@ -58,7 +58,8 @@ class ContainerConfig:
 class ContainerFacts:
     """A container as the engine shows it.
 
-    config: None for one that is not ours; pid: of its process 1 on the host; networks: EndpointFacts by name.
+    config: None for one that is not ours; pid: of its process 1 on the host; networks: EndpointFacts by name;
+    image, image_id: what it was created from, as it was named then.
     """
 
     id: str
@@ -75,6 +76,8 @@ class ContainerFacts:
     config: ContainerConfig | None
     pid: int = 0
     networks: dict = dataclasses.field(default_factory=dict)
+    image: str = ""
+    image_id: str = ""
 
     @property
     def running(self):
@@ -156,6 +159,7 @@ class Observed:
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
     networks: the host's NetworkFacts by name; None where no engine answers yet.
+    adoptable: somebody else's container that is to be taken over (adoption.Adoptable).
     """
 
     directory_exists: bool
@@ -176,5 +180,6 @@ class Observed:
     unread: bool = False
     settings_error: str | None = None
     server_error: str | None = None
+    adoptable: object | None = None
     networks: dict | None = None
     own_tls: OwnTls | None = None

@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import os
 
-from . import certification, layout
+from . import adopting, certification, layout
 from . import container as containers
 from . import record as records
 from .errors import DatabaseError
@@ -92,7 +92,7 @@ def observe_database(engine, host, spec, check_mode=False):
     # Asked now, not taken from the list of the host: another run may have been at work since.
     own = _inspect(engine, spec.container)
     previous = _inspect(engine, layout.previous_container(spec.container))
-    target = _target_image(engine, spec, own)
+    target = _target_image(engine, spec, own, record)
     image = None
     if target is not None:
         cache = layout.image_cache(spec.data_root)
@@ -121,8 +121,17 @@ def observe_database(engine, host, spec, check_mode=False):
         now=now,
         own_tls=own_tls.examine(spec.tls, now) if spec.tls is not None else None,
         settings_error=_settings_error(engine, spec, image, managed),
+        adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
     )
+
+
+def _adoptable(engine, spec, own, record, remember):
+    """Look at a foreign container that is to be taken over, unless that has been begun: the record then says all."""
+    if not spec.adopt or own is None or own.config is not None:
+        return None
+    begun = record is not None and record.adopted and not record.initialised
+    return None if begun and record.adopted["container"] == own.id else adopting.observe(engine, spec, remember)
 
 
 def data_majors(directory):
@@ -138,7 +147,7 @@ def _half_made(directory):
     return any(_entries(os.path.join(root, name, "docker")) for name in _entries(root))
 
 
-def _target_image(engine, spec, own):
+def _target_image(engine, spec, own, record):
     """Return the engine's answer on the image that the container is to run, or None where it is not on the host.
 
     While the declared reference stays the same, a container keeps its image, whatever others pull under that tag:
@@ -147,6 +156,12 @@ def _target_image(engine, spec, own):
     """
     if engine is None:
         return None
+    # A container that is taken over keeps its image in the same way, also when that was cut short.
+    if spec.adopt and own is not None and own.config is None and own.image == spec.image:
+        return engine.inspect_image(own.image_id)
+    begun = record.adopted if record is not None and not record.initialised else None
+    if begun and begun["image"] == spec.image:
+        return engine.inspect_image(begun["image_id"]) or engine.inspect_image(spec.image)
     if own is not None and own.config is not None and own.declared_image == spec.image and spec.pull != "always":
         kept = engine.inspect_image(own.config.image_id)
         if kept is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from . import container as containers
-from . import layout, view
+from . import adoption, layout, view
 from .converge import converge, refuse_broken_files
 from .errors import Refused
 from .steps import Plan, Step
@@ -22,6 +22,8 @@ def plan_database(spec, seen, identity):
 
     Raises Refused where the declaration cannot be met without risk to data.
     """
+    if adoption.concerns(spec, seen):
+        return adoption.plan(spec, seen, identity)
     _refuse_foreign(spec, seen)
     if spec.state == "absent":
         return _delete(spec, seen)
@@ -34,10 +36,11 @@ def plan_database(spec, seen, identity):
 
 def _refuse_foreign(spec, seen):
     for container in (seen.container, seen.previous):
-        if container is not None and container.config is None:
+        if container is not None and container.config is None and not _was_taken_over(seen, container):
             raise Refused(
                 f"There is a container {container.name} that this collection did not create. Nothing was changed:"
-                " rename or remove that container, or choose another name or environment"
+                " rename or remove that container, choose another name or environment, or take it over with its data"
+                " (adopt: true; check mode says what that would do)"
             )
     directory = containers.data_directory(seen.container.config) if seen.container is not None else None
     if directory is not None and directory != spec.directory:
@@ -55,6 +58,11 @@ def _refuse_foreign(spec, seen):
             f"{spec.directory} holds data, but no {spec.container} is known: neither a record nor a container. Move"
             " the directory away, or put its database.json back from a copy"
         )
+
+
+def _was_taken_over(seen, container):
+    """What an adoption has left to remove is no stranger; under the database's own name it is."""
+    return container is seen.previous and adoption.is_original(seen, container)
 
 
 def _lifecycle(spec, seen):

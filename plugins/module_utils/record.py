@@ -22,6 +22,7 @@ class Record:
     directory holds nothing of value and may be made anew; from then on it is never emptied.
     declared: what was declared last, in the spelling of the options.
     libc: the C library that the data was made under; it decides how text sorts, and so the order of indexes.
+    adopted: of a database that somebody else's container had before, what that was, and where its data is (adoption).
     """
 
     id: str
@@ -33,6 +34,7 @@ class Record:
     initialised: bool
     declared: dict
     libc: str | None = None
+    adopted: dict | None = None
 
     @property
     def container(self):

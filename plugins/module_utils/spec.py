@@ -112,6 +112,7 @@ class DatabaseSpec:
     deletion_protection: bool | None
     purge: bool
     partial: bool
+    adopt: bool
     trash_days: int | None
     max_impact: str
 
@@ -283,6 +284,7 @@ def _from_parameters(given):
         purge=bool(given.get("purge")),
         # What is taken back from the trash keeps its declaration, but for what is given.
         partial=bool(given.get("partial")) or given.get("state") == "undeleted",
+        adopt=bool(given.get("adopt")),
         trash_days=None if given.get("trash_days") is None else _at_least(given["trash_days"], 0, "trash_days"),
         max_impact=given.get("max_impact") or "recreate",
     )

@@ -16,11 +16,15 @@ IMPACTS = ("none", "restart", "recreate")
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One thing to do. verb names the function of apply, summary says it to a person."""
+    """One thing to do. verb names the function of apply, summary says it to a person.
+
+    reason: why it cannot be had with less impact.
+    """
 
     verb: str
     summary: str
     impact: str = "none"
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,4 +49,4 @@ class Plan:
 
     @property
     def reserves_port(self):
-        return any(step.verb == "reserve" for step in self.steps)
+        return bool(self.steps) and self.steps[0].verb == "reserve"

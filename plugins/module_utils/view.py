@@ -153,6 +153,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "status": status,
         "status_reason": reason,
         "created_at": record.created_at if record else None,
+        "adopted": _adopted(record),
         "image": (container.declared_image if container else None) or spec.image,
         "bind_address": config.bind_address if config else spec.bind_address,
         "trusted_sources": None if spec.trusted_sources is None else list(spec.trusted_sources),
@@ -171,8 +172,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         # Clients that verify a certificate of one's own may know its authority from elsewhere.
         "ca_file": None if own and authority is None else f"{spec.directory}/{certification.AUTHORITY}",
         "ca_certificate": authority,
-        "certificate": certificate
-        and {
+        "certificate": certificate and {
             "own": own,
             **{key: certificate[key] for key in ("subject", "issuer", "names", "not_after", "fingerprint")},
         },
@@ -183,8 +183,17 @@ def database(spec, record, container, personal="", tls=(None, None)):
     }
 
 
+def _adopted(record):
+    """Say what it was before it was ours; with a copy, the original data stays until somebody removes it."""
+    if record is None or not record.adopted:
+        return None
+    return {key: record.adopted[key] for key in ("at", "image", "method", "data", "volume")}
+
+
 def _status(record, container):
     """Return the seed's status, `active`, `stopped` or `error`, and for an error the reason."""
+    if record is not None and record.adopted and not record.initialised:
+        return "error", "its adoption was cut short: run the task again with adopt: true"
     if container is None:
         return "error", "its container is missing: state: started creates it again on the data that is there"
     if container.running and record is not None and not record.initialised:

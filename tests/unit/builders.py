@@ -321,6 +321,25 @@ class Host:
     def _put_back(self, wanted, plan):
         return self._started(dataclasses.replace(self.seen.previous, name=NAME, status="running"), previous=None)
 
+    def _adopt(self, wanted, plan):
+        """The old container stands aside, the data is in its place, and a new one lets nobody in."""
+        original = self.seen.previous or self.seen.container
+        aside = dataclasses.replace(original, name=layout.previous_container(NAME), status="exited")
+        started = running(plan.config, networks=joined("bridge", *wanted.networks))
+        return self._with(previous=aside, container=started, adoptable=None, data_majors=(15,), half_made=True)
+
+    def _arrange(self, wanted, plan):
+        there = self.server
+        role = there.role or {"verifier": None, "login": False, "privileged": False}
+        if plan.record.adopted["bootstrap"] == plan.record.username or there.role is None:
+            role = {"verifier": None, "login": False, "privileged": False}
+        elif role["verifier"] != verifier(wanted.password):
+            role = {**role, "verifier": None}
+        database = {**(there.database or {"public": True}), "owner": plan.record.username}
+        record = dataclasses.replace(plan.record, initialised=True)
+        host = self._with(record=record, server={"role": role, "database": database})
+        return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
+
     def _remove_previous(self, wanted, plan):
         return self._with(previous=None)
 

@@ -48,11 +48,11 @@ class Ended(NotReady):
     """It ended instead: to wait longer is of no use."""
 
 
-def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER):
+def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, role=SUPERUSER):
     """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error."""
-    finished = _execute_when_up(engine, container, [*_PSQL.split(), database], script, seconds)
+    finished = _execute_when_up(engine, container, [*_PSQL.split(), database, "-U", role], script, seconds)
     if finished.exit_code != 0:
-        raise DatabaseError(f"{container}: the server refused: {_first_error(finished.stderr)}")
+        raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     return finished.stdout
 
 
@@ -169,10 +169,10 @@ def prove_login(engine, container, facts, database, username, password, script="
     command = ["sh", "-c", _LOGIN, target]
     finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS)
     if finished.exit_code == _SQL_FAILED:
-        raise DatabaseError(f"{container}: the server refused: {_first_error(finished.stderr)}")
+        raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     if finished.exit_code != 0 or not finished.stdout.endswith("logged in\n"):
         raise DatabaseError(
-            f"{container}: {username} cannot log in with the stored password: {_first_error(finished.stderr)}"
+            f"{container}: {username} cannot log in with the stored password: {first_error(finished.stderr)}"
         )
 
 
@@ -226,7 +226,7 @@ def _gone(container):
     raise DatabaseError(f"{container} was removed while it was waited for: run the task again")
 
 
-def _first_error(stderr):
+def first_error(stderr):
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if "ERROR" in line or "FATAL" in line]
     return (marked or lines or ["nothing"])[0].replace("psql:<stdin>:", "line ")

@@ -48,6 +48,7 @@ DECLARATION_ARGUMENTS = {
     "deletion_protection": {"type": "bool"},
     "purge": {"type": "bool"},
     "partial": {"type": "bool"},
+    "adopt": {"type": "bool"},
     "trash_days": {"type": "int"},
     "max_impact": {"type": "str", "choices": list(IMPACTS)},
 }

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking over a container that somebody else made: the look at it, and the verbs that only an adoption has.
+
+Each is safe to repeat after a crash. The journal is Record.adopted; until the database is marked as initialised,
+everything can be put back as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from . import adoption, layout
+from . import container as containers
+from .errors import DatabaseError
+from .host import cluster, files, images
+from .server import scram, session, sql, takeover
+from .server.session import NotReady
+
+_PROGRESS = "adoption.progress"
+# What is ours beside the data, and is made anew by another attempt.
+_DIRECTORIES = ("conf", "tls")
+NO_RESTARTS = {"RestartPolicy": {"Name": "no"}}
+
+
+class NothingArranged(DatabaseError):
+    """The roles are as they were."""
+
+
+def observe(engine, spec, remember):
+    """Look at the foreign container of a database that is to be taken over, and ask its server."""
+    foreign = adoption.from_inspect(engine.inspect(spec.container))
+    if not foreign.running:
+        return adoption.Adoptable(
+            foreign, obstacle="it does not run, so that its server cannot be asked what it holds: start it first"
+        )
+    try:
+        answer = takeover.parse(_ask(engine, spec, takeover.QUESTION))
+        image = images.describe(
+            engine,
+            engine.inspect_image(foreign.image_id) or {"Id": foreign.image_id},
+            foreign.image,
+            layout.image_cache(spec.data_root),
+            remember,
+        )
+        server = _server(engine, spec, answer)
+    except DatabaseError as error:
+        return adoption.Adoptable(foreign, obstacle=error.message)
+    return adoption.Adoptable(foreign, image=image, answer=answer, server=server, **_data(spec, foreign, answer))
+
+
+def _ask(engine, spec, script):
+    """Run SQL as the foreign container's own superuser."""
+    finished = engine.execute(
+        spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS
+    )
+    if finished.exit_code != 0:
+        raise DatabaseError(
+            "its server does not answer its own superuser (POSTGRES_USER, with POSTGRES_PASSWORD where it wants one):"
+            f" {session.first_error(finished.stderr)}"
+        )
+    return finished.stdout
+
+
+def _server(engine, spec, answer):
+    database = adoption.choose_database(answer["databases"], spec.name)
+    if database is None:
+        return None
+    script = sql.observe(database, spec.username or "")
+    lines = _ask(engine, spec, f"{script}\n\\connect {sql.identifier(database)}\n{sql.OBSERVE_EXTENSIONS}")
+    return sql.parse(lines.splitlines())
+
+
+def _data(spec, foreign, answer):
+    source = adoption.data_source(foreign.mounts, answer["data_directory"])
+    if source is None:
+        return {}
+    path = source[0]
+    if cluster.major(path) is None:
+        raise DatabaseError(f"its data is not to be found on this host ({path} holds none)")
+    measured = cluster.measure(path)
+    return {
+        "data": path,
+        "owner": cluster.owner(path),
+        "size": measured.size,
+        "links": measured.links,
+        "free": cluster.free_space(spec.directory),
+        "movable": cluster.can_move(path, spec.directory),
+    }
+
+
+def stop(work):
+    """Stop the old container, also for the engine's next start, and give it the name of one that is replaced."""
+    journal = work.plan.record.adopted
+    previous = layout.previous_container(work.name)
+    old = work.engine.inspect(journal["container"])
+    if old is None:
+        if cluster.major(_target(work)) is None:
+            raise DatabaseError(f"the container that was to be taken over is gone; its data was in {journal['data']}")
+        return
+    work.engine.update(journal["container"], NO_RESTARTS)
+    work.engine.stop(journal["container"], containers.STOP_TIMEOUT)
+    if os.path.exists(os.path.join(journal["data"], cluster.PID_FILE)):
+        raise DatabaseError(f"its server did not shut down within {containers.STOP_TIMEOUT} s")
+    if old["Name"].lstrip("/") != previous:
+        work.engine.rename(journal["container"], previous)
+
+
+def take_data(work):
+    """Bring the data to its place in our layout, whatever an earlier attempt has left."""
+    journal, image, target = work.plan.record.adopted, work.seen.image, _target(work)
+    for directory in (os.path.dirname(os.path.dirname(target)), os.path.dirname(target)):
+        files.make_directory(directory, 0o700, image.uid, image.gid)
+    if journal["method"] == adoption.MOVE:
+        if os.path.realpath(journal["data"]) != os.path.realpath(target) and cluster.major(target) is None:
+            files.make_directory(target, 0o700, image.uid, image.gid)
+            cluster.move(journal["data"], target, adoption.entries_to_keep(journal["data"], target))
+        cluster.give_to(target, image.uid, image.gid, 0o700)
+    else:
+        _copy(work, journal, target)
+    if cluster.major(target) != journal["major"]:
+        raise DatabaseError(f"its data is not in {journal['data']} any more, now that it has been stopped")
+
+
+def _copy(work, journal, target):
+    old = work.engine.inspect(journal["container"])
+    fresh = old is not None and old["State"]["StartedAt"] != journal["started_at"]
+    if cluster.major(target) is not None and not fresh:
+        return
+    # Whatever was copied before the old server was started once more is out of date.
+    files.remove_tree(target)
+    progress = os.path.join(work.spec.directory, _PROGRESS)
+
+    def report(copied):
+        share = min(100, copied * 100 // max(1, journal["size"]))
+        files.write(progress, f"{copied} of {journal['size']} bytes copied ({share} %)\n".encode("ascii"), 0o644)
+
+    try:
+        cluster.copy(journal["data"], target, work.seen.image.uid, work.seen.image.gid, report)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(progress)
+
+
+def arrange_roles(work):
+    """Put roles and ownership in order, in one transaction, while nobody can log in but us."""
+    journal, spec = work.plan.record.adopted, work.spec
+    try:
+        superuser, databases = _superuser(work, journal)
+        database = spec.name if spec.name in databases else journal["database"]
+        verifier = run_as(work, superuser, "postgres", takeover.verifier_of(work.username)).strip()
+        keeps = spec.password is None or scram.matches(spec.password, verifier)
+        run_as(work, superuser, database, takeover.put_roles_in_order(superuser, work.username, database, keeps))
+    except DatabaseError as error:
+        raise NothingArranged(error.message, **error.details) from error
+    if database != spec.name:
+        run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.rename_database(database, spec.name))
+
+
+def _superuser(work, journal):
+    """Return the name that the superuser has by now, and the names of the databases."""
+    try:
+        answer = run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.who_is_superuser())
+    except DatabaseError:
+        answer = run_as(work, journal["bootstrap"], session.SUPERUSER, takeover.who_is_superuser())
+    superuser, *databases = answer.splitlines()
+    return superuser, databases
+
+
+def run_as(work, role, database, script):
+    return session.psql(work.engine, work.name, script, database=database, role=role)
+
+
+def remove_new(work):
+    """Remove the container that an earlier attempt made; never the old one, which may still have the name."""
+    there = work.engine.inspect(work.name)
+    if there is not None and there["Id"] != work.plan.record.adopted["container"]:
+        work.engine.stop(work.name, containers.STOP_TIMEOUT)
+        work.engine.remove(work.name)
+
+
+def put_back(work, error):
+    """Put everything back as it was, let the old container serve again, and raise the error."""
+    journal, target = work.plan.record.adopted, _target(work)
+    if journal["method"] == adoption.MOVE and journal["roles_changed"]:
+        raise DatabaseError(
+            f"{work.name} could not be taken over: {error.message}\nIts data is in {target}, with its roles already put"
+            " in order. Mend what is wrong, and run the task again, which goes on from here",
+            **error.details,
+        ) from error
+    remove_new(work)
+    if journal["method"] == adoption.COPY:
+        files.remove_tree(cluster.incomplete(target))
+        files.remove_tree(target)
+    else:
+        if os.path.isdir(target) and os.path.realpath(journal["data"]) != os.path.realpath(target):
+            cluster.move(target, journal["data"])
+        cluster.give_to(journal["data"], *journal["owner"])
+    # The engine makes directories to mount in, too.
+    files.remove_if_empty(target)
+    files.remove_empty_directories(os.path.join(work.spec.directory, "pgdata"))
+    for name in _DIRECTORIES:
+        files.remove_tree(os.path.join(work.spec.directory, name))
+    outcome = _let_old_serve(work, journal)
+    # Last: as long as it is there, another run knows what was begun.
+    files.remove(os.path.join(work.spec.directory, "database.json"))
+    files.remove_if_empty(work.spec.directory)
+    raise DatabaseError(
+        f"{work.name} could not be taken over, so {outcome}. {error.message}", **error.details
+    ) from error
+
+
+def _let_old_serve(work, journal):
+    old = work.engine.inspect(journal["container"])
+    if old is None:
+        return "what was made of it was removed; the old container is gone"
+    if old["Name"].lstrip("/") != work.name:
+        work.engine.rename(journal["container"], work.name)
+    work.engine.update(journal["container"], {"RestartPolicy": journal["restart_policy"]})
+    work.engine.start(journal["container"])
+    try:
+        session.wait_until_initialised(work.engine, work.name, work.spec.name, None, work.spec.wait_timeout)
+    except NotReady as unready:
+        return f"the old container was put back, but does not serve either ({unready.message.splitlines()[0]})"
+    return "the old container was put back and serves"
+
+
+def _target(work):
+    return adoption.target(work.spec, work.plan.record.adopted["major"])
