@@ -4,7 +4,7 @@
 """A fleet as one HTML page that needs nothing but itself. Pure, but for reading the template beside this file.
 
 Everything that comes from a database or a host is text to the template, which escapes it. Should that ever fail, the
-page's own policy lets nothing run but the two scripts that are named there by their digests, and nothing be fetched.
+page's own policy lets nothing run but the scripts that are named there by their digests, and nothing be fetched.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ASSETS = Path(__file__).parent / "assets"
 def render(fleet, entries, title, refresh=0):
     """Return the page. entries: the history. refresh: seconds after which a browser loads it anew; 0 for never."""
     shown = [_database(place, one, entries, fleet.at) for place, one in enumerate(fleet.databases)]
-    scripts = {name: _asset(f"{name}.js") for name in ("theme", "page")}
+    scripts = {name: _asset(f"{name}.js") for name in ("theme", "charts", "page")}
     style = _asset("page.css")
     data = {"at": round(fleet.at), "refresh": refresh, "series": {one["anchor"]: one["series"] for one in shown}}
     return _template().render(
         title=title,
         style=Markup(style),
         theme_script=Markup(scripts["theme"]),
-        page_script=Markup(scripts["page"]),
+        scripts=[Markup(scripts["charts"]), Markup(scripts["page"])],
         data=Markup(_embedded(data)),
         policy=_policy(style, scripts.values()),
         generated=figures.moment(fleet.at),
@@ -76,6 +76,7 @@ def _database(place, one, entries, now):
         "gauges": panels.gauges(one) if one["status"] == "active" else [],
         "facts": panels.facts(one),
         "backups": panels.backups(one, now),
+        "recent": panels.recent(one, now),
         "queries": [panels.query(query) for query in one.get("queries") or []],
         "asked_queries": one.get("queries") is not None,
         "missing": fleets.reasons(one),

@@ -171,6 +171,19 @@ def backups(one, now):
     return None if one.get("backups") is None else details.backups(one["backups"], now)
 
 
+def recent(one, now):
+    """Return the newest backups: when they were taken, their age and size, and when they were verified."""
+    return [
+        {
+            "taken": figures.minute(each["created_at"]),
+            "age": figures.span(figures.age(each["created_at"], now)),
+            "size": figures.size(each["size_bytes"]),
+            "verified": figures.minute(each["verified_at"]) if each.get("verified_at") else None,
+        }
+        for each in (one.get("backups") or {}).get("recent") or []
+    ]
+
+
 def query(known):
     return {
         "text": known["query"],

@@ -87,7 +87,7 @@ def test_the_policy_allows_what_is_there_and_nothing_else():
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
     scripts = [each for each in shown.all("script") if each.get("type") != "application/json"]
-    assert len(scripts) == 2
+    assert len(scripts) == 3
     for element in (*scripts, *shown.all("style")):
         digest = base64.b64encode(hashlib.sha256(element["text"].encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy
@@ -122,7 +122,7 @@ def test_what_comes_from_databases_and_hosts_is_text(hostile):
         "code",
         "b",
     }
-    assert len(shown.all("script")) == 3
+    assert len(shown.all("script")) == 4
     body = shown.all("body")[0]["text"]
     for what in ("reason", "query", "message", "missing", "failure", "docker"):
         assert f"{what} {hostile}" in body, what
