@@ -24,7 +24,6 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file impo
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
-
 _RESOLVE = {"present": credentials.resolve, "rotating": credentials.rotating, "rotated": credentials.rotated}
 
 
@@ -103,8 +102,8 @@ class ActionModule(ActionBase):
         cut_short = [item.request.container for item in resolved if item.rotating and resolve is credentials.resolve]
         if cut_short:
             result["warnings"] = [
-                "a rotation of the password of %s was cut short: the old one applies until it is rotated again (playbook"
-                " vellaric.postgres.rotate)" % ", ".join(cut_short)
+                "a rotation of the password of %s was cut short: the old one applies until it is rotated again"
+                " (playbook vellaric.postgres.rotate)" % ", ".join(cut_short)
             ]
         if self._task.diff:
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
