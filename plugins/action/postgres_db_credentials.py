@@ -81,7 +81,7 @@ class ActionModule(ActionBase):
         with unlocked(path) if check_mode or not requests else locked(path) as file:
             document = VarsFile.parse(file.content)
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
-            changes = {item.request.container: item.written for item in resolved if item.written}
+            changes = {item.request.entry: item.written for item in resolved if item.written}
             # Check mode, too, makes the new text: what cannot be done is known before.
             text = document.with_entries(changes) if changes else None
             narrow = file.too_open and bool(requests)
@@ -99,7 +99,7 @@ class ActionModule(ActionBase):
             "vault_id": vault_id,
             "databases": [_database(item, check_mode) for item in resolved],
         }
-        cut_short = [item.request.container for item in resolved if item.rotating and resolve is credentials.resolve]
+        cut_short = [item.request.entry for item in resolved if item.rotating and resolve is credentials.resolve]
         if cut_short:
             result["warnings"] = [
                 "a rotation of the password of %s was cut short: the old one applies until it is rotated again"
@@ -114,8 +114,7 @@ class ActionModule(ActionBase):
         # Forgetting needs no directory, so none is made for it.
         with unlocked(path) if check_mode or not os.path.lexists(path) else locked(path) as file:
             document = VarsFile.parse(file.content)
-            stored = document.containers()
-            going = [request.container for request in requests if request.container in stored]
+            going = [key for key in document.containers() if any(_covers(request, key) for request in requests)]
             text = document.without_entries(going) if going else None
             if going and check_mode:
                 file.check_writable()
@@ -129,13 +128,11 @@ class ActionModule(ActionBase):
             "vault_id": None,
             "databases": [
                 {
-                    "name": request.name,
-                    "environment": request.environment,
-                    "container_name": request.container,
+                    **_identity(request),
                     "username": None,
                     "source": None,
                     "rotating": False,
-                    "changed": request.container in going,
+                    "changed": any(_covers(request, key) for key in going),
                 }
                 for request in requests
             ],
@@ -145,11 +142,24 @@ class ActionModule(ActionBase):
         return result
 
 
+def _covers(request, key):
+    """Whether an entry is the one asked for, or, of a whole database, that of a further user."""
+    return key == request.entry or (request.user is None and key.startswith(request.entry + "/"))
+
+
+def _identity(request):
+    return {
+        "name": request.name,
+        "environment": request.environment,
+        "container_name": request.container,
+        "user": request.user,
+        "entry": request.entry,
+    }
+
+
 def _database(item, check_mode):
     return {
-        "name": item.request.name,
-        "environment": item.request.environment,
-        "container_name": item.request.container,
+        **_identity(item.request),
         # Check mode does not promise a name that the real run would not choose.
         "username": None if check_mode and item.username_generated else item.username,
         "source": item.source,

@@ -9,12 +9,12 @@ import dataclasses
 import os
 import time
 
-from . import adopting, adoption, certification, layout, names, networks
+from . import adopting, adoption, certification, layout, names, networks, users
 from . import container as containers
 from . import record as records
 from .errors import DatabaseError
 from .host import files, locks, served, tls
-from .server import configuration, scram, session, sql
+from .server import configuration, roles, scram, session, sql
 from .server.session import NotReady
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
@@ -401,9 +401,28 @@ def _run_sql(work, verbs):
         session.psql(work.engine, work.name, script)
         return
     facts = work.facts or work.seen.container
-    verify = work.plan.certification is None or work.plan.certification.verifiable
     arguments = (work.engine, work.name, facts, spec.name, work.username, spec.password, script)
-    session.prove_login(*arguments, verify=verify)
+    session.prove_login(*arguments, verify=_verifiable(work))
+
+
+def _verifiable(work):
+    return work.plan.certification is None or work.plan.certification.verifiable
+
+
+def _users(work):
+    """Bring the declared users about, and log in as each that has got its password."""
+    owner, observed = work.username, work.seen.server.users if work.seen.server else users.NOTHING
+    declared = users.feasible(work.spec.users, observed)
+    script = roles.script(work.spec.name, declared, owner, observed)
+    given = {change.name for change in users.changes(declared, owner, observed) if change.sets_password}
+    proved = [user for user in declared if user.name in given]
+    if not proved:
+        session.psql(work.engine, work.name, script)
+    facts = work.facts or work.seen.container
+    for user in proved:
+        arguments = (work.engine, work.name, facts, work.spec.name, user.name, user.password, script)
+        session.prove_login(*arguments, verify=_verifiable(work))
+        script = "SELECT 1;"
 
 
 _VERBS = {
@@ -428,6 +447,7 @@ _VERBS = {
     "trash": _trash,
     "undelete": _undelete,
     "update": _update,
+    "users": _users,
     "write_files": _write_files,
     "write_record": write_record,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import certification, extensions, layout, networks, view
+from . import certification, extensions, layout, networks, users, view
 from . import container as containers
 from .errors import Refused
 from .host.ports import first_free
@@ -50,6 +50,7 @@ def desired(spec, seen, record):
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     _refuse_unknown_extensions(spec, seen)
+    _refuse_users(spec, seen, record)
     _refuse_missing_networks(spec, seen)
     config = containers.desired(spec, record, seen.image)
     return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
@@ -94,6 +95,27 @@ def _network_step(spec, seen):
     return Step("networks", summary)
 
 
+def _refuse_users(spec, seen, record):
+    observed = seen.server.users if seen.server else users.NOTHING
+    if record.username in [user.name for user in spec.users]:
+        raise Refused(f"users: {record.username} is the application's own role, which owns the database")
+    missing = users.missing(spec.users, observed) if seen.server or not record.initialised else ()
+    if missing and not spec.partial:
+        raise Refused(
+            f"users: {', '.join(missing)} of {spec.container} is new and needs a password: role"
+            " vellaric.postgres.database takes care of it, postgres_db_credentials generates and stores it"
+        )
+    differing = users.disagreeing(spec.users, observed, spec.update_password)
+    if differing:
+        raise _disagreement(", ".join(differing), spec.container)
+
+
+def _user_step(spec, record, observed):
+    declared = users.feasible(spec.users, observed)
+    words = [change.words for change in users.changes(declared, record.username, observed)]
+    return [Step("users", f"users: {', '.join(words)}")] if words else []
+
+
 def _extension_step(spec, installed):
     words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
     return [Step("extensions", f"extensions: {', '.join(words)}")] if words else []
@@ -122,7 +144,7 @@ def _fetch_image(spec, seen, record, steps, certificate):
         )
     steps.append(Step("pull", f"pull image {spec.image}"))
     if not record.initialised:
-        steps += _creation(spec, certificate)
+        steps += _creation(spec, record, certificate)
     return Plan(
         steps=tuple(steps),
         record=record,
@@ -212,7 +234,7 @@ def _port(spec, seen, old):
     return wanted
 
 
-def _creation(spec, certificate):
+def _creation(spec, record, certificate):
     return [
         certificate.first,
         Step("write_files", f"write {', '.join(sorted(configuration.MANAGED))}"),
@@ -222,13 +244,14 @@ def _creation(spec, certificate):
         Step("restrict", "let nobody in but its owner"),
         Step("lock_superuser", "leave the superuser without a password"),
         *_extension_step(spec, {}),
+        *_user_step(spec, record, users.NOTHING),
         Step("prove_login", "log in as the application, over TLS"),
     ]
 
 
 def _initialise(spec, seen, record, config, texts, certificate):
     """A first start, or one that was cut short: nothing of value is in the data directory yet."""
-    steps = _creation(spec, certificate)
+    steps = _creation(spec, record, certificate)
     if seen.container is None and not seen.half_made:
         return steps, ()
     running = seen.container is not None and seen.container.running
@@ -400,17 +423,21 @@ def _restart(spec, seen, texts):
 
 
 def _password_differs(spec, record, verifier):
-    """Say whether the server has another password than the one given, or none. Raises Refused where it is to keep it."""
+    """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
     if spec.password is None or scram.matches(spec.password, verifier):
         return False
     if verifier is not None and spec.update_password == "on_create":
-        raise Refused(
-            f"The stored password of {record.username} is not the one that {spec.container} has: somebody changed it"
-            " there, or another copy of the credentials is in use. Nothing was changed. To give the server the stored"
-            " one, set update_password: always; to store the one that it has, give that as password; to replace both,"
-            " rotate it (playbook vellaric.postgres.rotate)"
-        )
+        raise _disagreement(record.username, spec.container)
     return True
+
+
+def _disagreement(username, container):
+    return Refused(
+        f"The stored password of {username} is not the one that {container} has: somebody changed it there, or another"
+        " copy of the credentials is in use. Nothing was changed. To give the server the stored one, set"
+        " update_password: always; to store the one that it has, give that as password; to replace both, rotate it"
+        " (playbook vellaric.postgres.rotate)"
+    )
 
 
 def server_steps(spec, seen, record):
@@ -429,6 +456,7 @@ def server_steps(spec, seen, record):
     if seen.server.superuser_has_password:
         steps.append(Step("lock_superuser", "leave the superuser without a password"))
     steps += _extension_step(spec, seen.server.extensions)
+    steps += _user_step(spec, record, seen.server.users)
     if spec.password is not None and any(step.verb == "role" for step in steps):
         steps.append(Step("prove_login", "log in as the application, over TLS"))
     return steps

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import users as further
+
 LABEL = "io.vellaric.postgres."
 SCHEMA_VERSION = "1"
 MANAGED_BY = "vellaric.postgres"
@@ -104,7 +106,7 @@ class ServerFacts:
     pending_restart: parameters that it runs with otherwise than the files have them now; withdrawn: those of them that
     it has from files of ours; loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what
     is wrong with the files as they are now, with which it would not start again; extensions: those of the database by
-    name, each a mapping of version and declared.
+    name, each a mapping of version and declared; users: further roles, as server.roles.OBSERVE asks for them.
     """
 
     role: dict | None
@@ -116,6 +118,7 @@ class ServerFacts:
     loaded_at: float = float("inf")
     file_errors: tuple = ()
     extensions: dict = dataclasses.field(default_factory=dict)
+    users: dict = dataclasses.field(default_factory=lambda: further.NOTHING)
 
 
 @dataclasses.dataclass(frozen=True)

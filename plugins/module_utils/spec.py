@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 
-from . import extensions, names, networks, pem, tuning
+from . import extensions, names, networks, pem, tuning, users
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -46,6 +46,7 @@ DECLARED = (
     "tune",
     "settings",
     "extensions",
+    "users",
     "deletion_protection",
     "backup_root",
 )
@@ -108,6 +109,7 @@ class DatabaseSpec:
     tune: bool
     settings: dict
     extensions: dict
+    users: tuple
     wait_timeout: int
     deletion_protection: bool | None
     purge: bool
@@ -199,6 +201,7 @@ class DatabaseSpec:
             "tune": self.tune,
             "settings": dict(self.settings),
             "extensions": extensions.to_option(self.extensions),
+            "users": users.to_option(self.users),
             "deletion_protection": self.deletion_protection,
             "backup_root": self.backup_root,
         }
@@ -279,6 +282,7 @@ def _from_parameters(given):
         tune=bool(given.get("tune")),
         settings=_settings(given.get("settings") or {}),
         extensions=extensions.from_option(given.get("extensions")),
+        users=users.from_option(given.get("users"), given.get("username")),
         wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
         deletion_protection=given.get("deletion_protection"),
         purge=bool(given.get("purge")),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import certification, networks
+from . import certification, networks, users
 from . import spec as specs
 from .errors import DatabaseError
 from .server import configuration
@@ -48,6 +48,7 @@ def before(spec, seen):
             if known["declared"] or name in spec.extensions
         }
         shown["extensions"] = specs.extensions.to_option(there)
+        shown["users"] = users.shown(spec.users, seen.server.users, shown.get("username"))
     return shown
 
 
@@ -77,6 +78,7 @@ def _shown(spec, record, config, texts, certificate_names, status):
             image=spec.image,
             deletion_protection=spec.protected,
             extensions=specs.extensions.to_option(spec.extensions),
+            users=users.to_option(spec.users),
             **_fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
         )
     if config is not None:
@@ -162,6 +164,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "tune": spec.tune,
         "parameters": spec.parameters,
         "extensions": specs.extensions.to_option(spec.extensions),
+        "users": users.to_option(spec.users),
         "personal_settings": configuration.personal_parameters(personal),
         "memory_limit_bytes": config.memory if config else spec.memory,
         "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),

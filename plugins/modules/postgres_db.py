@@ -216,6 +216,36 @@ options:
         hand is left alone.
     type: list
     elements: str
+  users: &users
+    description:
+      - Further roles that log in to the database, beside the application's own one. Nobody else may connect.
+      - A user that is no longer declared is removed, and what it owned goes to the application's role. A role that
+        somebody made by hand is left alone.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the user, as of O(username).
+        type: str
+        required: true
+      role:
+        description:
+          - V(owner) works as the application's role, to which all belongs that it makes.
+          - V(readwrite) reads, inserts, updates and deletes rows, in all tables and those that come later.
+          - V(readonly) reads all tables, and those that come later.
+        type: str
+        choices: [owner, readwrite, readonly]
+        required: true
+      connection_limit:
+        description: The most connections that it may have at the same time. No limit when it is not given.
+        type: int
+      password:
+        description: Its password, as O(password). Needed for a new user.
+        type: str
+      update_password:
+        description: As O(update_password), which is meant when it is not given.
+        type: str
+        choices: [always, on_create]
   wait_timeout: &wait_timeout
     description:
       - Seconds to wait for the server to become ready, and for another run on the same database to end. V(120) when
@@ -295,6 +325,7 @@ options:
       tune: *tune
       settings: *settings
       extensions: *extensions
+      users: *users
       wait_timeout: *wait_timeout
       deletion_protection: *deletion_protection
       purge: *purge
@@ -358,6 +389,17 @@ EXAMPLES = r"""
     networks:
       - shop
     partial: true
+
+- name: Let a report read it
+  vellaric.postgres.postgres_db:
+    name: my-database
+    environment: production
+    partial: true
+    users:
+      - name: reporting
+        role: readonly
+        connection_limit: 5
+        password: "{{ reporting_password }}"
 
 - name: Stop two databases
   vellaric.postgres.postgres_db:
@@ -567,6 +609,12 @@ database:
       elements: str
       returned: always
       sample: ['pg_stat_statements']
+    users:
+      description: Declared users.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{'name': 'reporting', 'role': 'readonly', 'connection_limit': 5}]
     personal_settings:
       description: Parameters that somebody set in C(postgresql.conf) in the database's directory.
       type: dict

@@ -51,6 +51,10 @@ options:
       - A password that is given replaces the one that is stored.
       - It must not contain C({{), C({%) or C({#), which would begin a template where the file is read.
     type: str
+  user:
+    description:
+      - A further user of the database, whose credentials are meant instead of those of the user that owns it.
+    type: str
   databases:
     description:
       - Several databases, with the same options. All are stored in one step, or none.
@@ -72,6 +76,9 @@ options:
       password:
         description: As O(password).
         type: str
+      user:
+        description: As O(user).
+        type: str
   vault_id:
     description:
       - The vault id that new passwords are encrypted with. It must be one that the run was started with.
@@ -85,7 +92,8 @@ options:
         One that a rotation which was cut short has stored is kept. Where nothing is stored, or credentials of another
         role than O(username), the new password is stored as the present one.
       - V(rotated) puts it in the place of the present one, once the server has it. Nothing changes where none waits.
-      - V(absent) forgets them. The file is removed when nothing else is in it. This needs no vault secret.
+      - V(absent) forgets them, with those of all further users unless one is named. The file is removed when nothing
+        else is in it. This needs no vault secret.
     type: str
     choices: [present, rotating, rotated, absent]
     default: present
@@ -160,6 +168,13 @@ EXAMPLES = r"""
         username: orders
         password: "{{ orders_password }}"
 
+- name: Make sure of the credentials of a further user
+  vellaric.postgres.postgres_db_credentials:
+    path: credentials.yml
+    name: my-database
+    environment: production
+    user: reporting
+
 - name: Forget the credentials of a database
   vellaric.postgres.postgres_db_credentials:
     path: credentials.yml
@@ -194,7 +209,16 @@ databases:
       type: str
       sample: production
     container_name:
-      description: The name of the container, which is the key in the file, below C(postgres_credentials).
+      description: The name of the container.
+      type: str
+      sample: my-database-production-postgres
+    user:
+      description: The further user whose credentials these are. Null for the user that owns the database.
+      type: str
+      sample: null
+    entry:
+      description: The key in the file, below C(postgres_credentials). It is the name of the container, for a further
+        user followed by a slash and its name.
       type: str
       sample: my-database-production-postgres
     username:
@@ -220,7 +244,7 @@ databases:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
 
-DATABASE_OPTIONS = ("name", "environment", "username", "password")
+DATABASE_OPTIONS = ("name", "environment", "username", "password", "user")
 
 
 def argument_spec():
@@ -231,6 +255,7 @@ def argument_spec():
         environment=dict(type="str", choices=list(ENVIRONMENTS)),
         username=dict(type="str"),
         password=dict(type="str", no_log=True),
+        user=dict(type="str"),
         databases=dict(
             type="list",
             elements="dict",
@@ -239,6 +264,7 @@ def argument_spec():
                 environment=dict(type="str", choices=list(ENVIRONMENTS), required=True),
                 username=dict(type="str"),
                 password=dict(type="str", no_log=True),
+                user=dict(type="str"),
             ),
         ),
         vault_id=dict(type="str"),

@@ -341,6 +341,12 @@ databases:
       elements: str
       returned: always
       sample: ['pg_stat_statements']
+    users:
+      description: Declared users.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{'name': 'reporting', 'role': 'readonly', 'connection_limit': 5}]
     personal_settings:
       description: Parameters that somebody set in C(postgresql.conf) in the database's directory.
       type: dict

@@ -20,14 +20,24 @@ class InvalidRequest(ValueError):
 
 
 class Request:
-    """One database that was asked for, its values checked."""
+    """One database that was asked for, or with `user` a further user of it, its values checked. entry: its key."""
 
-    def __init__(self, name, environment, username=None, password=None):
+    def __init__(self, name, environment, username=None, password=None, user=None):
         self.name = name
         self.environment = environment
+        self.user = user
         self.container = names.container_name(name, environment)
+        self.entry = entry_key(self.container, user)
+        if user is not None and username is not None:
+            raise names.InvalidName("username: %s is a further user, whose name is that of the option user" % user)
+        username = user if username is None else username
         self.username = None if username is None else names.check_username(username)
         self.password = None if password is None else names.check_password(password)
+
+
+def entry_key(container, user=None):
+    """The key of the file's section: the container's name, for a further user with its name behind a slash."""
+    return container if user is None else "%s/%s" % (container, user)
 
 
 class Resolved:
@@ -53,14 +63,15 @@ def requests_from(databases):
     for options in databases:
         try:
             request = Request(
-                **{key: _plain(options.get(key)) for key in ("name", "environment", "username", "password")}
+                **{key: _plain(options.get(key)) for key in ("name", "environment", "username", "password", "user")}
             )
         except names.InvalidName as exc:
             if len(databases) == 1:
                 raise
             raise names.InvalidName("databases: the one called %r: %s" % (options.get("name"), exc)) from None
-        if request.container in [other.container for other in requests]:
-            raise names.InvalidName("databases: %s (%s) is there twice" % (request.name, request.environment))
+        if request.entry in [other.entry for other in requests]:
+            whose = "" if request.user is None else "user %s of " % request.user
+            raise names.InvalidName("databases: %s%s (%s) is there twice" % (whose, request.name, request.environment))
         requests.append(request)
     return requests
 
@@ -95,12 +106,12 @@ def rotating(file, request, vault, vault_id):
     resolved.rotating = True
     if resolved.username is None:
         raise InvalidRequest(
-            "%s has no stored credentials: give username, the role that the server has for it" % request.container
+            "%s has no stored credentials: give username, the role that the server has for it" % request.entry
         )
     if request.password is not None and request.password == stored_password:
         raise InvalidRequest(
             "password: the one given for %s is the one that it has: give another, or none to have one generated"
-            % request.container
+            % request.entry
         )
     lost = stored_password is None or stored_username != resolved.username
     wanted = request.password or (None if lost else next_password)
@@ -119,7 +130,7 @@ def rotated(file, request, vault, vault_id):
     """Let the new password take the place of the old one, now that the server has it. Nothing, where none waits."""
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     if stored_password is None:
-        raise InvalidRequest("%s has no stored credentials, so that none can take their place" % request.container)
+        raise InvalidRequest("%s has no stored credentials, so that none can take their place" % request.entry)
     resolved.username = stored_username
     resolved.source = "stored"
     if next_password is not None:
@@ -134,7 +145,7 @@ def _look_up(file, request, vault):
     """Return (Resolved, stored user name, stored password, password that a rotation has stored). Raises where one of
     them cannot be read."""
     resolved = Resolved(request)
-    entry = file.entry(request.container)
+    entry = file.entry(request.entry)
     if entry is None:
         resolved.is_new = True
         return resolved, None, None, None
@@ -151,7 +162,7 @@ def _look_up(file, request, vault):
 def _encrypted(password, request, vault, vault_id):
     ciphertext = vault.encrypt(password, vault_id)
     if vault.decrypt(ciphertext) != password:
-        raise VaultError("the vault does not give back what was encrypted for %s" % request.container)
+        raise VaultError("the vault does not give back what was encrypted for %s" % request.entry)
     return ciphertext
 
 
@@ -181,11 +192,11 @@ def removal_lines(containers):
 
 def _lines(item, keys, username, password):
     shown = {"username": username, "password": password, "next_password": "(encrypted)"}
-    return ["  %s:" % item.request.container, *["    %s: %s" % (key, shown[key]) for key in keys]]
+    return ["  %s:" % item.request.entry, *["    %s: %s" % (key, shown[key]) for key in keys]]
 
 
 def _stored(value, name, check, request, vault):
-    where = "%s.%s.%s" % (SECTION, request.container, name)
+    where = "%s.%s.%s" % (SECTION, request.entry, name)
     try:
         return check(vault.decrypt(value.text) if value.encrypted else value.text)
     except VaultError as exc:

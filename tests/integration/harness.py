@@ -236,6 +236,11 @@ class Host:
             "exec", "-u", "postgres", self.container(short), "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql
         )
 
+    def psql_in(self, short, sql):
+        """Run SQL as the superuser, in the database."""
+        command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.name(short), "-c", sql]
+        return docker("exec", "-u", "postgres", self.container(short), *command)
+
     def inspect(self, short):
         return inspect(self.container(short))
 

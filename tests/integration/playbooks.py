@@ -17,6 +17,17 @@ import harness
 import yaml
 
 BIN = Path(sys.executable).parent
+# In a process of its own: imported by the tests, it makes a controller of the process that they fork modules from.
+READ = """
+import sys, yaml
+from pathlib import Path
+from ansible.parsing.vault import VaultLib, VaultSecret
+path, secret, entry, key = sys.argv[1:]
+yaml.SafeLoader.add_constructor("!vault", lambda loader, node: node.value)
+value = yaml.safe_load(Path(path).read_text())["postgres_credentials"][entry][key]
+vault = VaultLib([("default", VaultSecret(Path(secret).read_bytes().strip()))])
+print(vault.decrypt(value).decode() if value.startswith("$ANSIBLE_VAULT") else value, end="")
+"""
 
 
 class Fleet:
@@ -66,14 +77,10 @@ class Fleet:
         return {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 
     def password(self, short="shop", key="password", user=None):
-        """Read a stored password with Ansible's own tools."""
+        """Read a stored password with Ansible's own code."""
         entry = self.host.container(short) + (f"/{user}" if user else "")
-        command = [str(BIN / "ansible"), "local", "-i", "inventory", "--vault-password-file", "vault-password", "-o"]
-        command += ["-m", "ansible.builtin.debug", "-a", f"msg={{{{ postgres_credentials['{entry}'].{key} }}}}"]
-        output = subprocess.run(
-            command, env=self.environment, cwd=self.root, capture_output=True, text=True, check=True
-        )
-        return re.search(r'"msg": "([^"]+)"', output.stdout).group(1)
+        command = [sys.executable, "-c", READ, str(self.credentials), str(self.root / "vault-password"), entry, key]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def changes(output):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec, users
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
 from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
@@ -127,6 +127,47 @@ def server(**given):
     return facts.ServerFacts(**{**known, **given})
 
 
+def user_role(**given):
+    """Return what the server says of a role that was made as declared."""
+    known = {
+        "verifier": None,
+        "login": True,
+        "privileged": False,
+        "connection_limit": users.UNLIMITED,
+        "valid_until": None,
+        "marked": True,
+        "member_of": [],
+        "works_as": None,
+    }
+    return {**known, **given}
+
+
+def users_of(wanted, owner=USERNAME, known=users.NOTHING):
+    """Return what the server says where the declared users, and nobody else, are there."""
+    groups = users.groups(wanted.users)
+    roles = {users.GROUPS[kind]: user_role(login=False) for kind in groups}
+    for user in wanted.users:
+        before = known["roles"].get(user.name, {})
+        roles[user.name] = user_role(
+            verifier=verifier(user.password) if user.password else before.get("verifier"),
+            connection_limit=user.connection_limit or users.UNLIMITED,
+            member_of=[users.membership(user, owner)],
+            works_as=owner if user.role == users.OWNER else None,
+        )
+    granted = [(users.GROUPS[kind], objects) for kind in groups for objects in users.PRIVILEGES[kind].items()]
+    return {
+        "roles": roles,
+        "database": [[users.GROUPS[kind], each] for kind in groups for each in users.DATABASE_PRIVILEGES[kind]],
+        "defaults": [
+            [group, creator, objects, privilege]
+            for group, (objects, privileges) in granted
+            for privilege in privileges
+            for creator in users.creators(wanted.users, owner)
+        ],
+        "ungranted": [],
+    }
+
+
 def empty(**given):
     """Return what is observed of a database that was never there, on a host that has the image."""
     known = {
@@ -182,7 +223,7 @@ def settled(wanted, **given):
         "files": {**texts_of(wanted, record), **tls_files()},
         "data_majors": (15,),
         "half_made": True,
-        "server": server(),
+        "server": server(users=users_of(wanted)),
         "certificate": certificate_of(wanted),
         "own_tls": wanted.tls and own_tls.examine(wanted.tls, NOW),
     }
@@ -380,6 +421,9 @@ class Host:
             name: {"version": version or "1.0", "declared": True} for name, version in wanted.extensions.items()
         }
         return self._with(server={"extensions": installed})
+
+    def _users(self, wanted, plan):
+        return self._with(server={"users": users_of(wanted, known=self.server.users)})
 
     def _prove_login(self, wanted, plan):
         return self

@@ -78,7 +78,8 @@ def pg_hba_conf(spec, record, access=()):
     of the networks that the container joins.
     """
     kind = "hostssl" if spec.sslmode in ("require", "verify-full") else "host"
-    who = f'"{spec.name}" "{record.username}"'
+    roles = ",".join(f'"{role}"' for role in (record.username, *(user.name for user in spec.users)))
+    who = f'"{spec.name}" {roles}'
     sources = EVERYWHERE if spec.trusted_sources is None else spec.trusted_sources
     lines = [
         f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
@@ -86,7 +87,7 @@ def pg_hba_conf(spec, record, access=()):
         "",
         "# The superuser: over the container's own socket, as the operating system's user (see pg_ident.conf)",
         "local all postgres peer map=superuser",
-        "# The application's role: the container itself, then the trusted sources",
+        "# The application's role and declared users: the container itself, then the trusted sources",
         f"host {who} samehost scram-sha-256",
         *[f"{kind} {who} {source} scram-sha-256" for source in sources],
         *(["# Containers of the joined networks, not the Docker host's own addresses there"] if access else []),

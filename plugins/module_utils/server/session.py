@@ -14,7 +14,7 @@ import time
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
-from . import sql, wire
+from . import roles, sql, wire
 
 SUPERUSER = "postgres"
 SERVER_PROCESS = "postgres"
@@ -100,7 +100,7 @@ def observe(engine, facts, database, username, seconds):
     server = sql.observe(database, username or "")
     try:
         # What all databases share is to be seen from each.
-        return sql.parse(ask(engine, facts, database, server + sql.OBSERVE_EXTENSIONS, seconds))
+        return sql.parse(ask(engine, facts, database, server + sql.OBSERVE_EXTENSIONS + roles.OBSERVE, seconds))
     except DatabaseError as error:
         if "does not exist" not in error.message:
             raise

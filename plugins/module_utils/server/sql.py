@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from .. import extensions
+from .. import extensions, users
 from ..container import HOME_MOUNT
 from ..facts import ServerFacts
 
@@ -44,7 +44,8 @@ def literal(text):
 
 
 def observe(database, username):
-    """Return the question whose answer `parse` turns into ServerFacts, with that to OBSERVE_EXTENSIONS after it."""
+    """Return the question whose answer `parse` turns into ServerFacts, with those to
+    OBSERVE_EXTENSIONS and roles.OBSERVE after it."""
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
   'superuser_has_password', (SELECT rolpassword IS NOT NULL FROM pg_authid WHERE oid = {BOOTSTRAP_SUPERUSER_OID}),
@@ -76,6 +77,7 @@ OBSERVE_EXTENSIONS = f"""SELECT coalesce(json_object_agg(extname, json_build_obj
 
 def parse(lines):
     answer, *rest = (json.loads(line) for line in lines)
+    installed, found = rest if rest else ({}, users.NOTHING)
     return ServerFacts(
         role=answer["role"],
         database=answer["database"],
@@ -85,7 +87,8 @@ def parse(lines):
         version=answer["version"],
         file_errors=tuple(answer["file_errors"]),
         loaded_at=float(answer["loaded_at"]),
-        extensions=rest[0] if rest else {},
+        extensions=installed,
+        users=found,
     )
 
 

@@ -9,6 +9,7 @@ from ..host.engine import DEFAULT_URL, Engine
 from ..names import ENVIRONMENTS
 from ..spec import DEFAULTS, PULL, SSLMODES, STATES, UPDATE_PASSWORD
 from ..steps import IMPACTS
+from ..users import ROLES
 
 ENGINE_ARGUMENTS = {
     "docker_host": {"type": "str", "default": DEFAULT_URL},
@@ -44,6 +45,17 @@ DECLARATION_ARGUMENTS = {
     "tune": {"type": "bool"},
     "settings": {"type": "dict"},
     "extensions": {"type": "list", "elements": "str"},
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "role": {"type": "str", "choices": list(ROLES), "required": True},
+            "connection_limit": {"type": "int"},
+            "password": {"type": "str", "no_log": True},
+            "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
+        },
+    },
     "wait_timeout": {"type": "int"},
     "deletion_protection": {"type": "bool"},
     "purge": {"type": "bool"},

@@ -29,8 +29,8 @@ def fleet(shared):
     return fleet
 
 
-def logs_in(fleet, password, short="shop"):
-    user = fleet.host.record(short)["username"]
+def logs_in(fleet, password, short="shop", user=None):
+    user = user or fleet.host.record(short)["username"]
     try:
         return fleet.host.query(short, "SELECT current_user", user=user, password=password) == [(user,)]
     except psycopg.OperationalError as error:
@@ -85,6 +85,23 @@ def test_lost_credentials_are_rotated(fleet):
     assert "is not the one that" in fleet.play("create", succeeds=False)
     fleet.play("rotate")
     assert agree(fleet)
+
+
+def test_users_are_rotated_too(fleet):
+    declared = [{"name": "report", "role": "readonly"}, {"name": "app", "role": "readwrite"}]
+    fleet.play("create", database_users=declared)
+    before = [fleet.password(user=name) for name in (None, "report", "app")]
+    output = fleet.play("rotate", "-vvv", "--diff")
+    after = [fleet.password(user=name) for name in (None, "report", "app")]
+    assert agree(fleet) and not set(before) & set(after)
+    for name, old, new in zip(("report", "app"), before[1:], after[1:]):
+        assert old not in output and new not in output
+        assert logs_in(fleet, new, user=name) and not logs_in(fleet, old, user=name)
+    fleet.play("rotate", database_rotate_user="app")
+    assert [fleet.password(user=name) for name in (None, "report")] == after[:2]
+    assert logs_in(fleet, fleet.password(user="app"), user="app") and fleet.password(user="app") != after[2]
+    assert "There is no user nobody" in fleet.play("rotate", database_rotate_user="nobody", succeeds=False)
+    assert changes(fleet.play("create", database_users=declared)) == 0
 
 
 def test_what_cannot_be_read_is_not_rotated(fleet):

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DECLARATIONS = st.fixed_dictionaries(
@@ -31,6 +31,17 @@ DECLARATIONS = st.fixed_dictionaries(
         "settings": st.dictionaries(st.sampled_from(["work_mem", "max_connections", "jit"]), st.just("7")),
         "image": st.just("vellaric/postgres:15-bookworm"),
         "password": st.sampled_from([builders.PASSWORD, "another-password"]),
+        "users": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "name": st.sampled_from(["alice", "bob"]),
+                    "role": st.sampled_from(["owner", "readwrite", "readonly"]),
+                },
+                optional={"connection_limit": st.just(5)},
+            ).map(lambda user: {**user, "password": "password-of-a-user"}),
+            max_size=2,
+            unique_by=lambda user: user["name"],
+        ),
     },
 )
 
@@ -137,9 +148,10 @@ def test_the_result_is_the_declaration(situation, old, new):
     assert host.seen.previous is None
     if host.seen.container.running:
         role = {"verifier": builders.verifier(wanted.password), "login": True, "privileged": False}
-        assert host.seen.server == builders.server(role=role)
+        assert host.seen.server == builders.server(role=role, users=builders.users_of(wanted))
 
 
+@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, old, new):
     wanted = builders.declared(**new)

@@ -1,0 +1,149 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SQL of declared users (see module users): the question after them, and the way to what is declared. Pure text."""
+
+from __future__ import annotations
+
+from .. import users
+from . import scram
+from .sql import UNLOGGED, identifier, literal
+
+# What initdb made has a lower oid (src/include/access/transam.h).
+FIRST_NORMAL_OID = 16384
+
+_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_TABLES = "('r', 'p', 'v', 'm', 'f')"
+_OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "n": "SCHEMAS"}
+
+
+def _lacks():
+    """Return the condition that a relation or schema gives a group (g) other privileges than it is to have."""
+    conditions = []
+    for kind, privileges in users.PRIVILEGES.items():
+        group = literal(users.GROUPS[kind])
+        for objects, relkinds in (("r", _TABLES), ("S", "('S')")):
+            wanted = literal("{" + ",".join(privileges[objects]) + "}")
+            has = (
+                '(SELECT array_agg(DISTINCT a.privilege_type COLLATE "C" ORDER BY a.privilege_type COLLATE "C")'
+                " FROM aclexplode(c.relacl) AS a WHERE a.grantee = g.oid)"
+            )
+            conditions.append(
+                f"(g.rolname = {group} AND c.relkind IN {relkinds} AND {has} IS DISTINCT FROM {wanted}::text[])"
+            )
+    return "\n      OR ".join(conditions)
+
+
+# In the database itself. One line: the roles that somebody made, and what the groups of ours may do.
+OBSERVE = f"""SELECT json_build_object(
+  'roles', (SELECT coalesce(json_object_agg(r.rolname, json_build_object(
+      'verifier', r.rolpassword,
+      'login', r.rolcanlogin,
+      'privileged', r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls,
+      'connection_limit', r.rolconnlimit,
+      'valid_until', CASE WHEN isfinite(r.rolvaliduntil) THEN extract(epoch FROM r.rolvaliduntil) END,
+      'marked', shobj_description(r.oid, 'pg_authid') IS NOT DISTINCT FROM {literal(users.MARK)},
+      'member_of', (SELECT coalesce(json_agg(DISTINCT b.rolname ORDER BY b.rolname), '[]')
+        FROM pg_auth_members AS m JOIN pg_roles AS b ON b.oid = m.roleid WHERE m.member = r.oid),
+      'works_as', (SELECT substr(c, 6) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
+        WHERE s.setrole = r.oid AND s.setdatabase = 0 AND starts_with(c, 'role=')))), '{{}}')
+    FROM pg_authid AS r WHERE r.oid >= {FIRST_NORMAL_OID}),
+  'database', (SELECT coalesce(json_agg(json_build_array(pg_get_userbyid(a.grantee), a.privilege_type)), '[]')
+    FROM pg_database AS d, aclexplode(d.datacl) AS a WHERE d.datname = current_database() AND a.grantee <> 0),
+  'defaults', (SELECT coalesce(json_agg(json_build_array(
+      pg_get_userbyid(a.grantee), pg_get_userbyid(d.defaclrole), d.defaclobjtype, a.privilege_type)), '[]')
+    FROM pg_default_acl AS d, aclexplode(d.defaclacl) AS a WHERE d.defaclnamespace = 0 AND a.grantee <> 0),
+  'ungranted', (SELECT coalesce(json_agg(g.rolname), '[]') FROM pg_roles AS g
+    WHERE g.rolname IN ({", ".join(literal(group) for group in users.GROUPS.values())}) AND (
+      EXISTS (SELECT FROM pg_namespace AS n WHERE {_SCHEMAS} AND NOT has_schema_privilege(g.oid, n.oid, 'USAGE'))
+      OR EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE {_SCHEMAS} AND ({_lacks()}))))
+)::text;
+"""
+
+
+def script(database, declared, owner, observed):
+    """Return the script from what the server has to the declared users. Run again after a crash, it does the same."""
+    changes = {change.name: change for change in users.changes(declared, owner, observed)}
+    groups = [users.GROUPS[kind] for kind in users.groups(declared)]
+    lines = [UNLOGGED, "BEGIN;", *[_group(group) for group in groups]]
+    lines += [_user(user, owner, observed, changes[user.name]) for user in declared if user.name in changes]
+    lines.append("COMMIT;")
+    going = [name for name in changes if name not in groups and name not in [user.name for user in declared]]
+    lines += [_removal(name, owner, database) for name in going]
+    if any(group in changes for group in groups):
+        lines.append(_grants(database, declared, owner))
+    return "\n".join([*lines, ""])
+
+
+def _made(name):
+    """Return the statements that make a role and mark it as ours."""
+    quoted = identifier(name)
+    missing = f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) \\gexec"
+    return [
+        f"SELECT {literal('CREATE ROLE ' + quoted)}{missing}",
+        f"COMMENT ON ROLE {quoted} IS {literal(users.MARK)};",
+    ]
+
+
+_ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
+
+
+def _group(name):
+    return "\n".join([*_made(name), f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {_ORDINARY};"])
+
+
+def _user(user, owner, observed, change):
+    name, base = identifier(user.name), users.membership(user, owner)
+    limit = users.UNLIMITED if user.connection_limit is None else user.connection_limit
+    password = f" PASSWORD {literal(scram.new_verifier(user.password))}" if change.sets_password else ""
+    known = observed["roles"].get(user.name)
+    others = [each for each in known["member_of"] if each != base] if known else []
+    lines = _made(user.name)
+    lines.append(f"ALTER ROLE {name} LOGIN INHERIT {_ORDINARY} CONNECTION LIMIT {limit}{password};")
+    lines += [f"REVOKE {identifier(other)} FROM {name};" for other in others]
+    lines.append(f"GRANT {identifier(base)} TO {name};")
+    # What an owner makes belongs to the application's role, whoever of them made it.
+    works_as = f"SET role = {literal(owner)}" if user.role == users.OWNER else "RESET role"
+    lines.append(f"ALTER ROLE {name} {works_as};")
+    return "\n".join(lines)
+
+
+def _removal(name, owner, database):
+    """Take a role away. What it owns goes to the owner; its sessions end."""
+    quoted, heir = identifier(name), identifier(owner)
+    return f"""\\connect {identifier(database)}
+ALTER ROLE {quoted} NOLOGIN;
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = {literal(name)};
+REASSIGN OWNED BY {quoted} TO {heir};
+DROP OWNED BY {quoted};
+\\connect postgres
+REASSIGN OWNED BY {quoted} TO {heir};
+DROP OWNED BY {quoted};
+DROP ROLE {quoted};"""
+
+
+def _grants(database, declared, owner):
+    """Return what gives the groups just their privileges, on what is there and on what will be made."""
+    database = identifier(database)
+    lines = [f"\\connect {database}", "BEGIN;"]
+    for kind in users.groups(declared):
+        group, privileges = identifier(users.GROUPS[kind]), users.PRIVILEGES[kind]
+        lines.append(f"GRANT {', '.join(users.DATABASE_PRIVILEGES[kind])} ON DATABASE {database} TO {group};")
+        for statement in (
+            f"GRANT {', '.join(privileges['n'])} ON SCHEMA %1$I TO {group}",
+            f"REVOKE ALL ON ALL TABLES IN SCHEMA %1$I FROM {group}",
+            f"GRANT {', '.join(privileges['r'])} ON ALL TABLES IN SCHEMA %1$I TO {group}",
+            f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA %1$I FROM {group}",
+            f"GRANT {', '.join(privileges['S'])} ON ALL SEQUENCES IN SCHEMA %1$I TO {group}",
+        ):
+            lines.append(
+                f"SELECT format({literal(statement)}, nspname) FROM pg_namespace AS n WHERE {_SCHEMAS} \\gexec"
+            )
+        for creator in users.creators(declared, owner):
+            for objects, name in _OBJECTS.items():
+                lines.append(
+                    f"ALTER DEFAULT PRIVILEGES FOR ROLE {identifier(creator)}"
+                    f" GRANT {', '.join(privileges[objects])} ON {name} TO {group};"
+                )
+    return "\n".join([*lines, "COMMIT;"])

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Further roles of a database: what is declared, and how it differs from what the server has. Pure.
+
+A user is a role that logs in. What it may do comes from what it is a member of: the application's role, as which it
+then works (owner), or one of two roles that nobody logs in with and that hold the privileges. The predefined
+pg_read_all_data is not among these: it reads the passwords' verifiers too, and there is none before PostgreSQL 14.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from . import names
+from .server import scram
+
+OWNER, READWRITE, READONLY = ROLES = ("owner", "readwrite", "readonly")
+# What holds the privileges. The same in every database, so that a dump of one can be restored into another.
+GROUPS = {READONLY: "vellaric_readonly", READWRITE: "vellaric_readwrite"}
+# Tells the roles that were declared from those that somebody made by hand, which are never removed.
+MARK = "Declared in vellaric.postgres"
+UNLIMITED = -1
+
+# By group and kind of object (pg_default_acl.defaclobjtype): tables, sequences, schemas.
+PRIVILEGES = {
+    READONLY: {"r": ("SELECT",), "S": ("SELECT",), "n": ("USAGE",)},
+    READWRITE: {"r": ("DELETE", "INSERT", "SELECT", "UPDATE"), "S": ("SELECT", "USAGE"), "n": ("USAGE",)},
+}
+DATABASE_PRIVILEGES = {READONLY: ("CONNECT",), READWRITE: ("CONNECT", "TEMPORARY")}
+
+
+# What is observed (server.roles.OBSERVE) of a server that was not asked.
+NOTHING = {"roles": {}, "database": [], "defaults": [], "ungranted": []}
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A declared user. connection_limit: None for none; update_password: None for that of the database."""
+
+    name: str
+    role: str
+    connection_limit: int | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    update_password: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What differs for one role: words for a person. sets_password: whether it gets the one that is given."""
+
+    name: str
+    words: str
+    sets_password: bool = False
+
+
+def from_option(items, username):
+    """Return the declared Users, sorted by name. Raises ValueError. username: the application's role, if given."""
+    found = {}
+    for item in items or []:
+        name = _check_name(item.get("name"))
+        if item.get("role") not in ROLES:
+            raise ValueError(f"users: {name} needs a role, one of {', '.join(ROLES)}")
+        if name in found or name == username:
+            whose = "declared twice" if name in found else "the application's own role, which owns the database"
+            raise ValueError(f"users: {name} is {whose}")
+        limit = item.get("connection_limit")
+        if limit is not None and limit < 1:
+            raise ValueError(f"users: connection_limit of {name} is {limit}: at least 1, or leave it out for no limit")
+        if item.get("password") is not None:
+            _named(name, lambda checked=item: names.check_password(checked["password"]))
+        found[name] = User(name, item["role"], limit, item.get("password"), item.get("update_password"))
+    return tuple(found[name] for name in sorted(found))
+
+
+def to_option(users):
+    """Return what a record keeps of users: never a secret."""
+    return [{"name": user.name, "role": user.role, "connection_limit": user.connection_limit} for user in users]
+
+
+def _check_name(name):
+    if name is None:
+        raise ValueError("users: each user needs a name and a role")
+    _named(name, lambda: names.check_username(name))
+    if name in GROUPS.values():
+        raise ValueError(f"users: {name} is a role that this collection makes itself: choose another name")
+    return name
+
+
+def _named(name, check):
+    try:
+        check()
+    except ValueError as error:
+        raise ValueError(f"users: {name}: {error}") from None
+
+
+def groups(users):
+    """Return the kinds of users for which there has to be a role that holds their privileges."""
+    return tuple(kind for kind in GROUPS if any(user.role == kind for user in users))
+
+
+def creators(users, owner):
+    """Return the roles whose later tables the others are to read: all that may come to make some."""
+    return (owner, *(user.name for user in users if user.role in (OWNER, READWRITE)))
+
+
+def membership(user, owner):
+    return GROUPS.get(user.role, owner)
+
+
+def missing(users, observed):
+    """Return the names of users that are not there, and have no password to be made with."""
+    return [user.name for user in users if user.password is None and user.name not in observed["roles"]]
+
+
+def feasible(users, observed):
+    """Return the users but for those that are not there and have no password: they are left to a run that has it."""
+    return tuple(user for user in users if user.name not in missing(users, observed))
+
+
+def shown(users, observed, owner):
+    """Return what is there of users, as to_option has what is declared."""
+    kinds = {**{group: kind for kind, group in GROUPS.items()}, owner: OWNER}
+    names_declared = [user.name for user in users]
+    return [
+        {
+            "name": name,
+            "role": next((kinds[base] for base in role["member_of"] if base in kinds), None),
+            "connection_limit": None if role["connection_limit"] == UNLIMITED else role["connection_limit"],
+        }
+        for name, role in sorted(observed["roles"].items())
+        if name not in GROUPS.values() and name != owner and (role["marked"] or name in names_declared)
+    ]
+
+
+def disagreeing(users, observed, update_password):
+    """Return the names of users that have another password than the stored one, which is not to be forced upon them."""
+    return [
+        user.name
+        for user in users
+        if user.password is not None
+        and (user.update_password or update_password) == "on_create"
+        and (observed["roles"].get(user.name) or {}).get("verifier")
+        and not scram.matches(user.password, observed["roles"][user.name]["verifier"])
+    ]
+
+
+def changes(users, owner, observed):
+    """Return the Changes from what the server has (server.roles.OBSERVE) to what is declared."""
+    roles = observed["roles"]
+    found = [_created_or_changed(user, owner, roles.get(user.name)) for user in users]
+    found = [change for change in found if change is not None]
+    wanted = [user.name for user in users] + [GROUPS[kind] for kind in groups(users)]
+    found += [
+        Change(name, f"remove {name}" if name not in GROUPS.values() else f"remove role {name}, which nobody needs now")
+        for name, role in sorted(roles.items())
+        if role["marked"] and name not in wanted
+    ]
+    found += [
+        Change(GROUPS[kind], f"grant {kind} users what they lack")
+        for kind in groups(users)
+        if not _granted(kind, users, owner, observed)
+    ]
+    return found
+
+
+def _created_or_changed(user, owner, role):
+    if role is None:
+        return Change(user.name, f"create {user.name} ({user.role})", True)
+    words, limit = [], UNLIMITED if user.connection_limit is None else user.connection_limit
+    sets_password = user.password is not None and not scram.matches(user.password, role["verifier"])
+    if not role["marked"]:
+        words.append(f"take {user.name} over")
+    if role["privileged"] or not role["login"] or role["member_of"] != [membership(user, owner)]:
+        words.append(f"make {user.name} an ordinary {user.role} user")
+    elif role["works_as"] != (owner if user.role == OWNER else None):
+        words.append(f"let {user.name} work as {owner if user.role == OWNER else 'itself'}")
+    if role["connection_limit"] != limit:
+        words.append(f"limit {user.name} to {'any number of' if limit == UNLIMITED else limit} connections")
+    if sets_password:
+        words.append(f"set the password of {user.name}")
+    return Change(user.name, ", ".join(words), sets_password) if words else None
+
+
+def _granted(kind, users, owner, observed):
+    """Say whether the role that holds the privileges of a kind of users has just those, also on what comes later."""
+    group = GROUPS[kind]
+    role = observed["roles"].get(group)
+    if role is None or role["login"] or role["privileged"] or group in observed["ungranted"]:
+        return False
+    defaults = {
+        (creator, objects, privilege)
+        for creator in creators(users, owner)
+        for objects, privileges in PRIVILEGES[kind].items()
+        for privilege in privileges
+    }
+    return (
+        role["marked"]
+        and defaults <= {tuple(entry[1:]) for entry in observed["defaults"] if entry[0] == group}
+        and set(DATABASE_PRIVILEGES[kind]) <= {entry[1] for entry in observed["database"] if entry[0] == group}
+    )
