@@ -332,9 +332,7 @@ def _change(spec, seen, record, config, texts, certificate):
 
 
 def removal_of_original(spec):
-    return Step(
-        "remove_previous", f"remove container {layout.previous_container(spec.container)}, but not its volumes"
-    )
+    return Step("remove_previous", f"remove container {layout.previous_container(spec.container)}, but not its volumes")
 
 
 def _refuse_other_data(spec, seen):
@@ -423,6 +421,7 @@ def _restart(spec, seen, texts):
 
 
 def _password_differs(spec, record, verifier):
+    """Say whether the server has another password than the one given. Raises Refused where it is to keep it."""
     """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
     if spec.password is None or scram.matches(spec.password, verifier):
         return False

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-from . import container as containers
 from . import adoption, layout, view
+from . import container as containers
 from .converge import converge, refuse_broken_files
 from .errors import Refused
 from .steps import Plan, Step

@@ -175,7 +175,8 @@ def database(spec, record, container, personal="", tls=(None, None)):
         # Clients that verify a certificate of one's own may know its authority from elsewhere.
         "ca_file": None if own and authority is None else f"{spec.directory}/{certification.AUTHORITY}",
         "ca_certificate": authority,
-        "certificate": certificate and {
+        "certificate": certificate
+        and {
             "own": own,
             **{key: certificate[key] for key in ("subject", "issuer", "names", "not_after", "fingerprint")},
         },
