@@ -1,0 +1,82 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command that the archive on a host is: run a schedule, list what is scheduled, check a file of settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+
+from .. import layout, spec
+from ..errors import DatabaseError
+from . import journal, schedule, scheduled, timetable
+
+
+def main(arguments=None):
+    """Return the exit code: 0, 1 where something failed, 2 where it could not be tried."""
+    given = _parser().parse_args(arguments)
+    try:
+        return given.handle(given)
+    except DatabaseError as error:
+        journal.Standard().say(error.message, journal.ERROR)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog=os.path.basename(sys.argv[0]), description="Scheduled backups of this host's PostgreSQL databases."
+    )
+    parser.add_argument(
+        "--directory",
+        default=layout.schedule(spec.DEFAULTS["data_root"]),
+        help="where the schedules are and what became of them (default: %(default)s)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a schedule now, as its timer does")
+    run.add_argument("schedule", help="its name, as list shows it")
+    run.add_argument("--delay", type=int, default=0, metavar="SECONDS", help="wait up to that long first, at random")
+    run.add_argument("--missed", action="store_true", help="only where it should have come round since its last run")
+    run.add_argument("--cron", action="store_true", help="write to the system's log, and print only what failed")
+    run.set_defaults(handle=_run)
+    listing = commands.add_parser("list", help="show what is scheduled, and what became of it last")
+    listing.set_defaults(handle=_list)
+    check = commands.add_parser("check", help="check a file of settings")
+    check.add_argument("path")
+    check.set_defaults(handle=_check)
+    return parser
+
+
+def _run(given):
+    scheduled.end_on_signals()
+    written = journal.System(schedule.UNIT) if given.cron else journal.Standard()
+    try:
+        run = scheduled.Run(given.directory, given.schedule, written)
+        if given.missed and not run.is_missed():
+            return 0
+        if given.delay > 0:
+            time.sleep(random.uniform(0, given.delay))
+            run = scheduled.Run(given.directory, given.schedule, written)
+        return run.run()
+    except scheduled.Ended:
+        return 1
+    except DatabaseError as error:
+        written.say(error.message, journal.ERROR)
+        return 2
+
+
+def _list(given):
+    for line in timetable.lines(timetable.observe(given.directory)):
+        print(line)
+    return 0
+
+
+def _check(given):
+    with open(given.path, encoding="utf-8") as stream:
+        schedule.from_json(stream.read(), given.path)
+    return 0

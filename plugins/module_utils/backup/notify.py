@@ -1,0 +1,154 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tells a command or a URL of the user's what became of a scheduled run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from ..errors import DatabaseError
+from . import outcome
+
+FAILED, RECOVERED, SUCCEEDED = "failed", "recovered", "succeeded"
+WHEN = ("failure", "always")
+_MOST_OUTPUT = 400
+
+
+@dataclasses.dataclass(frozen=True)
+class Receiver:
+    """command: a list of arguments, or None; url: or None; when: one of WHEN; timeout: seconds for each."""
+
+    command: tuple | None = None
+    url: str | None = None
+    when: str = "failure"
+    timeout: int = 15
+
+
+def from_declaration(declared):
+    """Return the Receiver of what was declared. Raises DatabaseError, naming the variable of role `backup`."""
+    command, url = declared.get("command") or None, declared.get("url") or None
+    when, timeout = declared.get("when") or "failure", declared.get("timeout") or 15
+    if command is not None:
+        strings = isinstance(command, (list, tuple)) and all(isinstance(part, str) for part in command)
+        if not strings or not command[0].startswith("/"):
+            raise DatabaseError(
+                "backup_notify_command is a list of the command and its arguments, the command with its whole path, such"
+                " as [/usr/local/bin/page, --team, storage]: it is run without a shell"
+            )
+    if url is not None:
+        parts = urllib.parse.urlsplit(url) if isinstance(url, str) else None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or url != "".join(url.split()):
+            raise DatabaseError("backup_notify_url is not a URL that begins with https:// or http://")
+    if when not in WHEN:
+        raise DatabaseError(f"backup_notify_when is {when!r}: one of {', '.join(WHEN)}")
+    if isinstance(timeout, str) and timeout.isdigit():
+        timeout = int(timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:
+        raise DatabaseError(f"backup_notify_timeout is {timeout!r}: at least 1 second")
+    return Receiver(tuple(command) if command else None, url, when, timeout)
+
+
+def from_json(text, path):
+    try:
+        return from_declaration(json.loads(text))
+    except (ValueError, AttributeError) as error:
+        raise DatabaseError(
+            f"{path} is damaged ({error}): run role vellaric.postgres.backup, which writes it"
+        ) from None
+
+
+def event(status, before):
+    """Return what a run amounts to: RECOVERED is the first one that succeeds after one that failed."""
+    if status["outcome"] == outcome.FAILED:
+        return FAILED
+    return RECOVERED if before.get("outcome") == outcome.FAILED else SUCCEEDED
+
+
+def payload(status, before, host, what):
+    """Return what is sent. text: for a person, under the name that chat services show."""
+    bad = outcome.failed(status)
+    word = event(status, before)
+    if word == FAILED:
+        reasons = [f"{name}: {status['databases'][name]['reason']}" for name in bad]
+        reasons += [status["error"]] if status["error"] else []
+        text = f"{what} on {host} failed. " + "; ".join(reasons)
+    else:
+        again = " again, after it had failed" if word == RECOVERED else ""
+        text = f"{what} on {host} succeeded{again}."
+    keys = ("schedule", "action", "started_at", "finished_at", "error", "databases")
+    return {"text": text, "event": word, "host": host, "failed": bad, **{key: status[key] for key in keys}}
+
+
+def send(receiver, content):
+    """Tell the receivers; returns what went wrong with each that could not be told, none of which keeps another back."""
+    if receiver.when == "failure" and content["event"] == SUCCEEDED:
+        return []
+    troubles = []
+    for given, tell in ((receiver.command, _run), (receiver.url, _post)):
+        if given is not None:
+            try:
+                tell(given, content, receiver.timeout)
+            except (OSError, ValueError, subprocess.SubprocessError, DatabaseError) as error:
+                troubles.append(_trouble(given, error, receiver.timeout))
+    return troubles
+
+
+def _run(command, content, timeout):
+    details = {
+        "VELLARIC_EVENT": content["event"],
+        "VELLARIC_TEXT": content["text"],
+        "VELLARIC_HOST": content["host"],
+        "VELLARIC_SCHEDULE": content["schedule"],
+        "VELLARIC_ACTION": content["action"],
+        "VELLARIC_FAILED": " ".join(content["failed"]),
+    }
+    # An environment variable holds no zero byte, and no more than 128 KiB.
+    details = {name: value.replace("\0", " ")[:65536] for name, value in details.items()}
+    finished = subprocess.run(
+        list(command),
+        input=json.dumps(content) + "\n",
+        env={**os.environ, **details},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
+    if finished.returncode != 0:
+        said = (finished.stderr.strip() or finished.stdout.strip())[-_MOST_OUTPUT:]
+        raise DatabaseError(f"it ended with exit code {finished.returncode}" + (f": {said}" if said else ""))
+
+
+def _post(url, content, timeout):
+    headers = {"Content-Type": "application/json", "User-Agent": "vellaric.postgres"}
+    request = urllib.request.Request(url, json.dumps(content).encode("utf-8"), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
+        answer.read(1)
+
+
+def _trouble(given, error, timeout):
+    """Say what went wrong, without the URL: those of chat services are secrets."""
+    if isinstance(given, str):
+        where = f"backup_notify_url ({urllib.parse.urlsplit(given).hostname})"
+    else:
+        where = f"backup_notify_command ({given[0]})"
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, (subprocess.TimeoutExpired, TimeoutError, socket.timeout)):
+        why = f"it took longer than {timeout} s"
+    elif isinstance(error, urllib.error.HTTPError):
+        why = f"it answered {error.code} {error.reason}"
+    elif isinstance(error, urllib.error.URLError):
+        why = str(error.reason)
+    elif isinstance(error, DatabaseError):
+        why = error.message
+    else:
+        why = getattr(error, "strerror", None) or type(error).__name__
+    return f"{where} could not be told: {why}"

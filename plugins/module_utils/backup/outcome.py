@@ -1,0 +1,100 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of scheduled runs: the status file of each schedule, and the metrics made of them. Pure but for the files.
+
+A status is a mapping: schedule, action, started_at, finished_at, outcome, error, pid, notification_error, and databases,
+by container a mapping of outcome, reason, started_at, duration_seconds, backup, size_bytes, removed, warnings and
+last_success_at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..host import files
+
+OK, FAILED, SKIPPED, RUNNING = "ok", "failed", "skipped", "running"
+_STATUS = "status"
+_SCHEMA = 1
+METRICS_FILE = "vellaric_backup.prom"
+_CUT_SHORT = "it was cut short: the host was shut down, or the run was killed"
+_METRICS = (
+    ("last_run_timestamp_seconds", "When the last scheduled run took the database in hand."),
+    ("last_success_timestamp_seconds", "When the last scheduled run of the database succeeded."),
+    ("last_run_failed", "Whether the last scheduled run of the database failed."),
+    ("duration_seconds", "How long the last scheduled run took for the database."),
+    ("size_bytes", "Size of the backup that the last scheduled run took or verified."),
+)
+
+
+def path(directory, schedule_name):
+    return os.path.join(directory, _STATUS, f"{schedule_name}.json")
+
+
+def read(directory, schedule_name):
+    """Return the status that a schedule's last run has left; an empty one where there is none that can be read."""
+    found = files.read(path(directory, schedule_name))
+    try:
+        status = json.loads(found.content) if found is not None else {}
+        return status if status.get("schema") == _SCHEMA and isinstance(status["databases"], dict) else {}
+    except (ValueError, AttributeError, KeyError):
+        return {}
+
+
+def write(directory, status):
+    target = path(directory, status["schedule"])
+    files.make_directory(os.path.dirname(target), 0o755)
+    content = json.dumps({**status, "schema": _SCHEMA}, indent=2, sort_keys=True) + "\n"
+    files.write(target, content.encode("utf-8"), 0o644)
+
+
+def settled(status, is_alive):
+    """Return a status in which a run that was killed is one that failed. is_alive: tells it of a process id."""
+    if status.get("outcome") != RUNNING or is_alive(status.get("pid")):
+        return status
+    databases = {
+        container: {**one, "outcome": FAILED, "reason": _CUT_SHORT} if one["outcome"] == RUNNING else one
+        for container, one in status["databases"].items()
+    }
+    return {**status, "outcome": FAILED, "error": status.get("error") or _CUT_SHORT, "databases": databases}
+
+
+def is_alive(pid):
+    """Say whether a process is a run of ours: process ids come again."""
+    try:
+        with open(f"/proc/{int(pid)}/cmdline", "rb") as stream:
+            return b"backup" in stream.read()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def failed(status):
+    """Return the containers of the databases that failed."""
+    return [name for name, one in sorted(status["databases"].items()) if one["outcome"] == FAILED]
+
+
+def metrics(statuses, seconds_of):
+    """Return the text that a node_exporter's textfile collector reads. seconds_of: of a time, since 1970."""
+    series = {name: [] for name, what in _METRICS}
+    for status in statuses:
+        for container, one in sorted(status["databases"].items()):
+            labels = {"container": container, "action": status["action"]}
+            labels.update({key: one[key] for key in ("name", "environment")})
+            shown = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+            values = {
+                "last_run_timestamp_seconds": one["started_at"] and seconds_of(one["started_at"]),
+                "last_success_timestamp_seconds": one["last_success_at"] and seconds_of(one["last_success_at"]),
+                "last_run_failed": int(one["outcome"] == FAILED),
+                "duration_seconds": one["duration_seconds"],
+                "size_bytes": one["size_bytes"],
+            }
+            for name, value in values.items():
+                if value is not None:
+                    series[name].append(f"vellaric_backup_{name}{{{shown}}} {value}")
+    lines = []
+    for name, what in _METRICS:
+        if series[name]:
+            lines += [f"# HELP vellaric_backup_{name} {what}", f"# TYPE vellaric_backup_{name} gauge", *series[name]]
+    return "\n".join(lines) + "\n" if lines else ""

@@ -1,0 +1,265 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scheduled run on a host: what the timer starts, without Ansible.
+
+One database after the other; one that fails does not keep the others back, and the run then ends with exit code 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import signal
+import socket
+import time
+import traceback
+
+from .. import fleet, layout, names
+from ..errors import DatabaseError
+from ..host import files, locks
+from ..host.engine import Engine
+from . import catalog, notify, operations, outcome, schedule, store, timetable
+from .journal import ERROR, NOTICE, WARNING
+
+# May hold a secret, and is root's alone.
+RECEIVER = "notify.json"
+
+
+class Ended(BaseException):
+    """The run was told to end: whatever it has begun is ended too, which an `except Exception` must not keep it from."""
+
+
+def read_receiver(directory):
+    path = os.path.join(directory, RECEIVER)
+    found = files.read(path)
+    return notify.from_json(found.content, path) if found is not None else notify.Receiver()
+
+
+class Run:
+    """One run of a schedule. journal: says a line at a level."""
+
+    def __init__(self, directory, name, journal):
+        self._directory, self._journal = directory, journal
+        self._settings = timetable.read_settings(directory)
+        self._schedule = self._settings.find(name)
+        self._engine = Engine(self._settings.docker_host)
+        self._before = outcome.settled(outcome.read(directory, name), outcome.is_alive)
+        self._status = {
+            "schedule": name,
+            "action": self._schedule.action,
+            "started_at": _now(),
+            "finished_at": None,
+            "outcome": outcome.RUNNING,
+            "error": None,
+            "notification_error": None,
+            "pid": os.getpid(),
+            "databases": {},
+        }
+
+    def is_missed(self):
+        """Say whether it should have come round while the host was off, for cron, which does not catch up."""
+        last = self._before.get("started_at")
+        return schedule.is_missed(self._schedule, last and _local(last), datetime.datetime.now())
+
+    def run(self):
+        """Do everything and return the exit code."""
+        status, settings = self._status, self._settings
+        try:
+            lock = layout.schedule_lock(settings.data_root)
+            with locks.exclusive(lock, settings.wait_timeout, "the scheduled backups of this host"):
+                self._one_after_the_other()
+        except DatabaseError as error:
+            status["error"] = error.message
+        except Ended as end:
+            status["error"] = str(end)
+        except Exception as error:
+            self._unforeseen(error)
+            status["error"] = f"{type(error).__name__}: {error}"
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        bad = outcome.failed(status)
+        status["outcome"] = outcome.FAILED if bad or status["error"] else outcome.OK
+        status["finished_at"] = _now()
+        self._conclude(bad)
+        return 0 if status["outcome"] == outcome.OK else 1
+
+    def _one_after_the_other(self):
+        self._engine.connect()
+        own = self._schedule
+        found = fleet.databases(self._engine, self._settings.data_root, own.database, own.environment)
+        chosen = schedule.select(self._settings, own, [database.shown for database in found])
+        if not chosen:
+            self._say(f"{own.what}: {self._why_none()}", NOTICE)
+        elif own.database is None:
+            self._say(f"{own.what}: {len(chosen)} database{'s' if len(chosen) > 1 else ''}")
+        for shown in chosen:
+            container = shown["container_name"]
+            one = self._begin(container, shown)
+            began = time.monotonic()
+            try:
+                self._handle(shown, one)
+            except DatabaseError as error:
+                self._failed(container, one, error.message)
+            except Ended as end:
+                self._failed(container, one, str(end))
+                raise
+            except Exception as error:
+                self._unforeseen(error)
+                self._failed(container, one, f"{type(error).__name__}: {error}")
+            finally:
+                one["duration_seconds"] = round(time.monotonic() - began, 1)
+
+    def _why_none(self):
+        own, settings = self._schedule, self._settings
+        if own.database is None:
+            return "this host has none of them, so nothing is to be done"
+        container = names.container_name(own.database, own.environment)
+        deleted = fleet.deleted(settings.data_root, own.database, own.environment)
+        when = f" (deleted at {deleted[-1]['deleted_at']})" if deleted else ""
+        return (
+            f"there is no database {container} on this host{when}, so nothing is to be done. Take it out of"
+            " backup_databases, or create it"
+        )
+
+    def _begin(self, container, shown):
+        """Write down that a database is in hand: what becomes of a run that is killed is known by that."""
+        before = self._before.get("databases", {}).get(container, {})
+        one = {
+            "name": shown["name"],
+            "environment": shown["environment"],
+            "outcome": outcome.RUNNING,
+            "reason": None,
+            "started_at": _now(),
+            "duration_seconds": 0.0,
+            "backup": None,
+            "size_bytes": None,
+            "removed": [],
+            "warnings": [],
+            "last_success_at": before.get("last_success_at"),
+        }
+        self._status["databases"][container] = one
+        outcome.write(self._directory, self._status)
+        return one
+
+    def _handle(self, shown, one):
+        own, settings, name, environment = self._schedule, self._settings, shown["name"], shown["environment"]
+        container = shown["container_name"]
+        options = settings.dump_options(name, environment)
+        request = operations.Request(
+            name=name,
+            environment=environment,
+            data_root=settings.data_root,
+            options=options,
+            wait_timeout=settings.wait_timeout,
+        )
+        if own.action == schedule.BACKUP:
+            against = schedule.why_not(shown)
+            if against is not None:
+                as_wished, reason = against
+                return self._skipped(container, one, reason) if as_wished else self._failed(container, one, reason)
+            request = dataclasses.replace(request, retention=settings.retention(name, environment))
+        else:
+            if not any(backup.good for backup in catalog.backups(shown["backup_directory"])):
+                return self._skipped(container, one, "it has no backup yet that could be verified")
+            request = dataclasses.replace(request, state="verified")
+        result = operations.run(self._engine, request, progress=self._say)
+        one["warnings"], one["removed"] = list(result.warnings), list(result.removed)
+        one["backup"], one["size_bytes"] = result.backup.file_name, result.backup.size_bytes
+        for warning in result.warnings:
+            self._say(f"{container}: {warning}", WARNING)
+        if result.failure is not None:
+            return self._failed(container, one, f"{result.backup.file_name} is not good: {result.failure}")
+        one["outcome"], one["last_success_at"] = outcome.OK, _now()
+        return self._say(f"{container}: {self._success(result)}")
+
+    def _success(self, result):
+        backup = result.backup
+        if self._schedule.action == schedule.VERIFY:
+            if not result.actions:
+                return f"{backup.file_name} was verified at {backup.manifest.verified_at} already"
+            how = backup.manifest.verified_how
+            return f"{backup.file_name} was restored and compared: {how['tables']} tables, {how['rows']} rows"
+        text = f"{backup.file_name}, {store.mebibytes(backup.size_bytes)}, in {backup.manifest.duration_seconds:.1f} s"
+        if result.removed:
+            text += f"; {len(result.removed)} removed by retention ({', '.join(result.removed)})"
+        return text
+
+    def _skipped(self, container, one, reason):
+        one.update(outcome=outcome.SKIPPED, reason=reason)
+        self._say(f"{container}: nothing done: {reason}", NOTICE)
+
+    def _failed(self, container, one, reason):
+        if files.read(os.path.join(self._settings.data_root, container, "database.json")) is None:
+            # Somebody deleted it meanwhile.
+            self._skipped(container, one, f"it is no longer there ({reason})")
+        else:
+            one.update(outcome=outcome.FAILED, reason=reason)
+            self._say(f"{container}: FAILED: {reason}", ERROR)
+
+    def _unforeseen(self, error):
+        for line in traceback.format_exception(type(error), error, error.__traceback__):
+            self._say(line.rstrip(), ERROR)
+
+    def _conclude(self, bad):
+        """Tell everybody. What cannot be told to one is no reason not to tell the others."""
+        status, own = self._status, self._schedule
+        if status["error"]:
+            self._say(f"{own.what} FAILED: {status['error']}", ERROR)
+        elif bad and own.database is None:
+            self._say(f"{own.what}: {len(bad)} of {len(status['databases'])} FAILED: {', '.join(bad)}", ERROR)
+        for tell in (self._write_status, self._notify, self._write_metrics):
+            try:
+                tell()
+            except (DatabaseError, OSError) as error:
+                self._say(f"{error}", ERROR)
+
+    def _write_status(self):
+        outcome.write(self._directory, self._status)
+
+    def _notify(self):
+        content = notify.payload(self._status, self._before, socket.gethostname(), self._schedule.what)
+        troubles = notify.send(read_receiver(self._directory), content)
+        for trouble in troubles:
+            self._say(trouble, ERROR)
+        if troubles:
+            self._status["notification_error"] = "; ".join(troubles)
+            self._write_status()
+
+    def _write_metrics(self):
+        if self._settings.textfile_directory:
+            statuses = [outcome.read(self._directory, known.name) for known in self._settings.schedules()]
+            text = outcome.metrics([status for status in statuses if status], _seconds)
+            path = os.path.join(self._settings.textfile_directory, outcome.METRICS_FILE)
+            files.write(path, text.encode("utf-8"), 0o644)
+
+    def _say(self, text, level=None):
+        self._journal.say(text, level)
+
+
+def end_on_signals():
+    """Let the signals by which a run is ended pass through everything that has to clear up."""
+
+    def handle(number, frame):
+        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(one, signal.SIG_IGN)
+        raise Ended(
+            f"it was ended by {signal.Signals(number).name}: somebody stopped it, the host was shut down, or it took"
+            " longer than backup_run_timeout"
+        )
+
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, handle)
+
+
+def _now():
+    return catalog.iso(catalog.utc_now())
+
+
+def _seconds(moment):
+    """Return a time of ours (ISO 8601, UTC) in seconds since 1970."""
+    return int(datetime.datetime.fromisoformat(moment[:19]).replace(tzinfo=datetime.timezone.utc).timestamp())
+
+
+def _local(moment):
+    return datetime.datetime.fromtimestamp(_seconds(moment))
