@@ -48,6 +48,7 @@ _LEFT_OUT = (
     (rb"(CREATE|ALTER)\s+PUBLICATION\s", "publications"),
     (rb"(CREATE|ALTER)\s+SUBSCRIPTION\s", "subscriptions"),
     (rb"SECURITY\s+LABEL\s", "security labels"),
+    (rb"(CREATE|ALTER|DROP)\s+(ROLE|USER|GROUP)\s(?!MAPPING)", "roles and their settings"),
     (rb"(CREATE|ALTER|DROP)\s+DATABASE\s", "the database itself and its settings"),
     (rb"CREATE\s+SCHEMA\s+(IF\s+NOT\s+EXISTS\s+)?\"?public\"?\s*;", None),
     (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s+'?\"?plpgsql", None),

@@ -17,6 +17,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +55,19 @@ WATCHED_LOGIN = (
 )
 
 
+# The same for a command that is talked to: its own input comes after that. With the certificate of an authority, up to
+# an empty line, in a file of the same kind.
+AUTHORITY_FILE = "/dev/shm/vellaric-authority-"
+_PASSWORD = """umask 077; IFS= read -r line; trap 'rm -f "$PGPASSFILE" %s' EXIT
+printf '%%s\\n' "$line" >"$PGPASSFILE" || exit 1; unset line
+"""
+_AUTHORITY = """while IFS= read -r line && [ -n "$line" ]; do printf '%s\\n' "$line"; done >"$PGSSLROOTCERT" || exit 1
+"""
+_RUN = """if [ "$1" = psql ]; then "$@"; exit; fi\n""" + WATCHED
+TALKED_TO = _PASSWORD % "" + _RUN
+TALKED_TO_WITH_AUTHORITY = _PASSWORD % '"$PGSSLROOTCERT"' + _AUTHORITY + _RUN
+
+
 def password_line(password):
     """Return the line of a password file. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
     return "*:*:*:*:" + re.sub(r"([\\:])", r"\\\1", password) + "\n"
@@ -63,9 +77,9 @@ def password_line(password):
 # at each of its commits (the swap of the names waits for all of them at once).
 _OPTIONS = (
     "-c synchronous_commit=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
-    " -c default_transaction_read_only=off -c client_min_messages=warning -c session_replication_role=origin"
+    " -c default_transaction_read_only=off -c client_min_messages=warning"
 )
-_SUPERUSER_OPTIONS = " -c log_statement=none -c log_min_duration_statement=-1"
+_SUPERUSER_OPTIONS = " -c session_replication_role=origin -c log_statement=none -c log_min_duration_statement=-1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +115,22 @@ class Loaded:
 def exchange_of(directory, image):
     """Return the Exchange of a database of ours (its directory on the host, and ImageFacts)."""
     return Exchange(os.path.join(directory, DIRECTORY), f"{HOME_MOUNT}/{DIRECTORY}", image.uid, image.gid)
+
+
+def copy_in(path, exchange, uid):
+    """Copy a dump into an exchange, for one user only; return its path in the container."""
+    files.make_directory(exchange.host, 0o711)
+    target = os.path.join(exchange.host, "dump")
+    pairs = [(path, target)]
+    if os.path.isdir(path):
+        files.make_directory(target, 0o500, uid, uid)
+        pairs = [(os.path.join(path, entry), os.path.join(target, entry)) for entry in sorted(os.listdir(path))]
+    for source, copy in pairs:
+        with files._errors("copy", source):
+            shutil.copyfile(source, copy, follow_symlinks=True)
+            os.chown(copy, uid, uid)
+            os.chmod(copy, 0o400)
+    return f"{exchange.container}/dump"
 
 
 def clear(exchange):

@@ -57,10 +57,16 @@ ANALYZE = ALONE + "ANALYZE;\n"
 LOADER = "vellaric_loader"
 
 
+_WAY_IN = "# While a dump from elsewhere is loaded\n"
+
+
 def with_loader(hba, name):
     """Return a pg_hba.conf that lets the role in, over the socket and into the fresh database, and nowhere else."""
-    mark = "# While a dump from elsewhere is loaded\n"
-    return f'{hba.partition(mark)[0]}{mark}local "{fresh_name(name)}" {LOADER} scram-sha-256\n'
+    return f'{without_loader(hba)}{_WAY_IN}local "{fresh_name(name)}" {LOADER} scram-sha-256\n'
+
+
+def without_loader(hba):
+    return hba.partition(_WAY_IN)[0]
 
 
 def begin_loader(verifier, sessions):
@@ -76,6 +82,15 @@ def end_loader(fresh, there):
     """Take the role away again, with the database where that is still its own (there: it exists)."""
     dropped = drop(fresh) if there else ""
     return f"{dropped}DROP ROLE IF EXISTS {LOADER};\n"
+
+
+def ensure_roles(names):
+    """Make roles that nobody can log in as, where they are missing."""
+    return "".join(
+        f"SELECT {literal('CREATE ROLE ' + identifier(name) + ' NOLOGIN')}"
+        f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) \\gexec\n"
+        for name in names
+    )
 
 
 # What the image's server can create, and whether whoever may create objects may create it.

@@ -1,0 +1,335 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports what this collection did not take: a dump file of any format, or the database of another server.
+
+Nothing of it is trusted. It is loaded by a role that has no part in anything that is there, not even in the database
+that is replaced: as the application's role, what is in a dump could drop that. When all is loaded, the application's
+role takes everything over. What only a superuser may make is left out, and reported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import secrets
+
+from .. import extensions as declared_extensions
+from ..errors import DatabaseError, Refused
+from ..host import files
+from ..server import replacement, scram, sql
+from ..server.configuration import PG_HBA_CONF
+from ..steps import Step
+from . import formats, load
+from .compare import differences, take_census
+from .replace import Replacing, refuse_options
+from .source import Source
+
+# A dump is smaller than what it fills, plain SQL the least: how much is not known before.
+_SPACE_FACTOR = {"plain": {"none": 1.5}, "custom": {}, "tar": {}, "directory": {}}
+_COMPRESSED_FACTOR = 4
+# Kinds of objects that are left out, so that their numbers do not agree.
+_LEFT_OUT_KINDS = ("default_privileges", "event_triggers", "publications")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is to be imported, and how.
+
+    path: a dump on this host; or source: a Source. replace: whether there may be something in the database already.
+    roles: made where they are missing, for policies that speak of them; nobody can log in as these.
+    keep_old: days for which what was replaced is kept. timeout: seconds that all of it may take.
+    """
+
+    path: str | None = None
+    source: Source | None = None
+    replace: bool = False
+    roles: tuple = ()
+    backup_first: bool = True
+    keep_old: int = 7
+    jobs: int = 1
+    timeout: int = 86400
+    wait_timeout: int = 120
+
+
+def import_database(engine, target, options, check_mode=False, progress=None):
+    """Bring what is elsewhere into a database (target.Target); return the Outcome.
+
+    With check_mode nothing is changed, and the actions are what would be done. Raises DatabaseError; the database is
+    then as it was.
+    """
+    refuse_options(options)
+    kind = _ImportingFile if options.path is not None else _ImportingServer
+    work = kind(engine, target, options, progress)
+    return work.predict() if check_mode else work.run()
+
+
+class _Importing(Replacing):
+    def _look(self):
+        self._login = None
+        there = int(self._sql(replacement.CONTENTS, self._target.name)) if self._allowed else 0
+        if there and not self._options.replace:
+            raise Refused(
+                f"Database {self._target.name} has {there} tables, views and sequences already. Nothing was changed: to"
+                " put what is imported in its place, set replace: true (what was replaced is kept for keep_old days)"
+            )
+        if not there:
+            self._options = dataclasses.replace(self._options, backup_first=False)
+
+    @property
+    def _allowed(self):
+        return self._databases.get(self._target.name, {}).get("allowed", False)
+
+    def _refuse_newer(self, major, version, what):
+        image = self._target.image
+        if major is not None and major > image.major:
+            raise Refused(
+                f"{what} is of PostgreSQL {version or major}, and {self._container} runs {image.server_version}: a"
+                " newer server's dump does not go into an older one. Nothing was changed: create the database with"
+                f" version {major} or later"
+            )
+
+    def _prepare(self):
+        """Make the fresh database, the role that fills it, and the way in for that role alone."""
+        # As it was declared, whatever the source had: text is converted, and indexes are made anew.
+        present = self._databases[self._target.name]
+        password = secrets.token_urlsafe(24)
+        login = replacement.begin_loader(scram.new_verifier(password), self._options.jobs + 2)
+        self._end_loader()
+        self._sql(f"{sql.UNLOGGED}\n{login}")
+        self._sql(replacement.create(self._fresh, replacement.LOADER, present["encoding"], present))
+        self._sql(sql.restrict_database(self._fresh, replacement.LOADER, self._target.image.major))
+        if self._options.roles:
+            self._sql(replacement.ensure_roles(self._options.roles))
+        wanted = declared_extensions.from_option(self._target.record.declared.get("extensions"))
+        if wanted:
+            self._sql(sql.change_extensions(self._fresh, wanted, {}))
+        self._open_way_in()
+        self._login = load.Login(replacement.LOADER, password)
+
+    @property
+    def _hba(self):
+        return os.path.join(self._directory, PG_HBA_CONF)
+
+    def _open_way_in(self):
+        known = files.read(self._hba)
+        text = replacement.with_loader(known.content.decode("utf-8"), self._target.name)
+        self._write_hba(text, known)
+
+    def _close_way_in(self):
+        known = files.read(self._hba)
+        text = known.content.decode("utf-8")
+        if replacement.without_loader(text) != text:
+            self._write_hba(replacement.without_loader(text), known)
+
+    def _write_hba(self, text, known):
+        files.write(self._hba, text.encode("utf-8"), known.mode)
+        self._sql("SELECT pg_reload_conf();\n")
+
+    def _load(self, dump, inside):
+        self._progress(f"{self._container}: loading {dump.path}")
+        try:
+            loaded = load.load(
+                self._engine,
+                self._container,
+                dump,
+                self._fresh,
+                self._exchange,
+                inside=inside,
+                jobs=self._options.jobs,
+                login=self._login,
+                major=self._target.image.major,
+                seconds=self._remaining,
+                progress=self._say,
+            )
+        except DatabaseError as error:
+            raise self._explained(error) from error
+        self._outcome.report["left_out"] = loaded.left_out
+        self._outcome.warnings += loaded.warnings
+
+    def _explained(self, error):
+        extension = re.search(r'permission denied to create extension "([^"]+)"', error.message)
+        if extension:
+            return DatabaseError(
+                f"The dump needs extension {extension.group(1)}, which only a superuser may create. Nothing was"
+                f" changed: declare it for the database (extensions: [{extension.group(1)}]) and import again"
+            )
+        role = re.search(r'role "(.+)" does not exist', error.message)
+        if role:
+            return DatabaseError(
+                f"The dump speaks of the role {role.group(1)}, which is not there, such as a policy for it. Nothing was"
+                f" changed: to have it made, without a login, set roles: [{role.group(1)!r}]"
+            )
+        extension = re.search(r'extension "([^"]+)" is not available', error.message)
+        if extension:
+            return DatabaseError(
+                f"The dump needs extension {extension.group(1)}, which the image of {self._container} does not have."
+                " Nothing was changed: use an image with it"
+            )
+        if "backslash commands are restricted" in error.message:
+            return DatabaseError(f"{error.message}: the dump has a command to psql in it, which could run programs")
+        if "invalid command \\restrict" in error.message:
+            return DatabaseError(
+                f"The psql of {self._container} ({self._target.image.server_version}) is too old to load SQL that is"
+                " not trusted, since it does not know \\restrict: update the image, or give a dump in custom format"
+            )
+        return error
+
+    def _take_over(self):
+        """Give the application's role everything, and take the loading role away."""
+        self._sql(replacement.take_over(replacement.LOADER, self._owner), self._fresh)
+        self._sql(f"ALTER DATABASE {sql.identifier(self._fresh)} OWNER TO {sql.identifier(self._owner)};\n")
+        self._sql(sql.restrict_database(self._fresh, self._owner, self._target.image.major))
+        self._sql(replacement.end_loader(self._fresh, there=False))
+        self._close_way_in()
+
+    def _end_loader(self):
+        self._close_way_in()
+        self._sql(replacement.end_loader(self._fresh, there=True))
+
+    def _end_filling(self):
+        if self._login is not None:
+            self._end_loader()
+
+    def _count(self):
+        """Say what has come in; return it (census, row counts)."""
+        facts, counts = take_census(self._engine, self._container, self._fresh, self._deadline)
+        self._outcome.restored = {
+            "tables": len(counts),
+            "rows": sum(counts.values()),
+            "size_bytes": facts["database_size_bytes"],
+            "extensions": facts["extensions"],
+        }
+        self._outcome.report["row_counts"] = counts
+        return facts, counts
+
+
+class _ImportingFile(_Importing):
+    def _look(self):
+        super()._look()
+        self._dump = dump = formats.detect(self._options.path)
+        self._refuse_newer(dump.major, dump.server_version, dump.path)
+        factor = _SPACE_FACTOR[dump.kind].get(dump.compression, _COMPRESSED_FACTOR)
+        self._refuse_without_space(dump.size_bytes * factor, f"To import {dump.path}")
+        self._outcome.report = {
+            "source": dump.path,
+            "format": dump.kind,
+            "compression": dump.compression,
+            "size_bytes": dump.size_bytes,
+            "server_version": dump.server_version,
+            "dump_version": dump.dump_version,
+        }
+
+    def _filling(self):
+        what = f"load {self._dump.path} ({self._dump.kind}) into a fresh database, as a role without privileges"
+        return [
+            (Step("load", what), self._load_file),
+            (Step("take_over", f"let everything belong to {self._owner}"), self._take_over),
+            (Step("count", "count what has come in"), self._count),
+        ]
+
+    def _load_file(self):
+        self._prepare()
+        inside = None
+        if self._dump.archive and self._dump.compression == "none":
+            if self._dump.kind == formats.DIRECTORY or self._options.jobs > 1:
+                inside = self._copy()
+        self._load(self._dump, inside)
+
+    def _copy(self):
+        """Copy the dump to where the loading user may read it, and nothing else."""
+        self._refuse_without_space(
+            self._dump.size_bytes * (1 + _COMPRESSED_FACTOR), f"To import {self._dump.path} with a copy of it"
+        )
+        return load.copy_in(self._dump.path, self._exchange, self._login.uid)
+
+
+class _ImportingServer(_Importing):
+    def _look(self):
+        super()._look()
+        self._source = self._options.source
+        about = self._source.about(self._engine, self._container, self._remaining)
+        self._about = about
+        self._refuse_newer(int(about["server_version"].split(".")[0]), about["server_version"], "The source")
+        self._refuse_extensions(about)
+        self._refuse_roles(about)
+        self._refuse_without_space(about["size_bytes"] * 2, "To import the source, with a dump of it")
+        present = self._databases[self._target.name]
+        notes = []
+        if about["encoding"] != present["encoding"]:
+            notes.append(f"text is converted from {about['encoding']} to {present['encoding']}")
+        if about["collate"] != present["collate"]:
+            notes.append(f"text sorts as in {present['collate']} here, and as in {about['collate']} there")
+        others = [role for role in about["roles"] if role != self._owner]
+        if others:
+            notes.append(f"what belongs to {', '.join(about['roles'])} there will belong to {self._owner}")
+        self._outcome.report = {"source": self._source.shown, "checks": notes, **about}
+
+    def _refuse_roles(self, about):
+        there = json.loads(self._sql(replacement.ROLES))
+        missing = [role for role in about["policy_roles"] if role not in there and role not in self._options.roles]
+        if missing:
+            raise Refused(
+                f"Policies of the source speak of {', '.join(missing)}, which is no role here. Nothing was changed: to"
+                f" have it made, without a login, set roles: {missing}"
+            )
+
+    def _refuse_extensions(self, about):
+        known = json.loads(self._sql(replacement.EXTENSIONS))
+        missing = sorted(set(about["extensions"]) - set(known))
+        if missing:
+            raise Refused(
+                f"The source has {', '.join(missing)}, which the image of {self._container} does not have. Nothing was"
+                " changed: use an image with it, or drop it there"
+            )
+        declared = declared_extensions.from_option(self._target.record.declared.get("extensions"))
+        untrusted = sorted(name for name in about["extensions"] if not known[name] and name not in declared)
+        untrusted = [name for name in untrusted if name != "plpgsql"]
+        if untrusted:
+            raise Refused(
+                f"The source has {', '.join(untrusted)}, which only a superuser may create. Nothing was changed:"
+                f" declare it for the database (extensions: {untrusted}) with postgres_db, and import again"
+            )
+
+    def _filling(self):
+        return [
+            (Step("dump", f"dump {self._source.shown}"), self._dump_source),
+            (Step("load", "load that into a fresh database, as a role without privileges"), self._load_dumped),
+            (Step("take_over", f"let everything belong to {self._owner}"), self._take_over),
+            (Step("compare", "compare it with the source: objects, rows, sequences"), self._compare),
+        ]
+
+    def _dump_source(self):
+        files.make_directory(self._exchange.host, 0o711)
+        self._path = os.path.join(self._exchange.host, "source.dump")
+        self._taken = self._source.dump(
+            self._engine, self._container, self._path, self._deadline, self._progress, self._target.data_root
+        )
+        self._outcome.warnings += self._taken.warnings
+
+    def _load_dumped(self):
+        self._prepare()
+        os.chown(self._path, self._login.uid, self._login.uid)
+        self._load(formats.detect(self._path), f"{self._exchange.container}/source.dump")
+        os.unlink(self._path)
+
+    def _compare(self):
+        facts, counts = self._count()
+        taken = self._taken
+        objects = {kind: n for kind, n in taken.facts["objects"].items() if kind not in _LEFT_OUT_KINDS}
+        expected = dataclasses.replace(taken, objects=objects)
+        wrong, notes = differences(expected, facts, counts)
+        here = json.loads(self._sql(replacement.ALONE + replacement.SEQUENCES, self._fresh))
+        for name, value in taken.sequences.items():
+            if name in here and not value <= here[name] <= max(taken.sequences_after.get(name, value), value):
+                wrong.append(f"sequence {name} is at {here[name]} instead of {value}")
+        self._outcome.report.update(sequences=here, differences=wrong)
+        if wrong:
+            raise DatabaseError(
+                f"What was imported is not what the source has: {'; '.join(wrong[:10])}. Database {self._target.name}"
+                " was left as it is",
+                differences=wrong,
+            )
+        self._outcome.warnings += notes
