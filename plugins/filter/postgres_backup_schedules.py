@@ -40,8 +40,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - For each schedule its C(name), C(timer), C(action) (V(backup) or V(verify)), C(calendar), C(cron) (the five fields of
-      cron, V(null) with systemd), C(what) for a person, C(environment) and C(database) (V(null) for all databases of the environment).
+    - For each schedule its C(name), C(timer), C(action) (V(backup) or V(verify)), C(calendar), C(cron) (its five
+      fields, V(null) with systemd), C(what) for a person, C(environment) and C(database) (V(null) for all of the
+      environment).
   type: list
   elements: dict
 """

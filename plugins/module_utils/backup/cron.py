@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calendars of cron: what an expression means, and when it comes round. Pure; times are the host's own, as cron's are."""
+"""Calendars of cron: what an expression means, and when it comes round. Pure; times are local, as cron's are."""
 
 from __future__ import annotations
 

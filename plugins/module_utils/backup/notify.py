@@ -40,8 +40,8 @@ def from_declaration(declared):
         strings = isinstance(command, (list, tuple)) and all(isinstance(part, str) for part in command)
         if not strings or not command[0].startswith("/"):
             raise DatabaseError(
-                "backup_notify_command is a list of the command and its arguments, the command with its whole path, such"
-                " as [/usr/local/bin/page, --team, storage]: it is run without a shell"
+                "backup_notify_command is a list of the command, with its whole path, and its arguments, such as"
+                " [/usr/local/bin/page, --team, storage]: it is run without a shell"
             )
     if url is not None:
         parts = urllib.parse.urlsplit(url) if isinstance(url, str) else None
@@ -88,7 +88,7 @@ def payload(status, before, host, what):
 
 
 def send(receiver, content):
-    """Tell the receivers; returns what went wrong with each that could not be told, none of which keeps another back."""
+    """Tell the receivers; returns what went wrong with those that could not be told."""
     if receiver.when == "failure" and content["event"] == SUCCEEDED:
         return []
     troubles = []

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of scheduled runs: the status file of each schedule, and the metrics made of them. Pure but for the files.
+"""What became of scheduled runs: the status file of each schedule, and the metrics made of them.
 
-A status is a mapping: schedule, action, started_at, finished_at, outcome, error, pid, notification_error, and databases,
-by container a mapping of outcome, reason, started_at, duration_seconds, backup, size_bytes, removed, warnings and
-last_success_at.
+A status is a mapping: schedule, action, started_at, finished_at, outcome, error, pid, notification_error, and
+databases, by container a mapping of name, environment, outcome, reason, started_at, duration_seconds, backup,
+size_bytes, removed, warnings and last_success_at.
 """
 
 from __future__ import annotations

@@ -79,10 +79,7 @@ class Settings:
         return {**self.environments[environment], **self.databases.get((name, environment), {})}
 
     def dump_options(self, name, environment):
-        given = {key: value for key, value in self.options(name, environment).items() if key in _DUMP}
-        if "compression_level" in given:
-            given["level"] = given.pop("compression_level")
-        return dump.Options(**given, taken_by="schedule")
+        return _dump_options(self.options(name, environment))
 
     def retention(self, name, environment):
         """Return the Retention of a database; None where everything is kept."""
@@ -135,17 +132,18 @@ def from_declaration(declared):
         raise DatabaseError(
             f"backup_environments has {unknown[0]}, which is no environment: {', '.join(names.ENVIRONMENTS)}"
         )
-    wait_timeout = _whole("backup_wait_timeout", declared["wait_timeout"])
+    effective = {}
+    for name in names.ENVIRONMENTS:
+        where = f"backup_environments.{name}"
+        effective[name] = {**DEFAULTS[name], **_options(environments.get(name), where, scheduler)}
+        _refuse(effective[name], where)
     return Settings(
-        environments={
-            name: {**DEFAULTS[name], **_options(environments.get(name), f"backup_environments.{name}", scheduler)}
-            for name in names.ENVIRONMENTS
-        },
-        databases=_databases(declared.get("databases") or [], scheduler),
+        environments=effective,
+        databases=_databases(declared.get("databases") or [], effective, scheduler),
         data_root=declared["data_root"],
         docker_host=declared["docker_host"],
         scheduler=scheduler,
-        wait_timeout=wait_timeout,
+        wait_timeout=_whole("backup_wait_timeout", declared["wait_timeout"]),
         textfile_directory=declared.get("textfile_directory") or None,
         declared=declared,
     )
@@ -161,12 +159,8 @@ def from_json(text, path):
         ) from None
 
 
-def to_json(settings):
-    return json.dumps({**settings.declared, "schema": SCHEMA}, indent=2, sort_keys=True) + "\n"
-
-
 def select(settings, schedule, databases):
-    """Return, of the databases of the host (as postgres_db_info describes them), those that a schedule takes care of."""
+    """Return those of the databases of the host, as postgres_db_info describes them, that a schedule covers."""
     return [
         shown
         for shown in databases
@@ -192,7 +186,7 @@ def why_not(shown):
     return False, shown["status_reason"] or f"its status is {shown['status']}"
 
 
-def _databases(given, scheduler):
+def _databases(given, environments, scheduler):
     found = {}
     if not isinstance(given, (list, tuple)):
         raise DatabaseError("backup_databases is not a list")
@@ -210,6 +204,7 @@ def _databases(given, scheduler):
             raise DatabaseError(f"{where}: {name} in {environment} is there twice")
         options = {key: value for key, value in entry.items() if key not in ("name", "environment")}
         found[(name, environment)] = _options(options, where, scheduler)
+        _refuse({**environments[environment], **found[(name, environment)]}, where)
     return found
 
 
@@ -230,17 +225,28 @@ def _options(given, where, scheduler):
             options[key] = _whole(f"{where}.{key}", options[key])
         elif not isinstance(options[key], _TYPES[key]):
             raise DatabaseError(f"{where}.{key} is {options[key]!r}, which is of the wrong kind")
-    try:
-        if options.get("retention") is not None:
+    if options.get("retention") is not None:
+        try:
             options["retention"] = _retention(options["retention"])
-        chosen = {"level" if key == "compression_level" else key: options[key] for key in _DUMP if key in options}
+        except DatabaseError as error:
+            raise DatabaseError(f"{where}: {error.message}") from None
+    return options
+
+
+def _refuse(options, where):
+    """Raise DatabaseError for what does not go together, the options of an environment with those of a database."""
+    try:
         for key, choices in (("format", naming.FORMATS), ("compression", naming.COMPRESSIONS)):
-            if key in chosen and chosen[key] not in choices:
-                raise DatabaseError(f"{key} is {chosen[key]!r}: one of {', '.join(choices)}")
-        dump.refuse_options(dump.Options(**chosen), None)
+            if key in options and options[key] not in choices:
+                raise DatabaseError(f"{key} is {options[key]!r}: one of {', '.join(choices)}")
+        dump.refuse_options(_dump_options(options), None)
     except DatabaseError as error:
         raise DatabaseError(f"{where}: {error.message}") from None
-    return options
+
+
+def _dump_options(options):
+    chosen = {"level" if key == "compression_level" else key: options[key] for key in _DUMP if key in options}
+    return dump.Options(**chosen, taken_by="schedule")
 
 
 def _retention(given):

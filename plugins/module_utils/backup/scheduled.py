@@ -28,7 +28,7 @@ RECEIVER = "notify.json"
 
 
 class Ended(BaseException):
-    """The run was told to end: whatever it has begun is ended too, which an `except Exception` must not keep it from."""
+    """The run was told to end, and ends whatever it has begun: no `except Exception` may keep it from that."""
 
 
 def read_receiver(directory):
