@@ -24,12 +24,16 @@ _SECONDS = 5
 class Timetable:
     """settings: None where nothing is scheduled; statuses and next_runs (ISO 8601, UTC) by the name of the schedule.
 
-    A schedule that is not in next_runs does not come round by itself: its timer is not active.
+    A schedule that is not in next_runs does not come round by itself: its timer is not active. next_runs is None where
+    systemd cannot be asked.
     """
 
     settings: object | None
     statuses: dict
-    next_runs: dict
+    next_runs: dict | None
+
+    def next_run(self, own):
+        return (self.next_runs or {}).get(own.name)
 
     def of(self, name, environment):
         """Return what is scheduled for a database, as postgres_db_info returns it; None where nothing is."""
@@ -51,7 +55,8 @@ class Timetable:
         return {
             "calendar": own.calendar if own else None,
             "unit": own.timer if own and self.settings.scheduler == "systemd" else None,
-            "next_run_at": self.next_runs.get(own.name) if own else None,
+            "active": own.name in self.next_runs if own and self.next_runs is not None else None,
+            "next_run_at": self.next_run(own) if own else None,
             "last_run_at": started,
             "last_outcome": last.get("outcome"),
             "last_reason": last.get("reason") or (status.get("error") if failed else None),
@@ -92,7 +97,7 @@ def lines(timetable):
             (
                 own.name,
                 own.calendar,
-                timetable.next_runs.get(own.name) or "not active",
+                timetable.next_run(own) or ("unknown" if timetable.next_runs is None else "not active"),
                 status.get("started_at") or "never",
                 status.get("outcome") or "-",
             )
@@ -108,7 +113,7 @@ def lines(timetable):
 
 
 def _ask_systemd(known):
-    """Ask for all timers at once; where systemd cannot be asked, as from within a container, nothing is known."""
+    """Ask for all timers at once; None where systemd cannot be asked."""
     command = ["systemctl", "show", "--property=Id,NextElapseUSecRealtime,ActiveState", *(own.timer for own in known)]
     try:
         finished = subprocess.run(
@@ -121,7 +126,9 @@ def _ask_systemd(known):
             check=False,
         )
     except (OSError, subprocess.SubprocessError):
-        return {}
+        return None
+    if finished.returncode != 0:
+        return None
     by_timer = {own.timer: own.name for own in known}
     found = {}
     for block in finished.stdout.split("\n\n"):

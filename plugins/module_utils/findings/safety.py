@@ -63,6 +63,43 @@ def backup_damaged(facts, limits, now):
         )
 
 
+def schedule_failed(facts, limits, now):
+    known = facts.get("backups") or {}
+    scheduled = known.get("schedule")
+    if scheduled is None:
+        return
+    parts = (
+        ("backup", scheduled, known["last"] and known["last"]["created_at"]),
+        ("verification", scheduled["verify"], known["last_verified"] and known["last_verified"]["verified_at"]),
+    )
+    for what, part, done_at in parts:
+        # What somebody has put right by hand since is right.
+        if part["last_outcome"] == "failed" and (done_at is None or done_at < part["last_run_at"]):
+            critical = facts["shown"]["environment"] == "production"
+            playbook = "playbook backup" if what == "backup" else "playbook verify"
+            again = f"systemctl start {part['unit'].replace('.timer', '.service')}" if part["unit"] else playbook
+            yield Finding(
+                CRITICAL if critical else WARNING,
+                f"scheduled_{what}_failed",
+                f"Its scheduled {what} failed at {part['last_run_at']}: {part['last_reason']}.",
+                f"Mend that, then do it again ({again}).",
+            )
+        if part["calendar"] is not None and part["active"] is False:
+            yield Finding(
+                WARNING,
+                "schedule_not_active",
+                f"Its {what} is scheduled ({part['calendar']}), but {part['unit']} is not active: nothing will happen.",
+                "Run role vellaric.postgres.backup (playbook schedule), which starts it again.",
+            )
+        if part["notification_error"]:
+            yield Finding(
+                WARNING,
+                "notification_failed",
+                f"Nobody could be told what became of its last scheduled {what}: {part['notification_error']}.",
+                "Mend it, or declare another backup_notify_command or backup_notify_url.",
+            )
+
+
 def certificate_ending(facts, limits, now):
     known = facts.get("tls")
     if known is None:
@@ -169,6 +206,7 @@ RULES = (
     backup_overdue,
     backup_unverified,
     backup_damaged,
+    schedule_failed,
     certificate_ending,
     open_without_tls,
     minor_version_behind,

@@ -15,8 +15,8 @@ import datetime
 import os
 import time
 
-from .. import observe
-from ..backup import catalog
+from .. import layout, observe
+from ..backup import catalog, timetable
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
 from ..findings import evaluate
@@ -67,6 +67,7 @@ def gather(engine, data_root, databases, options):
     measured = "statistics" in wanted
     started = time.monotonic()
     before = [_sample(database) for database in databases]
+    schedules = _schedules(data_root) if _needs(wanted, "backups") else None
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(len(databases), _MOST_THREADS))) as pool:
         lying = list(pool.map(lambda database: _lying(database, wanted, options), databases))
         if measured:
@@ -76,7 +77,15 @@ def gather(engine, data_root, databases, options):
         answering = list(pool.map(lambda database: _answering(engine, host, database, wanted, options), databases))
     now = observe.utc_now()
     parts = zip(databases, lying, answering, before, after)
-    return [_described(*part, wanted, options, now) for part in parts]
+    return [_described(*part, schedules, wanted, options, now) for part in parts]
+
+
+def _schedules(data_root):
+    """Return the Timetable of the host, or why there is none."""
+    try:
+        return timetable.observe(layout.schedule(data_root))
+    except DatabaseError as error:
+        return error.message
 
 
 def _sample(database):
@@ -167,7 +176,7 @@ def _ask_server(engine, database, names, wanted, options, found, missing):
                 missing.note(name, reasons[section])
 
 
-def _described(database, lying, answering, before, after, wanted, options, now):
+def _described(database, lying, answering, before, after, schedules, wanted, options, now):
     found = {**lying[0], **answering[0]}
     missing = Missing(answering[1])
     for name, reason in lying[1].items():
@@ -194,7 +203,12 @@ def _described(database, lying, answering, before, after, wanted, options, now):
     if "queries" in answers:
         full["queries"] = shape.queries(answers["queries"])
     if "backups" in found:
-        full["backups"] = shape.backups(database.spec.backup_directory, found["backups"], options.limit)
+        schedule = None
+        if isinstance(schedules, str):
+            missing.note("backups", schedules)
+        else:
+            schedule = schedules.of(shown["name"], shown["environment"])
+        full["backups"] = shape.backups(database.spec.backup_directory, found["backups"], options.limit, schedule)
     if "certificate" in found:
         full["tls"] = shape.tls(found["certificate"], found.get("served"), now)
     if "logs" in found:

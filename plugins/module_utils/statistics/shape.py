@@ -121,8 +121,8 @@ def replication(answer):
     return answer
 
 
-def backups(directory, found, limit):
-    """found: as catalog.backups gives them, newest last."""
+def backups(directory, found, limit, schedule):
+    """found: as catalog.backups gives them, newest last; schedule: as timetable.Timetable.of gives it."""
     good = [backup for backup in found if backup.good]
     verified = [backup for backup in good if backup.verified]
     return {
@@ -133,6 +133,7 @@ def backups(directory, found, limit):
         "last_verified": catalog.describe(verified[-1]) if verified else None,
         "recent": [catalog.describe(backup) for backup in reversed(good[-limit:])],
         "damaged": [catalog.describe(backup) for backup in found if not backup.good],
+        "schedule": schedule,
     }
 
 
