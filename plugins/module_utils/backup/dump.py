@@ -43,6 +43,16 @@ _GRACE = 30
 _TERMINATE = """psql -XAtq -U postgres -d postgres -c "SELECT pg_catalog.pg_terminate_backend(pid)
   FROM pg_catalog.pg_stat_activity WHERE application_name = '$PGAPPNAME' AND pid <> pg_catalog.pg_backend_pid()\""""
 
+# Who keeps pg_dump from locking a table.
+_HOLDERS = """SET search_path = '';
+SELECT pg_catalog.format('%s of %s (process %s) has %s for itself', coalesce(nullif(application_name, ''), 'a session'),
+    usename, pid, relation::pg_catalog.regclass)
+  FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid)
+  WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation' AND relation >= 16384
+  AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  ORDER BY state_change;
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -343,16 +353,23 @@ class _Taking:
 
     def _reason(self, finished):
         text = finished.stderr
-        if "lock timeout" in text:
-            table = re.search(r"LOCK TABLE (?:ONLY )?(.*?) IN ACCESS SHARE", text)
+        if "LOCK TABLE" in text and "timeout" in text:
             return (
-                f"another session has {table.group(1) if table else 'a table'} for itself, and did not let go of it"
-                f" within {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
+                f"{self._holders() or 'another session has a table for itself, which'} did not let go of it within"
+                f" {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
             )
         if "does not support compression" in text or "not supported by this build" in text:
             return f"its pg_dump was built without {self._options.compression}: use compression: gzip"
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f"pg_dump ended with exit code {finished.exit_code}: {lines[0] if lines else 'it was killed'}"
+
+    def _holders(self):
+        """Say who has which table for himself, while he still has."""
+        try:
+            lines = psql(self._engine, self._container, _HOLDERS, 10, self._target.name).splitlines()
+        except DatabaseError:
+            return None
+        return f"{', '.join(lines[:3])}, and" if lines else None
 
     def _globals(self):
         """Return the roles of the server with their settings as SQL, and the version of its pg_dump."""

@@ -228,7 +228,8 @@ class Engine:
     @contextlib.contextmanager
     def open(self, container, command, user, environment=None):
         """Run a command in a container, as an Execution that is talked with while it runs. Leaving it does not end the
-        command, but its standard input."""
+        command, but its standard input. A socket.timeout passes through."""
+        timeout = None
         with _errors(f"run {command[0]} in container {container}"):
             api = self._api
             identity = api.exec_create(container, command, stdin=True, user=user, environment=environment)["Id"]
@@ -236,8 +237,12 @@ class Engine:
             execution = Execution(container, stream, lambda: self._exit_code(container, identity))
             try:
                 yield execution
+            except socket.timeout as error:
+                timeout = error
             finally:
                 execution.close()
+        if timeout is not None:
+            raise timeout
 
     def _exit_code(self, container, identity):
         with _errors(f"learn what became of a command in container {container}"):

@@ -72,10 +72,13 @@ class Backups:
     @contextlib.contextmanager
     def locked(self, table):
         """Have a table for oneself, as somebody does who changes it."""
-        with self.host.connect(self.short, autocommit=False) as connection:
+        connection = self.host.connect(self.short, autocommit=False)
+        try:
             connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             yield connection
-            connection.rollback()
+        finally:
+            # Also one whose server is gone.
+            connection.close()
 
     def waits_for_lock(self):
         """Whether a dump waits for a table's lock."""

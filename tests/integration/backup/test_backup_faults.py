@@ -1,0 +1,293 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups that fail: no false success, no file or process left, the server unharmed, and words that help."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import harness
+import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog, check
+from backups import Backups
+
+FORMATS = [{}, {"compression_level": 1}, {"format": "custom"}, {"format": "directory", "jobs": 2}]
+
+
+@pytest.fixture(scope="module")
+def shop(shared):
+    shared.run("shop")
+    shared.query("shop", "CREATE TABLE orders (id serial PRIMARY KEY, note text)")
+    # Random, so that it does not compress: some 3 MB.
+    shared.query(
+        "shop",
+        "INSERT INTO orders (note) SELECT string_agg(md5((random() + i * j)::text), '') "
+        " FROM generate_series(1, 100) AS i, generate_series(1, 900) AS j GROUP BY i",
+    )
+    shared.query("shop", "CREATE TABLE held (id int)")
+    return Backups(shared, "shop")
+
+
+@pytest.fixture
+def fresh(shop):
+    shop.forget()
+    return shop
+
+
+@pytest.mark.parametrize("options", FORMATS)
+def test_a_table_that_somebody_has_for_himself(fresh, options):
+    with fresh.locked("held"):
+        message = fresh.refused(lock_timeout=1, **options)
+    assert "public.held" in message and "lock_timeout" in message
+    fresh.assert_clean(0)
+
+
+@pytest.mark.parametrize("options", FORMATS)
+def test_a_timeout_ends_the_work_in_the_container_too(fresh, options):
+    with fresh.locked("held"):
+        message = fresh.refused(timeout=3, **options)
+        assert "not finished after 3 s" in message
+        fresh.assert_clean(0)
+    assert fresh.take(**options)["good"]
+
+
+@pytest.mark.parametrize("options", FORMATS)
+def test_a_module_that_is_killed_while_it_waits_leaves_nothing_in_the_container(fresh, options):
+    with fresh.locked("held"):
+        process = fresh.start(**options)
+        harness.eventually(fresh.waits_for_lock)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        harness.eventually(lambda: not fresh.at_work())
+    assert [backup for backup in catalog.backups(str(fresh.directory)) if backup.good] == []
+    fresh.take()
+    fresh.assert_clean(1)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+def test_a_module_that_is_killed_at_any_moment(fresh, share):
+    """The next run puts right whatever the killed one has left, and what counts is whole."""
+    if not hasattr(fresh, "seconds"):
+        began = time.monotonic()
+        fresh.take()
+        fresh.seconds = time.monotonic() - began
+        fresh.forget()
+    process = fresh.start()
+    time.sleep(fresh.seconds * share)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    harness.eventually(lambda: not fresh.at_work())
+    left = [backup for backup in catalog.backups(str(fresh.directory)) if backup.good]
+    assert all(check.find_damage(backup)[0] is None for backup in left)
+    fresh.take()
+    good = [backup for backup in catalog.backups(str(fresh.directory)) if backup.good]
+    assert len(left) + 1 <= len(good) <= 2
+    fresh.assert_clean(len(good))
+
+
+@pytest.mark.parametrize("moment", ["before_data", "before_manifest"])
+def test_what_was_renamed_without_its_manifest_is_finished_by_the_next_run(fresh, moment):
+    """Between the two renames, a kill leaves a whole backup whose manifest is still hidden."""
+    name = fresh.take()["name"]
+    manifest = fresh.directory / f"{name}.json"
+    os.rename(manifest, fresh.directory / f".{name}.json.partial")
+    if moment == "before_data":
+        os.rename(fresh.directory / name, fresh.directory / f".{name}.partial")
+    fresh.take()
+    fresh.assert_clean(2 if moment == "before_manifest" else 1)
+    assert all(check.find_damage(backup)[0] is None for backup in catalog.backups(str(fresh.directory)))
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize("options", FORMATS[::2])
+def test_a_container_that_is_stopped_or_killed_meanwhile(fresh, how, options):
+    with fresh.locked("held"):
+        process = fresh.start(**options)
+        harness.eventually(fresh.waits_for_lock)
+        harness.docker(how, fresh.container)
+        with pytest.raises(harness.Failed) as failure:
+            harness.result(process)
+    assert "was stopped while its backup was taken" in failure.value.message
+    assert fresh.files() == []
+    assert "Start it" in fresh.refused()
+    fresh.host.run("shop")
+    fresh.take(**options)
+    harness.eventually(lambda: not fresh.at_work())
+
+
+def test_a_server_process_that_dies(fresh):
+    with fresh.locked("held"):
+        process = fresh.start()
+        harness.eventually(fresh.waits_for_lock)
+        fresh.host.psql(
+            "shop",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'vellaric backup%'"
+            " AND wait_event_type = 'Lock'",
+        )
+        with pytest.raises(harness.Failed) as failure:
+            harness.result(process)
+    assert "pg_dump ended with exit code 1" in failure.value.message
+    harness.eventually(lambda: not fresh.at_work())
+    assert fresh.files() == []
+
+
+@pytest.fixture
+def small(shared, request):
+    """A database whose backups have a file system of their own, of 100 MB."""
+    root = os.path.join(shared.root, "small")
+    os.makedirs(root, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m,mode=0755", "vellaric-test", root], check=True)
+    try:
+        shared.run("small", backup_root=root)
+        shared.query("small", "CREATE TABLE held (id int)")
+        backups = Backups(shared, "small")
+        backups.directory = backups.directory.parent.parent / "small" / backups.container
+        yield backups
+    finally:
+        shared.forget("small")
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_disk_without_room(small):
+    filler = small.directory.parent / "filler"
+    filler.write_bytes(b"x" * (60 << 20))
+    message = small.refused()
+    assert "may need" in message and "backup_root" in message
+    filler.unlink()
+    small.host.query("small", "CREATE TABLE noise AS SELECT md5(i::text) AS a FROM generate_series(1, 200000) AS i")
+    for options in ({}, {"compression_level": 1}, {"format": "custom"}):
+        with small.locked("held"):
+            process = small.start(**options)
+            harness.eventually(small.waits_for_lock)
+            # It fills up only now: the dump is under way.
+            filler.write_bytes(b"x" * (99 << 20))
+        with pytest.raises(harness.Failed) as failure:
+            harness.result(process)
+        assert "No space left on device" in failure.value.message
+        filler.unlink()
+        small.assert_clean(0)
+    small.take()
+    small.assert_clean(1)
+
+
+def test_a_directory_that_is_read_only(small):
+    root = str(small.directory.parent)
+    small.take()
+    subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+    message = small.refused()
+    assert "Read-only file system" in message
+    subprocess.run(["mount", "-o", "remount,rw", root], check=True)
+    small.assert_clean(1)
+
+
+def flipped(path, place):
+    with open(path, "r+b") as stream:
+        stream.seek(place)
+        byte = stream.read(1)
+        stream.seek(place)
+        stream.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.fixture(scope="module")
+def tiny(shared):
+    shared.run("tiny")
+    shared.query("tiny", "CREATE TABLE t AS SELECT i, md5(i::text) AS m FROM generate_series(1, 200) AS i")
+    return Backups(shared, "tiny")
+
+
+@pytest.mark.parametrize("options", FORMATS[1:3])
+def test_every_flipped_byte_is_found(tiny, options):
+    """A hundredth of all bytes, and the last ones, in each of the three files."""
+    tiny.forget()
+    name = tiny.take(**options)["name"]
+    for entry in tiny.files():
+        path = tiny.directory / entry
+        size = path.stat().st_size
+        for place in [*range(0, size, 100), *range(max(0, size - 5), size)]:
+            flipped(path, place)
+            backup = next(b for b in catalog.backups(str(tiny.directory)) if b.file_name == name)
+            assert not backup.good or check.find_damage(backup)[0] is not None, (entry, place)
+            flipped(path, place)
+    assert not tiny.run(state="checked")["backup"]["damage"]
+
+
+@pytest.mark.parametrize("options", FORMATS)
+def test_what_was_cut_short_or_changed_is_found_and_does_not_count(tiny, options):
+    tiny.forget()
+    backup = tiny.take(**options)
+    path = tiny.directory / backup["name"]
+    file = next(path.glob("*.dat.gz")) if path.is_dir() else path
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    assert "There is no backup" in tiny.refused(state="checked")
+    assert "is not good" in tiny.refused(state="checked", backup=backup["name"])
+    # Of the right size, but not what it was: only who reads it can tell.
+    file.write_bytes(content[:-9] + bytes(9))
+    assert "is not good" in tiny.refused(state="verified", backup=backup["name"])
+    again = tiny.take(**options)
+    assert tiny.run(state="checked")["backup"]["name"] == again["name"]
+    file.write_bytes(content)
+    if options == {}:
+        assert tiny.run(state="checked", backup=backup["name"])["backup"]["good"]
+
+
+def test_a_pipe_that_a_killed_run_left_is_not_in_the_way(tiny):
+    tiny.forget()
+    work = tiny.directory / ".work"
+    work.mkdir(parents=True)
+    os.mkfifo(work / f"{tiny.container}-20200101-000000.sql.gz")
+    (tiny.directory / f".{tiny.container}-20200101-000000.dir.partial").mkdir()
+    (tiny.directory / f".{tiny.container}-20200101-000000.sql.gz.partial").write_text("half")
+    (tiny.directory / f"{tiny.container}-20200101-000000.sql.gz.globals.sql").write_text("")
+    tiny.take()
+    tiny.assert_clean(1)
+
+
+def test_a_compressor_that_dies(tiny, tmp_path, monkeypatch):
+    tiny.forget()
+    (tmp_path / "igzip").write_text("#!/bin/sh\nhead -c 10\nexit 3\n")
+    (tmp_path / "igzip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "igzip failed" in tiny.refused()
+    tiny.assert_clean(0)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    # Without it, and without any tool that could decompress.
+    backup = tiny.take()
+    assert backup["good"] and backup["checked_how"].startswith("read to its end")
+
+
+def test_what_somebody_waits_to_have_for_himself_is_not_counted_but_dumped(tiny):
+    """Behind him, to count would wait for the end of the dump, and he for that: nobody may be kept waiting so."""
+    tiny.forget()
+    tiny.host.query("tiny", "CREATE TABLE held (id int)")
+    with tiny.locked("held") as holder:
+        process = tiny.start()
+        harness.eventually(tiny.waits_for_lock)
+        with tiny.host.connect("tiny", autocommit=False) as waiting:
+            backend = waiting.info.backend_pid
+            thread = harness.subprocess.Popen(
+                [
+                    "docker",
+                    "exec",
+                    "-u",
+                    "postgres",
+                    tiny.container,
+                    "psql",
+                    "-d",
+                    tiny.host.name("tiny"),
+                    "-c",
+                    "SET lock_timeout = '20s'; ALTER TABLE held ADD COLUMN x int",
+                ],
+                stdout=subprocess.DEVNULL,
+            )
+            time.sleep(1)
+            holder.close()
+            answer = harness.result(process)
+            assert backend and thread.wait() == 0
+    assert answer["backup"]["good"]
+    tiny.host.query("tiny", "DROP TABLE held")
+    tiny.assert_clean(1)
