@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.arguments import DECLARATION_ARGUMENTS
 from harness import IMAGE, derived_image, docker, listener, verbs
 
 GONE = "registry.invalid/vellaric/none:15"
+COSTS = {"restart": "restart", "replace": "recreate"}
+OF_EACH_START = ("started_at", "restart_count", "health", "container_status", "certificate")
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +27,40 @@ def living(shared):
     assert shared.query("living", "TABLE kept") == [(42,)]
 
 
-def declared_and_taken_back(shared, living, expected, **options):
-    """Check, run, run again with options, and then run without. Yields while they are declared."""
+def declared_and_taken_back(shared, living, expected, changed=None, **options):
+    """Check, run, run again: with options, with some of them changed, and without. Yields while they are declared.
+
+    Each costs what its steps say. Without them, the database is described as before.
+    """
+    before = described(shared, living)
     answer = shared.converge(living, **options)
     assert verbs(answer) == expected, answer["actions"]
+    assert_cost(answer)
     yield shared.one(living)
-    back = shared.run(living)
-    assert back["changed"]
+    shared.run(living, **options)
+    if changed:
+        answer = shared.converge(living, **{**options, **changed})
+        assert verbs(answer) == expected, answer["actions"]
+        assert_cost(answer)
+    back = shared.converge(living)
+    assert set(verbs(back)) == set(expected), back["actions"]
+    assert_cost(back)
+    assert described(shared, living) == before
+
+
+def described(shared, living):
+    """What info says of it, but for what each start or certificate has of its own."""
+    row = shared.one(living)
+    names = row["certificate"]["names"]
+    return {key: value for key, value in {**row, "names": names}.items() if key not in OF_EACH_START}
+
+
+def assert_cost(answer):
+    """Say that a run interrupted its clients just as long as its steps had said."""
+    for step in answer["actions"]:
+        assert step["impact"] == COSTS.get(step["verb"], "none"), step
+    costs = any(step["impact"] != "none" for step in answer["actions"])
+    assert (answer["interruption_seconds"] > 0) is costs
 
 
 def gateway(shared, living):
@@ -60,23 +91,24 @@ def test_limits_change_in_place_and_go_with_a_new_container(shared, living, opti
 
 
 def test_shm_size(shared, living):
-    for row in declared_and_taken_back(shared, living, ["write_record", "replace"], shm_size="64m"):
+    for row in declared_and_taken_back(
+        shared, living, ["write_record", "replace"], {"shm_size": "128m"}, shm_size="64m"
+    ):
         assert row["shm_size_bytes"] == 64 << 20
         line = docker("exec", shared.container(living), "df", "-k", "/dev/shm").splitlines()[1]
         assert line.split()[1] == "65536"
 
 
 def test_port_is_kept_and_can_be_changed(shared, living):
-    first = shared.one(living)["port"]
-    other = shared.ports[1]
-    for row in declared_and_taken_back(shared, living, ["reserve", "replace"], port=other):
-        assert row["port"] == other
-        assert shared.query(living, "SELECT 1", port=other) == [(1,)]
+    first, other = shared.one(living)["port"], shared.ports[1]
+    for port in (other, first):
+        answer = shared.converge(living, port=port)
+        assert verbs(answer) == ["reserve", "replace"]
+        assert_cost(answer)
+        assert shared.one(living)["port"] == port
+        assert shared.query(living, "SELECT 1", port=port) == [(1,)]
         # Not declared any more, it stays: a port is kept for life.
-        assert shared.run(living)["actions"] == []
-        shared.run(living, port=first)
-        assert shared.one(living)["port"] == first
-        shared.run(living, shm_size="64m")
+        assert shared.converge(living)["actions"] == []
     # Another range is for new databases.
     assert shared.run(living, port_range="29990-29999")["actions"] == []
 
@@ -97,7 +129,7 @@ def test_bind_address(shared, living):
     with pytest.raises(psycopg.OperationalError):
         shared.connect(living, host=address)
     expected = ["write_record", "certificate", "replace"]
-    for row in declared_and_taken_back(shared, living, expected, bind_address=address):
+    for row in declared_and_taken_back(shared, living, expected, {"bind_address": "0.0.0.0"}, bind_address=address):
         assert row["bind_address"] == row["host"] == address
         ca_file = {"sslmode": "verify-full", "sslrootcert": row["ca_file"]}
         assert shared.query(living, "SELECT 1", host=address, **ca_file) == [(1,)]
@@ -117,18 +149,20 @@ def test_bind_address_of_every_interface(shared, living):
 
 def test_base_domain_and_address_name_the_host(shared, living):
     expected = ["write_record", "certificate", "reload"]
-    for row in declared_and_taken_back(shared, living, expected, base_domain="example.com"):
+    changed = {"base_domain": "example.net"}
+    for row in declared_and_taken_back(shared, living, expected, changed, base_domain="example.com"):
         assert row["host"] == f"{row['container_name']}.db.example.com"
         # The server itself has it: a client that verifies is let in under that name.
         options = {"host": row["host"], "hostaddr": "127.0.0.1", "sslmode": "verify-full"}
         assert shared.query(living, "SELECT 1", sslrootcert=row["ca_file"], **options) == [(1,)]
-    for row in declared_and_taken_back(shared, living, expected, address="192.0.2.7"):
+    for row in declared_and_taken_back(shared, living, expected, {"address": "192.0.2.8"}, address="192.0.2.7"):
         assert row["host"] == "192.0.2.7"
 
 
 def test_trusted_sources(shared, living):
     expected = ["write_record", "write_files", "reload"]
-    for row in declared_and_taken_back(shared, living, expected, trusted_sources=["192.0.2.0/24", "2001:db8::/32"]):
+    options = {"trusted_sources": ["192.0.2.0/24", "2001:db8::/32"]}
+    for row in declared_and_taken_back(shared, living, expected, {"trusted_sources": ["192.0.2.1"]}, **options):
         assert row["trusted_sources"] == ["192.0.2.0/24", "2001:db8::/32"]
         with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
             shared.connect(living)
@@ -140,9 +174,64 @@ def test_trusted_sources(shared, living):
     assert shared.query(living, "SELECT 1") == [(1,)]
 
 
+def test_sslmode(shared, living):
+    before, insists = described(shared, living), ["write_record", "write_files", "reload"]
+    steps = (
+        ("require", insists),
+        ("verify-full", ["write_record"]),
+        ("disable", insists),
+        ("prefer", ["write_record"]),
+    )
+    for sslmode, expected in steps:
+        assert verbs(shared.converge(living, sslmode=sslmode)) == expected
+        assert shared.one(living)["sslmode"] == sslmode
+        if sslmode in ("require", "verify-full"):
+            with pytest.raises(psycopg.OperationalError, match="no encryption"):
+                shared.connect(living, sslmode="disable")
+        else:
+            # What clients are told; the server takes both.
+            assert shared.query(living, "SELECT 1", sslmode="disable") == [(1,)]
+    # Which is the default.
+    assert shared.converge(living)["actions"] == []
+    assert described(shared, living) == before
+
+
+def test_pull_is_recorded(shared, living):
+    for _row in declared_and_taken_back(shared, living, ["write_record"], pull="missing"):
+        assert shared.record(living)["declared"]["pull"] == "missing"
+
+
+def test_version(shared, living):
+    """A tag of the official image, which here is a tag of the image that the tests use."""
+    tags = [f"{shared.prefix}-{number}" for number in (1, 2)]
+    for tag in tags:
+        docker("tag", IMAGE, f"postgres:{tag}")
+    try:
+        given = {"image": None, "version": tags[0]}
+        for row in declared_and_taken_back(shared, living, ["write_record", "replace"], {"version": tags[1]}, **given):
+            assert row["image"] == f"postgres:{tags[0]}"
+    finally:
+        docker("rmi", *[f"postgres:{tag}" for tag in tags])
+
+
+def test_options_that_change_no_container(shared, living):
+    """They say how a run goes about it, and are not what the database is."""
+    given = {"wait_timeout": 50, "port_range": "29990-29999", "max_impact": "restart", "purge": True, "trash_days": 3}
+    for option, value in given.items():
+        assert shared.converge(living, **{option: value})["actions"] == []
+
+
+def test_every_option_is_in_a_test():
+    """A new option is to go the same way: check, run, run again, change, take back."""
+    texts = [path.read_text() for path in Path(__file__).parent.parent.glob("*/test_*.py")]
+    for option in DECLARATION_ARGUMENTS:
+        assert any(f"{option}=" in text or f'"{option}":' in text for text in texts), option
+
+
 def test_settings_that_take_effect_at_once(shared, living):
     options = {"settings": {"work_mem": "12MB", "log_min_duration_statement": 500, "jit": False}}
-    for row in declared_and_taken_back(shared, living, ["write_record", "write_files", "reload"], **options):
+    expected, changed = ["write_record", "write_files", "reload"], {"settings": {"work_mem": "20MB"}}
+    for row in declared_and_taken_back(shared, living, expected, changed, **options):
         assert row["settings"] == {"jit": "off", "log_min_duration_statement": "500", "work_mem": "12MB"}
         assert shared.query(living, "SELECT current_setting('work_mem'), current_setting('jit')") == [("12MB", "off")]
         assert verbs(shared.run(living, settings={"work_mem": "16MB"})) == ["write_record", "write_files", "reload"]
@@ -153,7 +242,8 @@ def test_settings_that_take_effect_at_once(shared, living):
 def test_settings_that_take_a_restart(shared, living):
     before = shared.inspect(living)["Id"]
     options = {"settings": {"max_connections": 120, "work_mem": "12MB"}}
-    for _row in declared_and_taken_back(shared, living, ["write_record", "write_files", "restart"], **options):
+    expected, changed = ["write_record", "write_files", "restart"], {"settings": {"max_connections": 90}}
+    for _row in declared_and_taken_back(shared, living, expected, changed, **options):
         assert shared.query(living, "SHOW max_connections") == [("120",)]
         assert shared.query(living, "SHOW work_mem") == [("12MB",)]
     assert shared.query(living, "SHOW max_connections") == [("100",)]
@@ -224,12 +314,14 @@ def test_wait_timeout(host, image_tag):
 
 
 def test_deletion_protection_is_recorded(shared, living):
-    for row in declared_and_taken_back(shared, living, ["write_record"], deletion_protection=True):
+    changed = {"deletion_protection": False}
+    for row in declared_and_taken_back(shared, living, ["write_record"], changed, deletion_protection=True):
         assert row["deletion_protection"] is True
 
 
 def test_backup_root(shared, living, tmp_path):
-    for row in declared_and_taken_back(shared, living, ["write_record", "replace"], backup_root=str(tmp_path)):
+    expected, changed = ["write_record", "replace"], {"backup_root": str(tmp_path / "other")}
+    for row in declared_and_taken_back(shared, living, expected, changed, backup_root=str(tmp_path)):
         assert row["backup_directory"] == f"{tmp_path}/{shared.container(living)}"
         docker("exec", "-u", "postgres", shared.container(living), "touch", "/var/lib/vellaric/backups/probe")
         assert (tmp_path / shared.container(living) / "probe").exists()
