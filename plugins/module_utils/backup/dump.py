@@ -38,6 +38,7 @@ _COUNTED = "the rows have been counted"
 _PROGRESS_SECONDS = 10
 # To end by itself when told to, before it is killed (the script below), and for the engine to say so.
 _GRACE = 30
+_NOTICED = 3
 
 # A server process that waits for a lock does not notice that its client has gone: it is told.
 _TERMINATE = """psql -XAtq -U postgres -d postgres -c "SELECT pg_catalog.pg_terminate_backend(pid)
@@ -340,8 +341,7 @@ class _Taking:
             if finished.stderr.strip():
                 self._warnings += finished.stderr.strip().splitlines()[:20]
             return
-        facts = self._engine.inspect(self._container)
-        status = (facts or {}).get("State", {}).get("Status", "removed")
+        status = self._status(finished)
         if status != "running":
             raise DatabaseError(
                 f"{self._container} was stopped while its backup was taken (it is {status}): nothing of it is left"
@@ -350,6 +350,17 @@ class _Taking:
             f"{self._container}: {self._reason(finished)}. Nothing of the backup is left",
             stderr=finished.stderr.splitlines()[:20],
         )
+
+    def _status(self, finished):
+        """Return the container's status; where its server went, the engine says so a moment later."""
+        went = finished.exit_code > 128 or "terminating connection" in finished.stderr or "closed" in finished.stderr
+        deadline = time.monotonic() + (_NOTICED if went else 0)
+        while True:
+            facts = self._engine.inspect(self._container)
+            status = (facts or {}).get("State", {}).get("Status", "removed")
+            if status != "running" or time.monotonic() >= deadline:
+                return status
+            time.sleep(0.1)
 
     def _reason(self, finished):
         text = finished.stderr
