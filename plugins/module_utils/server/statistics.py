@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 
+from .sql import BOOTSTRAP_SUPERUSER_OID as SUPERUSER
 from .sql import UNLOGGED
+from .wire import APPLICATION
 
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
 _LOCK_MILLISECONDS = 1000
@@ -36,7 +38,7 @@ _STATISTICS = """
 WITH clients AS MATERIALIZED (
   SELECT coalesce(state, 'unknown') AS state, coalesce(usename, 'unknown') AS usename,
     coalesce(host(client_addr), 'local') AS address
-  FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())
+  FROM pg_stat_activity WHERE backend_type = 'client backend' AND NOT {ours})
 SELECT jsonb_build_object(
   'database_bytes', pg_database_size(d.datid),
   'connections', (SELECT count(*) FROM clients),
@@ -137,14 +139,14 @@ SELECT jsonb_build_object('queries', coalesce(jsonb_agg(jsonb_build_object(
     ORDER BY mean_exec_time DESC, queryid), '[]'))
 FROM (SELECT s.*, r.rolname, sum(total_exec_time) OVER () AS everything
   FROM {statements}.pg_stat_statements AS s LEFT JOIN pg_roles AS r ON r.oid = s.userid
-  WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.userid <> 10
+  WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.userid <> {superuser}
   ORDER BY mean_exec_time DESC, queryid LIMIT {limit}) AS slowest"""
 _ACTIVITY = """
 WITH sessions AS MATERIALIZED (
   SELECT *, coalesce(host(client_addr), 'local') AS address, left(query, {length}) AS statement,
     extract(epoch FROM clock_timestamp() - xact_start) AS seconds,
     extract(epoch FROM clock_timestamp() - state_change) AS state_seconds
-  FROM pg_stat_activity WHERE pid <> pg_backend_pid())
+  FROM pg_stat_activity WHERE NOT {ours})
 SELECT jsonb_build_object(
   'transactions', (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'pid', pid, 'user', usename, 'database', datname, 'application', application_name, 'address', address,
@@ -262,6 +264,9 @@ def script(names, limit, seconds, about=None):
         "length": _QUERY_LENGTH,
         "own": _OWN,
         "block": "current_setting('block_size')::bigint",
+        # The connection before this one may not have ended yet.
+        "ours": f"(pid = pg_backend_pid() OR application_name = '{APPLICATION}' AND usesysid = {SUPERUSER})",
+        "superuser": SUPERUSER,
         "statements": about["statements"],
         "database_collation": _DATABASE_COLLATION if about["version"] >= _SINCE_15 else "",
         "since": _moment("d.stats_reset"),

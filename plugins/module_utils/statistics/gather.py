@@ -151,12 +151,13 @@ def _answering(engine, host, database, wanted, options):
             if name in _SECTIONS or name == "tls":
                 missing.note(name, silent)
         return found, missing
+    deadline = time.monotonic() + options.timeout
     _ask_server(engine, database, names, wanted, options, found, missing)
     address, answers = database.container.ip_address, found.get("answers")
     if _needs(wanted, "tls") and address is not None and (answers or not names):
-        found["served"] = served.certificate(address, SERVER_PORT, min(options.timeout, 5))
+        found["served"] = served.certificate(address, SERVER_PORT, max(1.0, deadline - time.monotonic()))
     if "findings" in wanted and answers:
-        found["drift"] = standing.drift(engine, host, database, options.timeout)
+        found["drift"] = standing.drift(engine, host, database, max(1.0, deadline - time.monotonic()))
     return found, missing
 
 
