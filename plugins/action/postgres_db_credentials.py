@@ -18,13 +18,20 @@ from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentia
     argument_spec,
     constraints,
 )
-from ansible_collections.vellaric.postgres.plugins.plugin_utils import credentials
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import artifact, credentials, ephemeral
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
 _RESOLVE = {"present": credentials.resolve, "rotating": credentials.rotating, "rotated": credentials.rotated}
+
+_VANISHES = (
+    "path: %s is in the file system of this job, which is thrown away with it, and the new credentials would be lost."
+    " Choose one of these: hand them on, encrypted, as the job's artifact (return_artifact: true; the roles'"
+    " database_credentials_artifact), a path on a volume that is mounted into the execution environment, or a run where"
+    " the file can be committed to the project's repository"
+)
 
 
 class OptionsError(Exception):
@@ -51,7 +58,7 @@ class ActionModule(ActionBase):
             if options["state"] == "absent":
                 result.update(self._forget(path, requests))
             else:
-                result.update(self._store(path, requests, options["vault_id"], _RESOLVE[options["state"]]))
+                result.update(self._store(path, requests, options))
         except VarsFileError as exc:
             return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
         except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError) as exc:
@@ -73,29 +80,34 @@ class ActionModule(ActionBase):
             raise OptionsError(remove_values("; ".join(result.error_messages), shown))
         return result.validated_parameters
 
-    def _store(self, path, requests, vault_id, resolve):
+    def _store(self, path, requests, options):
+        resolve, handed_on = _RESOLVE[options["state"]], options["return_artifact"]
         vault = RunVault(run_secrets(self._loader))
-        vault_id = vault.choose_id(vault_id, C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
+        vault_id = vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
         check_mode = self._task.check_mode
         # Nothing asked for, nothing made: not even the directory that a lock needs.
         with unlocked(path) if check_mode or not requests else locked(path) as file:
-            document = VarsFile.parse(file.content)
+            original = VarsFile.parse(file.content)
+            document = artifact.restored(original, options["artifact"], requests, vault)
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
             changes = {item.request.entry: item.written for item in resolved if item.written}
             # Check mode, too, makes the new text: what cannot be done is known before.
-            text = document.with_entries(changes) if changes else None
+            text = document.with_entries(changes) if changes else document.text
+            stale = text != original.text
             narrow = file.too_open and bool(requests)
+            if stale and not handed_on and ephemeral.here(path):
+                raise FileError(_VANISHES % path)
             if check_mode:
-                if changes or narrow:
+                if stale or narrow:
                     file.check_writable()
-            elif changes:
+            elif stale:
                 file.write(text.encode("utf-8"))
             elif narrow:
                 file.narrow()
 
         before, after = credentials.diff_lines(resolved)
         result = {
-            "changed": bool(changes or narrow),
+            "changed": bool(stale or narrow),
             "vault_id": vault_id,
             "databases": [_database(item, check_mode) for item in resolved],
         }
@@ -105,6 +117,8 @@ class ActionModule(ActionBase):
                 "a rotation of the password of %s was cut short: the old one applies until it is rotated again"
                 " (playbook vellaric.postgres.rotate)" % ", ".join(cut_short)
             ]
+        if handed_on and not check_mode:
+            result["artifact"] = artifact.of(VarsFile(text), requests)
         if self._task.diff:
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
         return result

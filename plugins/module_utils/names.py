@@ -142,16 +142,19 @@ def new_password():
     return encoded.replace("+", "A").replace("/", "B")
 
 
+def url_host(host):
+    # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
+    return "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
+
+
 def connection_url(username, password, host, port, database, sslmode):
     """A libpq connection URI; without a password when that is None."""
     user = quote(username, safe="")
     if password is not None:
         user += ":" + quote(password, safe="")
-    # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
-    server = "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
     return "postgresql://%s@%s:%d/%s?sslmode=%s" % (
         user,
-        server,
+        url_host(host),
         int(port),
         quote(database, safe=""),
         quote(sslmode, safe=""),

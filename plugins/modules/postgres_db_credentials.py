@@ -79,6 +79,18 @@ options:
       user:
         description: As O(user).
         type: str
+  artifact:
+    description:
+      - What a former job has handed on (RV(artifact)). Those of its entries that are asked for and not in the file are
+        put there before anything else; passwords stay encrypted. Where the file has others, the task fails.
+    type: dict
+  return_artifact:
+    description:
+      - Return the entries as RV(artifact), passwords encrypted, to be handed on with M(ansible.builtin.set_stats) where
+        the controller's files are thrown away after the job, as in AWX. Without it, new credentials are refused there,
+        since they would be lost.
+    type: bool
+    default: false
   vault_id:
     description:
       - The vault id that new passwords are encrypted with. It must be one that the run was started with.
@@ -139,7 +151,7 @@ attributes:
     platforms: posix
 notes:
   - Where several runs change files in the same directory at the same time, each waits for the others, up to 30 seconds.
-  - Under AWX, the project's directory is thrown away after a job. Choose a path that lasts.
+  - Under AWX, the project's directory is thrown away after a job. Choose a path that lasts, or O(return_artifact).
 seealso:
   - module: ansible.builtin.include_vars
   - module: vellaric.postgres.postgres_db
@@ -194,6 +206,14 @@ vault_id:
   returned: success
   type: str
   sample: prod
+artifact:
+  description: The entries of the file that were asked for, by their keys. Passwords are vault-encrypted text.
+  returned: with O(return_artifact), not in check mode
+  type: dict
+  sample:
+    my-database-production-postgres:
+      username: db_user_0123456789ab
+      password: "$ANSIBLE_VAULT;1.2;AES256;prod\n6162..."
 databases:
   description: The databases, in the order of the options. Passwords are never returned.
   returned: success
@@ -267,6 +287,8 @@ def argument_spec():
                 user=dict(type="str"),
             ),
         ),
+        artifact=dict(type="dict"),
+        return_artifact=dict(type="bool", default=False),
         vault_id=dict(type="str"),
         state=dict(type="str", choices=["present", "rotating", "rotated", "absent"], default="present"),
     )

@@ -454,3 +454,25 @@ def test_killed_in_the_middle(project):
     assert not again.get("failed")
     assert len(project.stored()) == 45
     assert not [name for name in os.listdir(project.root) if "vellaric" in name]
+
+
+def test_handed_on_from_job_to_job(project):
+    """A controller whose files are thrown away: refused, unless the credentials are handed on, encrypted."""
+    job = {"AWX_PRIVATE_DATA_DIR": str(project.root)}
+    for arguments in ((), ("--check",)):
+        refused = project.result(None, *arguments, **job)
+        assert refused["failed"] and "thrown away" in refused["msg"] and "return_artifact" in refused["msg"]
+    assert not project.file.exists()
+    first = project.result({"return_artifact": True}, **job)
+    password = project.stored()["shop-production-postgres"][1]
+    assert first["artifact"]["shop-production-postgres"]["password"].startswith("$ANSIBLE_VAULT;1.2;AES256;prod")
+    assert password not in str(first)
+    project.file.unlink()
+    second = project.result({"artifact": first["artifact"], "return_artifact": True}, **job)
+    assert second["changed"] and second["artifact"] == first["artifact"]
+    assert second["databases"][0]["source"] == "stored"
+    assert project.stored()["shop-production-postgres"][1] == password
+    # What is there is only read, which is no reason to refuse.
+    assert not project.result(None, **job)["changed"]
+    refused = project.result({"artifact": first["artifact"]}, vaults=("wrong",))
+    assert refused["failed"] and "artifact: shop-production-postgres.password cannot be read" in refused["msg"]

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What module postgres_db_connection does with Ansible: arguments, the result, and the one fail_json."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .. import connection as connections
+from .. import names
+from ..errors import DatabaseError
+from ..host import files
+from ..spec import SSLMODES
+
+MODE = 0o600
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "format": {"type": "str", "choices": list(connections.FORMATS), "required": True},
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "database": {"type": "str", "required": True},
+            "username": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "sslmode": {"type": "str", "choices": list(SSLMODES), "default": "prefer"},
+            "ca_file": {"type": "str"},
+            "service": {"type": "str"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = _write(module.params, module.check_mode)
+    except DatabaseError as error:
+        module.fail_json(msg=error.message)
+    module.exit_json(**result)
+
+
+def _write(params, check_mode):
+    connection = _connection(params)
+    # A link stays one; what is replaced is what it leads to.
+    path, kind = os.path.realpath(params["path"]), params["format"]
+    known = files.read(path)
+    text = known.content.decode("utf-8", "surrogateescape") if known else ""
+    try:
+        wanted = connections.edited(kind, text, connection)
+    except ValueError as error:
+        raise DatabaseError(f"{path}: {error}") from error
+    there = os.stat(path) if known else None
+    uid, gid = _owner(params["owner"], there and there.st_uid), _group(params["group"], there and there.st_gid)
+    stale = known is None or wanted != text
+    changed = stale or known.mode != MODE or (there.st_uid, there.st_gid) != (uid, gid)
+    if changed and check_mode:
+        _refuse_missing_directory(path)
+    elif changed:
+        _refuse_missing_directory(path)
+        files.write(path, wanted.encode("utf-8", "surrogateescape"), MODE, uid, gid)
+    return {"changed": changed, "path": path, "diff": _diff(path, kind, connection, known, there, stale, (uid, gid))}
+
+
+def _connection(params):
+    given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "ca_file")}
+    service = params["service"] or f"{params['database']}"
+    texts = {**given, "service": service}
+    for option, value in texts.items():
+        if isinstance(value, str) and (not value or any(ord(character) < 32 for character in value)):
+            raise DatabaseError(f"{option} is empty, or has a line break or another control character")
+    if "]" in service:
+        raise DatabaseError(f"service is {service!r}: it must not have a bracket")
+    try:
+        names.check_password(params["password"])
+    except names.InvalidName as error:
+        raise DatabaseError(str(error)) from error
+    return connections.Connection(**given, service=service)
+
+
+def _refuse_missing_directory(path):
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        raise DatabaseError(f"{directory} is not a directory: create it first, or choose another path")
+
+
+def _owner(name, present):
+    if name is None:
+        return os.geteuid() if present is None else present
+    try:
+        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise DatabaseError(f"owner is {name!r}, whom this host does not know") from None
+
+
+def _group(name, present):
+    if name is None:
+        return os.getegid() if present is None else present
+    try:
+        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise DatabaseError(f"group is {name!r}, which this host does not know") from None
+
+
+def _diff(path, kind, connection, known, there, stale, owner):
+    """Say what changes without what is secret: neither the new password, nor anything of the text that was there."""
+    before = (
+        {"state": "absent"}
+        if known is None
+        else {
+            "mode": f"{known.mode:04o}",
+            "owner": f"{there.st_uid}:{there.st_gid}",
+            "connection": "another one, or none" if stale else "as it is to be",
+        }
+    )
+    after = {
+        "mode": f"{MODE:04o}",
+        "owner": f"{owner[0]}:{owner[1]}",
+        "connection": connections.shown(kind, connection) if stale else "as it is to be",
+    }
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
