@@ -287,11 +287,11 @@ class Loading:
                 execution.send(password_line(self._login.password))
             try:
                 finished = self._attend(execution, feeder)
+                if feeder is not None:
+                    feeder.check()
             finally:
                 if feeder is not None:
                     feeder.stop()
-        if feeder is not None:
-            feeder.check()
         if finished.exit_code != 0:
             raise DatabaseError(f"{self._container}: the dump could not be loaded: {_said(finished)}")
         if feeder is not None and not self._dump.archive and not feeder.whole:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module postgres_db and kills it with SIGKILL before the n-th thing that it does to the host.
+"""Runs a module and kills it with SIGKILL before the n-th thing that it does to the host.
 
-usage: killed.py N ARGUMENTS_FILE
+usage: killed.py N ARGUMENTS_FILE [MODULE]
 
 The things are the writing calls to the engine, the writes of files and the SQL: all that is left behind by a run that
 was cut short lies between two of them. Each is named on standard error before it is done.
@@ -23,6 +23,8 @@ EFFECTS = {
     "host.cluster": ("copy", "move"),
     "server.session": ("psql", "prove_login"),
 }
+# For modules that mostly run commands in containers: before each of those.
+COMMANDS = {"host.engine": ("open",), "host.files": ("write", "remove_tree")}
 
 
 class Countdown:
@@ -44,13 +46,14 @@ class Countdown:
 
 def main():
     countdown = Countdown(int(sys.argv.pop(1)))
-    for module, names in EFFECTS.items():
+    name_of_module = sys.argv.pop(2) if len(sys.argv) > 2 else "postgres_db"
+    for module, names in (EFFECTS if name_of_module == "postgres_db" else COMMANDS).items():
         owner = importlib.import_module(f"{PACKAGE}module_utils.{module}")
         if module == "host.engine":
             owner = owner.Engine
         for name in names:
             countdown.wrap(owner, name)
-    importlib.import_module(f"{PACKAGE}modules.postgres_db").main()
+    importlib.import_module(f"{PACKAGE}modules.{name_of_module}").main()
 
 
 if __name__ == "__main__":
