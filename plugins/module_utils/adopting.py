@@ -16,7 +16,7 @@ from . import adoption, layout
 from . import container as containers
 from .errors import DatabaseError
 from .host import cluster, files, images
-from .server import scram, session, sql, takeover
+from .server import roles, scram, session, sql, takeover
 from .server.session import NotReady
 
 _PROGRESS = "adoption.progress"
@@ -69,7 +69,8 @@ def _server(engine, spec, answer):
     if database is None:
         return None
     script = sql.observe(database, spec.username or "")
-    lines = _ask(engine, spec, f"{script}\n\\connect {sql.identifier(database)}\n{sql.OBSERVE_EXTENSIONS}")
+    within = sql.OBSERVE_EXTENSIONS + roles.OBSERVE
+    lines = _ask(engine, spec, f"{script}\n\\connect {sql.identifier(database)}\n{within}")
     return sql.parse(lines.splitlines())
 
 

@@ -91,7 +91,8 @@ def _network_step(spec, seen):
         return None
     summary = f"networks: {networks.words(leave, join)}"
     if seen.container.running and networks.moves_ports(joined, leave, join, seen.networks):
-        return Step("networks", f"{summary}; the published port moves, so that its clients connect anew", "restart")
+        summary += "; the published port moves, so that its clients connect anew"
+        return Step("networks", summary, "restart", "the engine publishes the port on one of its networks")
     return Step("networks", summary)
 
 
@@ -311,7 +312,8 @@ def _change(spec, seen, record, config, texts, certificate):
     shrinks = update is not None and containers.less_memory(seen.container.config, config)
     if shrinks and any(step.verb == "restart" for step in pending):
         # With the parameters that it runs with, the server may need more than what it would be left with.
-        pending.append(dataclasses.replace(update, impact="restart"))
+        reason = "with the parameters that it runs with the server may need more memory: first it is to be restarted"
+        pending.append(dataclasses.replace(update, impact="restart", reason=reason))
     elif shrinks and restart is not None:
         steps += [restart, update]
     else:
@@ -372,7 +374,8 @@ def _replacement(spec, seen, config):
     if not fields:
         return None
     changes = view.field_changes(fields, seen.container.config, config)
-    return Step("replace", f"replace container {spec.container} ({changes})", "recreate")
+    reason = "the engine changes this in a new container only, which takes the data over"
+    return Step("replace", f"replace container {spec.container} ({changes})", "recreate", reason)
 
 
 def _update(seen, config):
@@ -417,11 +420,11 @@ def _restart(spec, seen, texts):
     names += [name for name in waiting if name not in names and name in ours]
     if not names:
         return None
-    return Step("restart", f"restart the server ({', '.join(names)})", "restart")
+    reason = f"it reads {', '.join(names)} only when it starts"
+    return Step("restart", f"restart the server ({', '.join(names)})", "restart", reason)
 
 
 def _password_differs(spec, record, verifier):
-    """Say whether the server has another password than the one given. Raises Refused where it is to keep it."""
     """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
     if spec.password is None or scram.matches(spec.password, verifier):
         return False

@@ -137,6 +137,8 @@ class OwnTls:
 
 @dataclasses.dataclass(frozen=True)
 class FileFacts:
+    """written_at: when it last changed or came to its place, whatever time somebody gave it."""
+
     content: bytes
     mode: int
     uid: int

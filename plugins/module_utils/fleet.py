@@ -10,11 +10,13 @@ import dataclasses
 import fnmatch
 import os
 
-from . import layout, observe, spec, view
+from . import layout, observe, plan, spec, view
 from .facts import LABEL
 from .host import files
 from .names import ENVIRONMENTS
 from .server import configuration
+
+_ANSWER_SECONDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +59,13 @@ def databases(engine, data_root, name=None, environment=None):
         if (name is None or fnmatch.fnmatchcase(key[0], name)) and environment in (None, key[1])
     ]
     listed = {own for entry in host.listed for own in entry["Names"]}
+
+    def look(name):
+        container = observe.inspect(engine, name) if f"/{name}" in listed else None
+        return _describe(engine, host, found[name], name, container)
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-        answers = pool.map(lambda c: observe.inspect(engine, c) if f"/{c}" in listed else None, wanted)
-    return [
-        _describe(found[container], host.records.get(container), answer, data_root, host.damaged.get(container))
-        for container, answer in zip(wanted, answers)
-    ]
+        return list(pool.map(look, wanted))
 
 
 def deleted(data_root, name=None, environment=None):
@@ -89,13 +92,28 @@ def deleted(data_root, name=None, environment=None):
     return sorted(found, key=lambda shown: shown["deleted_at"])
 
 
-def _describe(key, record, container, data_root, damage):
-    declared = view.from_record(record, data_root) if record is not None else None
+def _pending(engine, host, record, declared):
+    """Return the Steps that stand between a database and what was declared of it last, as a run would find them now.
+
+    They are not written down anywhere: what somebody else has brought about meanwhile is not pending any more.
+    """
+    if declared is None or not record.initialised:
+        return ()
+    # A server that hangs is not waited for: what it waits to read itself is then not known.
+    declared = dataclasses.replace(declared, wait_timeout=_ANSWER_SECONDS)
+    return plan.interrupting(declared, observe.observe_database(engine, host, declared, check_mode=True, recorded=True))
+
+
+def _describe(engine, host, key, name, container):
+    record, damage = host.records.get(name), host.damaged.get(name)
+    recorded = view.from_record(record, host.data_root) if record is not None else None
+    declared = recorded
     if declared is None:
-        declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": data_root})
+        declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": host.data_root})
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
     shown = view.database(declared, record, container, text, observe.read_tls(declared.directory))
+    shown["pending"] = view.pending(_pending(engine, host, record, recorded))
     if damage is not None:
         shown = {**shown, "status": "error", "status_reason": damage}
     return Database(declared, record, container, shown)

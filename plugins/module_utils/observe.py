@@ -83,10 +83,12 @@ def read_record(directory):
     return None if content is None else records.from_json(content.content, path)
 
 
-def observe_database(engine, host, spec, check_mode=False):
+def observe_database(engine, host, spec, check_mode=False, recorded=False):
     """Return what one database is on the host now.
 
     engine: None where none answers yet and a run is only predicted; there is then nothing of the database.
+    recorded: the declaration is the record's, so that its settings have been checked when it was written. The server is
+    then asked only where it may run with other files than it would start with.
     """
     record = read_record(spec.directory)
     # Asked now, not taken from the list of the host: another run may have been at work since.
@@ -98,7 +100,9 @@ def observe_database(engine, host, spec, check_mode=False):
         cache = layout.image_cache(spec.data_root)
         image = images.describe(engine, target, spec.image, cache, remember=not check_mode)
     managed = {path: files.read(os.path.join(spec.directory, path)) for path in KNOWN_FILES}
-    server, server_error = _server(engine, own, record, spec)
+    server, server_error = None, None
+    if not recorded or _written_since_start(own, managed.values()):
+        server, server_error = _server(engine, own, record, spec)
     now = utc_now()
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
     return Observed(
@@ -120,10 +124,22 @@ def observe_database(engine, host, spec, check_mode=False):
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=now,
         own_tls=own_tls.examine(spec.tls, now) if spec.tls is not None else None,
-        settings_error=_settings_error(engine, spec, image, managed),
+        settings_error=None if recorded else _settings_error(engine, spec, image, managed),
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
     )
+
+
+def _written_since_start(container, known_files):
+    started = _seconds(container.started_at) if container is not None and container.running else None
+    return started is not None and any(f.written_at > started for f in known_files if f is not None)
+
+
+def _seconds(text):
+    """Return a time of the engine's, which has nanoseconds or fewer digits, in seconds since 1970."""
+    whole, _dot, fraction = text.rstrip("Z").partition(".")
+    moment = datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
+    return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
 def _adoptable(engine, spec, own, record, remember):

@@ -8,6 +8,7 @@ The plan is the answer of check mode, the diff, the `actions` of the result and 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from . import adoption, layout, view
@@ -15,6 +16,15 @@ from . import container as containers
 from .converge import converge, refuse_broken_files
 from .errors import Refused
 from .steps import Plan, Step
+
+
+def interrupting(spec, seen):
+    """Return the Steps that stand between what is and a declaration, and that a run may not do unless max_impact lets
+    it; what can not be done at all is one, too."""
+    try:
+        return plan_database(dataclasses.replace(spec, max_impact="none", state="present"), seen, None).pending
+    except Refused as error:
+        return (Step("refuse", error.message, "refused", "as it is declared, it cannot be brought about"),)
 
 
 def plan_database(spec, seen, identity):
@@ -107,6 +117,18 @@ def _expiry(spec, seen):
     return (Step("expire", f"remove {', '.join(expired)} from the trash for good"),) if expired else ()
 
 
+def _final_backup(spec, seen):
+    """Return the step that backs up what is to be deleted, where there is anything of value."""
+    if not spec.backed_up_at_last or seen.record is None or not seen.record.initialised:
+        return []
+    if seen.container is None or not seen.container.running:
+        raise Refused(
+            f"{spec.container} does not run, so that no final backup can be taken (the default in production). Nothing"
+            " was changed: start it first, or set final_backup: false"
+        )
+    return [Step("final_backup", f"take a final backup of {spec.container}")]
+
+
 def _delete(spec, seen):
     expiry = _expiry(spec, seen)
     if seen.container is None and seen.previous is None and not seen.directory_exists:
@@ -121,7 +143,7 @@ def _delete(spec, seen):
             f"{spec.container} is protected from deletion (the default in production). Nothing was changed: to delete"
             " it, set deletion_protection: false"
         )
-    steps = []
+    steps = _final_backup(spec, seen)
     if seen.container is not None:
         steps.append(Step("remove", f"stop and remove container {spec.container}", "recreate"))
     if seen.previous is not None:

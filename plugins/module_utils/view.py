@@ -117,6 +117,16 @@ def _word(value):
     return text[:19] if text.startswith("sha256:") else text
 
 
+def step(done):
+    """Return what a person sees of a step that was done or would be."""
+    return {"verb": done.verb, "summary": done.summary, "impact": done.impact}
+
+
+def pending(steps):
+    """Return what a person sees of steps that are held back."""
+    return [{**step(held), "reason": held.reason} for held in steps]
+
+
 def changed_options(old, new):
     """Return the names of what a new record declares differently."""
     names = {*old.declared, *new.declared}

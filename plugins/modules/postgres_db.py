@@ -135,7 +135,7 @@ options:
     description:
       - Certificate to show to clients instead of one that the authority of the Docker host issues, in PEM, followed by
         those that lead from it to its authority. It needs O(tls_key). Both are texts, so that they can come from a
-        vault; C(lookup('ansible.builtin.file', path)) reads them from files on the controller.
+        vault; P(ansible.builtin.file#lookup) reads them from files on the controller.
       - "OpenSSL tries it before anything is changed. Refused is what a server or its clients could not use: a key that
         does not belong to it, one that has ended or is not for servers, a chain that does not lead to O(tls_ca), and
         with O(sslmode=verify-full) one that is not for the name that clients are told. Clients stay connected when it
@@ -259,6 +259,12 @@ options:
     description:
       - With O(state=absent), remove the data instead of moving it to the trash. Backups stay.
     type: bool
+  final_backup: &final_backup
+    description:
+      - With O(state=absent), take a backup first, while the database is still there. It stays with the other backups,
+        and is named in RV(final_backup). Where it fails, nothing is deleted.
+      - "When it is not given: on in production, off elsewhere."
+    type: bool
   trash_days: &trash_days
     description:
       - With O(state=absent), remove for good what was deleted under this name more than so many days ago. When it is
@@ -329,6 +335,7 @@ options:
       wait_timeout: *wait_timeout
       deletion_protection: *deletion_protection
       purge: *purge
+      final_backup: *final_backup
       trash_days: *trash_days
       partial: *partial
       adopt: *adopt
@@ -454,12 +461,39 @@ actions:
       type: str
       returned: always
       sample: none
+final_backup:
+  description:
+    - The backup that was taken before the database was deleted, as M(vellaric.postgres.postgres_db_backup) returns it.
+      V(null) where none was.
+  type: dict
+  returned: when one database is declared
+  sample: null
 pending:
-  description: What O(max_impact) held back.
+  description: What O(max_impact) held back; M(vellaric.postgres.postgres_db_info) shows it, too.
   type: list
   elements: dict
   returned: when O(databases) is not given
-  contains: *actions
+  contains:
+    verb:
+      description: The kind of step.
+      type: str
+      returned: always
+      sample: restart
+    summary:
+      description: The step in words.
+      type: str
+      returned: always
+      sample: restart the server (max_connections)
+    impact:
+      description: What the step does to those who use the database, V(restart) or V(recreate).
+      type: str
+      returned: always
+      sample: restart
+    reason:
+      description: Why it cannot be had with less.
+      type: str
+      returned: always
+      sample: it reads max_connections only when it starts
 interruption_seconds:
   description: Seconds for which a server that served did not, because of this run.
   type: float

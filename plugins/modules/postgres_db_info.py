@@ -267,6 +267,35 @@ databases:
       type: str
       returned: always
       sample: '2025-12-24T14:22:50.000Z'
+    pending:
+      description:
+        - What stands between the database and what was declared of it last, because it interrupts service, and
+          O(vellaric.postgres.postgres_db#module:max_impact) held it back or somebody changed the host since. What
+          cannot be brought about at all is here, too, with impact V(refused).
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        verb:
+          description: The kind of step.
+          type: str
+          returned: always
+          sample: restart
+        summary:
+          description: The step in words.
+          type: str
+          returned: always
+          sample: restart the server (max_connections)
+        impact:
+          description: What the step does to those who use the database, V(restart), V(recreate) or V(refused).
+          type: str
+          returned: always
+          sample: restart
+        reason:
+          description: Why it cannot be had with less.
+          type: str
+          returned: always
+          sample: it reads max_connections only when it starts
     adopted:
       description: What the database was before it was taken over; V(null) where it was made by this collection.
       type: dict
@@ -1400,6 +1429,72 @@ databases:
           elements: dict
           returned: always
           sample: []
+        schedule:
+          description:
+            - What role P(vellaric.postgres.backup#role) has scheduled for it, and what became of that last; V(null)
+              where nothing is scheduled on the host.
+          type: dict
+          returned: always
+          contains:
+            calendar: &schedule_calendar
+              description: When it comes round; V(null) where it is not scheduled for this database.
+              type: str
+              returned: always
+              sample: daily
+            unit: &schedule_unit
+              description: Its timer; V(null) with cron.
+              type: str
+              returned: always
+              sample: vellaric-backup@production.timer
+            active: &schedule_active
+              description: Whether it comes round by itself; V(null) where systemd could not be asked.
+              type: bool
+              returned: always
+              sample: true
+            next_run_at: &schedule_next_run_at
+              description: When it comes round next, in UTC.
+              type: str
+              returned: always
+              sample: '2026-01-25T00:18:36Z'
+            last_run_at: &schedule_last_run_at
+              description: When it last came to this database; V(null) for never.
+              type: str
+              returned: always
+              sample: '2026-01-24T00:18:37Z'
+            last_outcome: &schedule_last_outcome
+              description: What became of that, V(ok), V(failed), V(skipped), or V(running).
+              type: str
+              returned: always
+              sample: ok
+            last_reason: &schedule_last_reason
+              description: Why it failed, or why nothing was done.
+              type: str
+              returned: always
+              sample: null
+            last_success_at: &schedule_last_success_at
+              description: When it last succeeded.
+              type: str
+              returned: always
+              sample: '2026-01-24T00:18:49Z'
+            notification_error: &schedule_notification_error
+              description: Why nobody could be told of the last run; V(null) where there is nothing to complain of.
+              type: str
+              returned: always
+              sample: null
+            verify:
+              description: The same of its verifications.
+              type: dict
+              returned: always
+              contains:
+                calendar: *schedule_calendar
+                unit: *schedule_unit
+                active: *schedule_active
+                next_run_at: *schedule_next_run_at
+                last_run_at: *schedule_last_run_at
+                last_outcome: *schedule_last_outcome
+                last_reason: *schedule_last_reason
+                last_success_at: *schedule_last_success_at
+                notification_error: *schedule_notification_error
     tls:
       description: The certificate that clients are shown.
       type: dict

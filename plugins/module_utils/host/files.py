@@ -23,7 +23,7 @@ def read(path):
     try:
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
-            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid, status.st_mtime)
+            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid, status.st_ctime)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .. import run
+from .. import run, view
+from ..backup import catalog
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
 from .arguments import DECLARATION_ARGUMENTS, ENGINE_ARGUMENTS, ROOT_ARGUMENT
@@ -95,10 +96,11 @@ def _one_result(outcome):
     result = {
         "changed": bool(outcome.actions),
         "container_name": outcome.container,
-        "actions": [_step(step) for step in outcome.actions],
-        "pending": [_step(step) for step in outcome.pending],
+        "actions": [view.step(step) for step in outcome.actions],
+        "pending": view.pending(outcome.pending),
         "interruption_seconds": round(outcome.interruption, 2),
         "database": outcome.database,
+        "final_backup": catalog.describe(outcome.final_backup) if outcome.final_backup else None,
         "diff": {
             "before_header": outcome.container,
             "after_header": outcome.container,
@@ -109,7 +111,3 @@ def _one_result(outcome):
     if outcome.error:
         result["error"] = outcome.error.message
     return result
-
-
-def _step(step):
-    return {"verb": step.verb, "summary": step.summary, "impact": step.impact}
