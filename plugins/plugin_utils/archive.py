@@ -13,8 +13,8 @@ import os
 import zipfile
 
 PACKAGE = "vellaric_postgres"
-# What needs Ansible, and what nobody asks for on a timer.
-_LEFT_OUT = ("shell", "findings", "statistics", "__pycache__")
+# What needs Ansible.
+_LEFT_OUT = ("shell", "__pycache__")
 _MAIN = f"from {PACKAGE}.backup.command import main\n\nraise SystemExit(main())\n"
 _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
 # The earliest that the format knows.

@@ -20,7 +20,8 @@ from .. import fleet, layout, names
 from ..errors import DatabaseError
 from ..host import files, locks
 from ..host.engine import Engine
-from . import catalog, notify, operations, outcome, schedule, store, timetable
+from ..statistics import text
+from . import catalog, notify, operations, outcome, schedule, timetable
 from .journal import ERROR, NOTICE, WARNING
 
 # May hold a secret, and is root's alone.
@@ -180,10 +181,10 @@ class Run:
                 return f"{backup.file_name} was verified at {backup.manifest.verified_at} already"
             how = backup.manifest.verified_how
             return f"{backup.file_name} was restored and compared: {how['tables']} tables, {how['rows']} rows"
-        text = f"{backup.file_name}, {store.mebibytes(backup.size_bytes)}, in {backup.manifest.duration_seconds:.1f} s"
+        said = f"{backup.file_name}, {text.size(backup.size_bytes)}, in {backup.manifest.duration_seconds:.1f} s"
         if result.removed:
-            text += f"; {len(result.removed)} removed by retention ({', '.join(result.removed)})"
-        return text
+            said += f"; {len(result.removed)} removed by retention ({', '.join(result.removed)})"
+        return said
 
     def _skipped(self, container, one, reason):
         one.update(outcome=outcome.SKIPPED, reason=reason)
@@ -229,12 +230,12 @@ class Run:
     def _write_metrics(self):
         if self._settings.textfile_directory:
             statuses = [outcome.read(self._directory, known.name) for known in self._settings.schedules()]
-            text = outcome.metrics([status for status in statuses if status], _seconds)
+            content = outcome.metrics([status for status in statuses if status], _seconds)
             path = os.path.join(self._settings.textfile_directory, outcome.METRICS_FILE)
-            files.write(path, text.encode("utf-8"), 0o644)
+            files.write(path, content.encode("utf-8"), 0o644)
 
-    def _say(self, text, level=None):
-        self._journal.say(text, level)
+    def _say(self, line, level=None):
+        self._journal.say(line, level)
 
 
 def end_on_signals():

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import harness
@@ -109,3 +108,155 @@ def test_backs_up_and_verifies_all_databases_of_an_environment(scheduled):
     manifest = json.loads(Path(f"{scheduled.backup('shop')}.json").read_text())
     assert manifest["verified_at"]
     assert "was verified at" in scheduled.run("verify-production")
+
+
+def test_retention_keeps_the_newest(scheduled):
+    scheduled.declare(environments={"production": {"retention": {"last": 1}}})
+    scheduled.run("production")
+    kept = scheduled.backups("shop")[-1]
+    said = scheduled.run("production")
+    assert f"removed by retention ({kept}" in said or kept in said
+    # What was verified last stays too.
+    assert kept not in scheduled.backups("shop") and len(scheduled.backups("shop")) <= 2
+
+
+def test_what_stands_still_and_what_is_broken(scheduled):
+    """A stopped database is passed over; one without its container fails, and does not keep the others back."""
+    host = scheduled.host
+    told = scheduled.root / "told.json"
+    command = [sys.executable, "-c", "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())", str(told)]
+    own = {"name": host.name("shop"), "environment": "production", "calendar": "hourly", "compression_level": 9}
+    gone = {"name": host.name("gone"), "environment": "production", "calendar": "daily"}
+    metrics = scheduled.root / "metrics"
+    metrics.mkdir()
+    scheduled.declare({"command": command}, databases=[own, gone], textfile_directory=str(metrics))
+    host.run("forum", state="stopped")
+    said = scheduled.run("production")
+    assert f"{host.container('forum')}: nothing done: it is stopped" in said
+    assert host.container("shop") not in said
+    assert scheduled.status("production")["databases"][host.container("forum")]["outcome"] == "skipped"
+    said = scheduled.run(host.container("gone"))
+    assert "there is no database" in said and "backup_databases" in said
+    assert not told.exists()
+
+    before = scheduled.backups("shop")
+    harness.docker("rm", "-f", host.container("forum"))
+    scheduled.declare({"command": command}, textfile_directory=str(metrics))
+    said = scheduled.run("production", code=1)
+    assert f"{host.container('forum')}: FAILED: its container is missing" in said
+    assert "1 of 2 FAILED" in said
+    assert len(set(scheduled.backups("shop")) - set(before)) == 1
+    payload = json.loads(told.read_text())
+    assert (payload["event"], payload["failed"]) == ("failed", [host.container("forum")])
+    labels = f'action="backup",container="{host.container("forum")}",environment="production"'
+    assert (
+        f'vellaric_backup_last_run_failed{{{labels},name="{host.name("forum")}"}} 1'
+        in (metrics / "vellaric_backup.prom").read_text()
+    )
+    forum = host.info(name=host.name("forum"), gather=["findings", "backups"])[0]
+    assert forum["backups"]["schedule"]["last_outcome"] == "failed"
+    assert forum["backups"]["schedule"]["calendar"] == "daily"
+    assert "scheduled_backup_failed" in [finding["code"] for finding in forum["findings"]]
+
+    host.run("forum")
+    told.unlink()
+    scheduled.run("production")
+    assert json.loads(told.read_text())["event"] == "recovered"
+    forum = host.info(name=host.name("forum"), gather=["findings"])[0]
+    assert "scheduled_backup_failed" not in [finding["code"] for finding in forum["findings"]]
+    scheduled.run("production")
+    assert len(told.read_text().splitlines()) == 1, "a success that is no news is not told"
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    answer = 200
+
+    def do_POST(self):
+        self.server.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize("answer", [200, 500])
+def test_a_url_is_told(scheduled, answer):
+    server = http.server.HTTPServer(("127.0.0.1", 0), type("", (Hook,), {"answer": answer}))
+    server.told = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scheduled.declare(
+        {"url": f"http://127.0.0.1:{server.server_port}/hooks/s3cret", "when": "always"},
+        environments={"production": {"compression": "zstd"}},
+    )
+    said = scheduled.run("production", code=1)
+    server.shutdown()
+    server.server_close()
+    assert "which pg_dump has from PostgreSQL 16 on" in said, "the backup's own failure is said first"
+    assert server.told[0]["event"] == "failed" and "PostgreSQL 16" in server.told[0]["text"]
+    assert "s3cret" not in said + json.dumps(scheduled.status("production"))
+    assert ("could not be told: it answered 500" in said) is (answer == 500)
+    assert (scheduled.status("production")["notification_error"] is None) is (answer == 200)
+
+
+def processes(host, short):
+    return harness.docker("top", host.container(short), "-eo", "pid,args")
+
+
+def test_a_run_that_is_ended_leaves_nothing(scheduled):
+    host = scheduled.host
+    scheduled.declare()
+    before = scheduled.backups("shop")
+    with host.connect("shop", autocommit=False) as connection:
+        connection.execute("LOCK TABLE orders")
+        run = scheduled.start("production")
+        harness.eventually(lambda: "pg_dump" in processes(host, "shop"), 30)
+        # Another one waits for its turn, and says for whom.
+        scheduled.declare(wait_timeout=1)
+        said = scheduled.run("verify-production", code=1)
+        assert "Another run has been working on the scheduled backups of this host for 1 s" in said
+        run.send_signal(signal.SIGTERM)
+        said = run.communicate(timeout=60)[1]
+        assert run.returncode == 1 and "ended by SIGTERM" in said and "Traceback" not in said
+        assert "pg_dump" not in processes(host, "shop")
+    assert scheduled.backups("shop") == before
+    assert not [name for name in os.listdir(scheduled.backup("shop").parent) if name.startswith(".")]
+    status = scheduled.status("production")
+    assert status["outcome"] == "failed" and status["finished_at"]
+
+
+def test_a_run_that_is_killed_is_known_as_such(scheduled):
+    host = scheduled.host
+    scheduled.declare()
+    with host.connect("shop", autocommit=False) as connection:
+        connection.execute("LOCK TABLE orders")
+        run = scheduled.start("production")
+        harness.eventually(lambda: "pg_dump" in processes(host, "shop"), 30)
+        run.kill()
+        run.communicate()
+    shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
+    assert shop["last_outcome"] == "failed" and "cut short" in shop["last_reason"]
+    scheduled.run("production")
+    shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
+    assert (shop["last_outcome"], shop["last_reason"]) == ("ok", None)
+
+
+def test_under_cron(scheduled):
+    """Nothing is printed, and so mailed, but failures; what was not missed is not run again."""
+    scheduled.declare(environments={"production": {"calendar": "yearly"}})
+    assert scheduled.run("production", "--cron") == ""
+    before = scheduled.backups("shop")
+    assert scheduled.run("production", "--cron", "--missed") == ""
+    assert scheduled.backups("shop") == before
+    scheduled.declare(docker_host="unix:///nowhere/docker.sock")
+    said = scheduled.run("production", "--cron", code=1)
+    assert "No Docker Engine answers on /nowhere/docker.sock" in said
+    assert scheduled.status("production")["error"]
+
+
+def test_refuses_what_it_cannot_read(scheduled):
+    scheduled.declare()
+    assert "There is no schedule nightly; there are: production, staging" in scheduled.run("nightly", code=2)
+    (scheduled.directory / "schedule.json").write_text("{")
+    assert "run role vellaric.postgres.backup" in scheduled.run("production", code=2)
+    assert "is damaged" in scheduled.host.info(gather=["backups"])[0]["missing"]["backups"]
