@@ -9,6 +9,7 @@ Every value is right for a database that is as declared; a test names only what 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 from pathlib import Path
@@ -36,6 +37,12 @@ CONF, HBA, IDENT = configuration.MANAGED
 @functools.lru_cache(maxsize=None)
 def _text(path):
     return (FIXTURES / path).read_text(encoding="utf-8")
+
+
+def days_until_now():
+    """Return how many days ago, as a negative number, it was no later on the tests' host, which has a time of its own."""
+    moment = datetime.datetime.fromisoformat(NOW.rstrip("Z")).replace(tzinfo=datetime.timezone.utc)
+    return min((moment - datetime.datetime.now(datetime.timezone.utc)).days, 0) - 1
 
 
 def fixture(path):
@@ -197,7 +204,9 @@ def texts_of(wanted, record=None, major=15):
     return {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in rendered.items()}
 
 
-def tls_files():
+def tls_files(wanted=None):
+    if wanted is not None and wanted.tls is not None:
+        return _installed(wanted.tls.certificate, wanted.tls.key, examined(wanted.tls).authority)
     return {
         "tls/ca.crt": facts.FileFacts(b"authority", 0o644, 0),
         "tls/server.crt": facts.FileFacts(b"certificate", 0o644, 0),
@@ -205,9 +214,23 @@ def tls_files():
     }
 
 
+@functools.lru_cache(maxsize=None)
+def examined(declared_tls):
+    """Return what is observed of a declared certificate, None where none is declared."""
+    return declared_tls and own_tls.examine(declared_tls, NOW)
+
+
+def _installed(certificate, key, authority):
+    known = {
+        "tls/server.crt": facts.FileFacts(certificate.encode("ascii"), 0o644, 0),
+        "tls/server.key": facts.FileFacts(key.encode("ascii"), 0o600, 999),
+    }
+    return {**known, **({"tls/ca.crt": facts.FileFacts(authority.encode("ascii"), 0o644, 0)} if authority else {})}
+
+
 def certificate_of(wanted):
     if wanted.tls is not None:
-        return {**own_tls.examine(wanted.tls, NOW).facts, "ours": False}
+        return {**examined(wanted.tls).facts, "ours": False}
     names = list(wanted.certificate_names)
     known = {"subject": f"CN={NAME}", "fingerprint": "0" * 64, "names": names, "not_after": FAR_OFF}
     return {**known, "ours": True, "authority_not_after": "2035-01-15T12:00:00Z"}
@@ -220,12 +243,12 @@ def settled(wanted, **given):
         "directory_exists": True,
         "record": record,
         "container": running(containers.desired(wanted, record, image()), networks=joined("bridge", *wanted.networks)),
-        "files": {**texts_of(wanted, record), **tls_files()},
+        "files": {**texts_of(wanted, record), **tls_files(wanted)},
         "data_majors": (15,),
         "half_made": True,
         "server": server(users=users_of(wanted)),
         "certificate": certificate_of(wanted),
-        "own_tls": wanted.tls and own_tls.examine(wanted.tls, NOW),
+        "own_tls": examined(wanted.tls),
     }
     return empty(**{**known, **given})
 
@@ -321,7 +344,8 @@ class Host:
         return self._with(container=None, half_made=False, data_majors=(), server=blank)
 
     def _certificate(self, wanted, plan):
-        return self._with(certificate=certificate_of(wanted), files={**self.seen.files, **tls_files()})
+        others = {path: known for path, known in self.seen.files.items() if not path.startswith("tls/")}
+        return self._with(certificate=certificate_of(wanted), files={**others, **tls_files(wanted)})
 
     def _write_files(self, wanted, plan):
         written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in plan.files.items()}
@@ -380,6 +404,9 @@ class Host:
         record = dataclasses.replace(plan.record, initialised=True)
         host = self._with(record=record, server={"role": role, "database": database})
         return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
+
+    def _final_backup(self, wanted, plan):
+        return self
 
     def _remove_previous(self, wanted, plan):
         return self._with(previous=None)

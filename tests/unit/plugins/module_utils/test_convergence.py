@@ -11,10 +11,13 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
-from ansible_collections.vellaric.postgres.tests.unit import builders
+from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+# Valid at the time of the tests' host, whenever they run.
+OWN = [certificates.server(None, begins=builders.days_until_now(), days=5000) for turn in range(2)]
+TLS = [{"tls_certificate": pair.certificate, "tls_key": pair.key} for pair in OWN]
 DECLARATIONS = st.fixed_dictionaries(
     {},
     optional={
@@ -42,8 +45,9 @@ DECLARATIONS = st.fixed_dictionaries(
             max_size=2,
             unique_by=lambda user: user["name"],
         ),
+        "own": st.sampled_from(TLS),
     },
-)
+).map(lambda chosen: {**chosen.pop("own", {}), **chosen})
 
 
 def nothing(_wanted):
@@ -71,7 +75,9 @@ def record_missing(wanted):
 
 
 def certificate_missing(wanted):
-    return builders.settled(wanted, certificate=None)
+    seen = builders.settled(wanted, certificate=None)
+    files = {path: known for path, known in seen.files.items() if path != "tls/server.crt"}
+    return dataclasses.replace(seen, files=files)
 
 
 def replacement_left(wanted):
@@ -108,7 +114,8 @@ SITUATIONS = st.sampled_from(
 
 
 def plan(wanted, host):
-    return plan_database(wanted, host.seen, builders.IDENTITY)
+    seen = dataclasses.replace(host.seen, own_tls=builders.examined(wanted.tls))
+    return plan_database(wanted, seen, builders.IDENTITY)
 
 
 def run(wanted, host, most=10**6):
@@ -166,6 +173,7 @@ def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, ol
         # Only `present` may leave standing still what a crash stopped, or serving what a crash started.
         if wanted.state == "started":
             assert finished.seen == straight.seen
+            assert finished.seen.certificate == builders.certificate_of(wanted)
 
 
 @settings(deadline=None)
