@@ -12,6 +12,8 @@ import time
 from . import adopting, adoption, certification, layout, names, networks, users
 from . import container as containers
 from . import record as records
+from .backup import dump
+from .backup.target import observe_target
 from .errors import DatabaseError
 from .host import files, locks, served, tls
 from .server import configuration, roles, scram, session, sql
@@ -28,7 +30,7 @@ class Work:
     """What the verbs work on: one database, what was seen of it and what it is to be.
 
     facts: of the container, once its server has been waited for. interruption: seconds for which a server that served
-    did not, from the word to stop until it answered again.
+    did not, from the word to stop until it answered again. final_backup: catalog.Backup, of a deletion.
     """
 
     engine: object
@@ -37,6 +39,8 @@ class Work:
     plan: object
     facts: object = None
     interruption: float = 0.0
+    final_backup: object | None = None
+    warnings: list = dataclasses.field(default_factory=list)
 
     @property
     def name(self):
@@ -134,7 +138,8 @@ def _write_texts(work, texts):
 def _create_container(work, name, config):
     image = work.seen.image
     files.make_directory(os.path.join(work.spec.directory, "pgdata"), 0o700, image.uid, image.gid)
-    files.make_directory(work.spec.backup_directory, 0o700, image.uid, image.gid)
+    # As backups leave it: the server reads there.
+    files.make_directory(work.spec.backup_directory, 0o750, 0, image.gid)
     arguments = containers.create_arguments(config, work.name, names.new_password())
     declared = work.engine.inspect_image(work.spec.image)
     if declared is not None and declared["Id"] == image.id:
@@ -377,6 +382,13 @@ def _expire(work):
         files.remove_tree(os.path.join(work.spec.data_root, layout.TRASH, entry))
 
 
+def _final_backup(work):
+    spec = work.spec
+    target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
+    work.final_backup, warnings = dump.take(work.engine, target, dump.Options(taken_by="final"))
+    work.warnings += warnings
+
+
 def _purge(work):
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)
@@ -431,6 +443,7 @@ _VERBS = {
     "certificate": _certificate,
     "create": _create,
     "expire": _expire,
+    "final_backup": _final_backup,
     "initialise": _initialise,
     "networks": _change_networks,
     "pull": _pull,

@@ -24,7 +24,11 @@ def interrupting(spec, seen):
     try:
         return plan_database(dataclasses.replace(spec, max_impact="none", state="present"), seen, None).pending
     except Refused as error:
-        return (Step("refuse", error.message, "refused", "as it is declared, it cannot be brought about"),)
+        return (refused(error),)
+
+
+def refused(error):
+    return Step("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
 
 
 def plan_database(spec, seen, identity):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import traceback
@@ -18,6 +19,8 @@ from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
+# Besides what interrupts the server: these take its data or its container away, or are themselves a backup.
+_ENDS_BACKUPS = ("final_backup", "purge", "put_back", "remove", "reset", "trash")
 
 
 @dataclasses.dataclass
@@ -35,6 +38,7 @@ class Outcome:
     warnings: list = dataclasses.field(default_factory=list)
     interruption: float = 0.0
     database: dict | None = None
+    final_backup: object | None = None
     error: DatabaseError | None = None
 
 
@@ -175,8 +179,20 @@ def _execute(work, outcome):
             # Only the image itself, or the record, says what is to be done with it.
             work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
             break
-    apply.execute(work, outcome.actions.append)
+    with _no_backup_meanwhile(work):
+        apply.execute(work, outcome.actions.append)
     outcome.interruption += work.interruption
+    outcome.final_backup = work.final_backup
+    outcome.warnings += work.warnings
+
+
+def _no_backup_meanwhile(work):
+    """Hold the lock of the backups while the server is interrupted or goes: one that is being taken comes first."""
+    declared = work.spec
+    if all(step.impact == "none" and step.verb not in _ENDS_BACKUPS for step in work.plan.steps):
+        return contextlib.nullcontext()
+    lock = layout.backup_lock(declared.data_root, declared.container)
+    return locks.exclusive(lock, declared.wait_timeout, f"the backups of {declared.container}")
 
 
 def _reserve(work, identity, outcome):

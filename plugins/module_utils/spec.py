@@ -113,6 +113,7 @@ class DatabaseSpec:
     wait_timeout: int
     deletion_protection: bool | None
     purge: bool
+    final_backup: bool | None
     partial: bool
     adopt: bool
     trash_days: int | None
@@ -141,6 +142,13 @@ class DatabaseSpec:
         if self.deletion_protection is None:
             return self.environment == "production"
         return self.deletion_protection
+
+    @property
+    def backed_up_at_last(self):
+        """Whether a final backup is taken before a deletion, as declared, or by the environment: in production."""
+        if self.final_backup is None:
+            return self.environment == "production"
+        return self.final_backup
 
     @property
     def derived(self):
@@ -286,6 +294,7 @@ def _from_parameters(given):
         wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
         deletion_protection=given.get("deletion_protection"),
         purge=bool(given.get("purge")),
+        final_backup=given.get("final_backup"),
         # What is taken back from the trash keeps its declaration, but for what is given.
         partial=bool(given.get("partial")) or given.get("state") == "undeleted",
         adopt=bool(given.get("adopt")),

@@ -40,7 +40,7 @@ def _text(path):
 
 
 def days_until_now():
-    """Return how many days ago, as a negative number, it was no later on the tests' host, which has a time of its own."""
+    """Return how many days ago, as a negative number, it was no later on the tests' host, which has its own time."""
     moment = datetime.datetime.fromisoformat(NOW.rstrip("Z")).replace(tzinfo=datetime.timezone.utc)
     return min((moment - datetime.datetime.now(datetime.timezone.utc)).days, 0) - 1
 

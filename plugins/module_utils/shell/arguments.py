@@ -59,6 +59,7 @@ DECLARATION_ARGUMENTS = {
     "wait_timeout": {"type": "int"},
     "deletion_protection": {"type": "bool"},
     "purge": {"type": "bool"},
+    "final_backup": {"type": "bool"},
     "partial": {"type": "bool"},
     "adopt": {"type": "bool"},
     "trash_days": {"type": "int"},

@@ -188,7 +188,28 @@ def test_protection_is_that_of_the_task_else_of_the_record_else_of_the_environme
     if refused:
         assert "deletion_protection: false" in refusal(wanted, seen)
     else:
-        assert builders.verbs(plan(wanted, seen)) == ["remove", "trash"]
+        assert builders.verbs(plan(wanted, seen))[-2:] == ["remove", "trash"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "taken"),
+    [("production", None, True), ("production", False, False), ("staging", None, False), ("staging", True, True)],
+)
+def test_a_final_backup_is_taken_as_declared_else_in_production(environment, given, taken):
+    seen = builders.settled(builders.declared(environment=environment))
+    deletion = {"environment": environment, "state": "absent", "deletion_protection": False, "final_backup": given}
+    assert ("final_backup" in builders.verbs(plan(builders.declared(**deletion), seen))) is taken
+
+
+def test_what_cannot_be_backed_up_is_not_deleted_unless_told():
+    deletion = {"environment": "production", "state": "absent", "deletion_protection": False}
+    there = builders.declared(environment="production")
+    for seen in (
+        builders.settled(there, container=None, server=None),
+        builders.Host.of(builders.settled(there))._stop(there, None).seen,
+    ):
+        assert "final_backup: false" in refusal(builders.declared(**deletion), seen)
+        assert "trash" in builders.verbs(plan(builders.declared(**deletion, final_backup=False), seen))
 
 
 def test_protection_holds_where_only_the_data_are_left():
