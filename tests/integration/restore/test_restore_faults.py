@@ -24,14 +24,20 @@ from restoring import arguments, databases, in_container, nothing_left, psql, ru
 KILLED = Path(__file__).parent.parent / "postgres_db/killed.py"
 MODULE = "postgres_db_restore"
 ROWS = "SELECT word, count(*)::int FROM state GROUP BY 1"
-BACKED_UP, PRESENT = [("backed up", 200000)], [("present", 3)]
+BACKED_UP, PRESENT = [("backed up", 2000)], [("present", 3)]
+# To load its 2000 rows takes two seconds.
+SLOW = (
+    "CREATE FUNCTION slow(n int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.001) IS NOT NULL';"
+    " CREATE TABLE state (word text, n int CHECK (public.slow(n)))"
+)
 
 
 @pytest.fixture(scope="module")
 def living(shared):
     """A database whose backup holds other rows than it does, enough of them for a load to be interrupted."""
     shared.run("a")
-    shared.query("a", "CREATE TABLE state AS SELECT 'backed up' AS word, n FROM generate_series(1, 200000) AS n")
+    shared.query("a", SLOW)
+    shared.query("a", "INSERT INTO state SELECT 'backed up', n FROM generate_series(1, 2000) AS n")
     shared.backups = {format_: take(shared, "a", format=format_) for format_ in ("plain", "custom")}
     present(shared)
     return shared
@@ -97,7 +103,7 @@ def test_killed_in_the_middle(living, format_):
 
 def commands(host):
     """The names of the processes in the container, and of the decompressors of this host that read our backups."""
-    inside = [line.split()[0] for line in docker("top", host.container("a"), "-o", "comm").splitlines()[1:]]
+    inside = [line.split()[1] for line in docker("top", host.container("a"), "-o", "pid,comm").splitlines()[1:]]
     backups = f"{host.root}/backups"
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -169,13 +175,15 @@ def test_too_slow(living):
 def test_no_room(living):
     """Where there is no room for a second database beside the first, nothing is begun."""
     script = (
-        "import os, importlib, types\n"
-        "os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1, f_bavail=80 << 20)\n"
+        "import importlib, os, types\n"
+        "os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1, f_bavail=66 << 20)\n"
         f"importlib.import_module('{MODULES}{MODULE}').main()\n"
     )
     process = start(living, "-c", script, **options(living))
-    message = json.loads(process.communicate()[0])["msg"]
-    assert "80 MiB free" in message and "make room" in message
+    stdout, stderr = process.communicate()
+    assert stdout, stderr
+    message = json.loads(stdout)["msg"]
+    assert "66 MiB free" in message and "make room" in message
     assert living.query("a", ROWS) == PRESENT
     nothing_left(living, "a")
 

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restore costs, against `gzip -dc | psql` inside the container and `zcat | docker exec -i psql` from outside.
+
+Usage: tests/bench/restore.py [--scale 20]
+
+The data are pgbench's, 15 MB for each of the scale, and a table of texts that compress as such do. The load alone is
+compared, each into a fresh database; the whole module, with checksum, census and ANALYZE, is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "integration")]
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "integration/restore")]
+
+import harness  # noqa: E402
+
+sys.path.insert(0, str(harness.COLLECTIONS))
+
+import restoring  # noqa: E402
+
+load = importlib.import_module(restoring.PACKAGE + "backup.load")
+formats = importlib.import_module(restoring.PACKAGE + "backup.formats")
+TEXTS = (
+    "CREATE TABLE texts AS SELECT n, md5(n::text) AS key, repeat(md5((n % 1000)::text) || ' the quick brown fox ', 4)"
+    " AS words, now() + n * interval '1 second' AS at FROM generate_series(1, {rows}) AS n;"
+    " CREATE INDEX ON texts (key); ALTER TABLE texts ADD PRIMARY KEY (n)"
+)
+
+
+class Bench:
+    def __init__(self, host, scale):
+        self.host, self.container, self.database = host, host.container("a"), host.name("a")
+        host.run("a")
+        restoring.in_container(self.container, "pgbench", "-i", "-q", "-s", str(scale), self.database)
+        restoring.psql(self.container, self.database, TEXTS.format(rows=50000 * scale))
+        self.engine = restoring.Engine()
+        self.engine.connect()
+        uid, gid = map(int, restoring.in_container(self.container, "sh", "-c", "id -u; id -g").split())
+        self.exchange = load.Exchange(
+            f"{host.directory('a')}/{load.DIRECTORY}", f"{load.HOME_MOUNT}/{load.DIRECTORY}", uid, gid
+        )
+
+    def fresh(self):
+        restoring.psql(self.container, "postgres", "DROP DATABASE IF EXISTS fresh; CREATE DATABASE fresh; CHECKPOINT")
+
+    def timed(self, function, rounds=2):
+        best = float("inf")
+        for turn in range(rounds):
+            self.fresh()
+            began = time.monotonic()
+            function()
+            best = min(best, time.monotonic() - began)
+        return best
+
+    def inside(self, name):
+        """gzip -dc | psql, in the container."""
+        script = f"gzip -dc '{name}' | psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -d fresh"
+        return lambda: restoring.in_container(self.container, "sh", "-c", script)
+
+    def outside(self, path):
+        command = f"zcat '{path}' | docker exec -i -u postgres {self.container} psql -Xq -o /dev/null -d fresh"
+        return lambda: subprocess.run(command, shell=True, check=True)
+
+    def ours(self, backup, jobs=1):
+        dump = formats.detect(backup.path)
+        inside = f"/var/lib/vellaric/backups/{backup.file_name}"
+        return lambda: load.load(self.engine, self.container, dump, "fresh", self.exchange, inside=inside, jobs=jobs)
+
+    def module(self, backup):
+        """The seconds and the memory (MB) of the whole module."""
+        arguments = restoring.arguments(self.host, "a", backup=backup.file_name, backup_first=False, keep_old=0)
+        command = [sys.executable, "-m", harness.MODULES + "postgres_db_restore", self.host.written(arguments)]
+        began = time.monotonic()
+        process = subprocess.Popen(command, env=harness.environment(), stdout=subprocess.PIPE)
+        answer = process.stdout.read()
+        usage = os.wait4(process.pid, 0)[2]
+        if not json.loads(answer)["changed"]:
+            raise SystemExit(answer)
+        return time.monotonic() - began, usage.ru_maxrss / 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=int, default=20)
+    options = parser.parse_args()
+    host = harness.Host()
+    try:
+        bench = Bench(host, options.scale)
+        size = restoring.psql(bench.container, "postgres", f"SELECT pg_database_size('{bench.database}') >> 20")
+        plain = restoring.take(host, "a")
+        custom = restoring.take(host, "a", format="custom")
+        directory = restoring.take(host, "a", format="directory", jobs=2)
+        print(f"restoring a database of {size} MB from {plain.size_bytes >> 20} MB of .sql.gz")
+        inside = bench.timed(bench.inside(f"/var/lib/vellaric/backups/{plain.file_name}"))
+        outside = bench.timed(bench.outside(plain.path))
+        print(f"  gzip -dc | psql inside the container  {inside:7.2f} s")
+        print(f"  zcat | docker exec -i psql            {outside:7.2f} s")
+        for words, backup, jobs in (("plain", plain, 1), ("custom", custom, 2), ("directory", directory, 2)):
+            seconds = bench.timed(bench.ours(backup, jobs))
+            shown = f"  ours, {words}, {jobs} jobs"
+            print(f"{shown:38}  {seconds:7.2f} s   {seconds / inside:.2f} times (allowed: 1.1)")
+        seconds, memory = bench.module(plain)
+        print(f"  the whole module, plain               {seconds:7.2f} s   {memory:.0f} MB of memory (allowed: 64)")
+    finally:
+        host.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks restore, import and clone, as a user runs them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from harness import Host
+from restoring import in_container, nothing_left, take
+
+from playbooks import Fleet, changes
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    host = Host()
+    host.run("shop")
+    host.query(
+        "shop", "CREATE TABLE people AS SELECT n AS id, n || '@example.com' AS mail FROM generate_series(1, 9) AS n"
+    )
+    yield Fleet(host)
+    host.close()
+
+
+def test_restore_of_a_file_on_the_controller(fleet):
+    backup = take(fleet.host, "shop")
+    for path in Path(backup.path).parent.glob(backup.file_name + "*"):
+        shutil.copy(path, fleet.root)
+    fleet.host.query("shop", "DELETE FROM people")
+    given = {"restore_file": str(fleet.root / backup.file_name), "restore_backup_first": False, "restore_keep_old": 0}
+    assert changes(fleet.play("restore", "--check", **given)) == 1
+    assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(0,)]
+    output = fleet.play("restore", **given)
+    assert changes(output) == 1 and backup.file_name in output
+    assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
+    assert not list(Path("/tmp").glob(f"vellaric-*/{backup.file_name}"))
+    nothing_left(fleet.host, "shop")
+
+
+def test_import_of_a_file_on_the_controller(fleet):
+    container, name = fleet.host.container("shop"), fleet.host.name("shop")
+    path = fleet.root / "old dump.sql"
+    path.write_bytes(in_container(container, "pg_dump", name))
+    given = {"import_file": str(path)}
+    assert "replace: true" in fleet.play("import", succeeds=False, **given)
+    output = fleet.play("import", **given, import_replace=True, import_keep_old=0, import_backup_first=False)
+    assert "public.people" in output and changes(output) == 1
+    nothing_left(fleet.host, "shop")
+
+
+def test_clone_that_is_masked(fleet):
+    fleet.host.run("copy")
+    mask = fleet.root / "mask.sql"
+    mask.write_text("UPDATE people SET mail = 'person-' || id || '@invalid.example';\n")
+    given = {"clone_from_name": fleet.host.name("shop"), "clone_from_environment": "development"}
+    fleet.play(
+        "clone", short="copy", **given, clone_mask_files=[str(mask)], clone_mask="DELETE FROM people WHERE id > 5"
+    )
+    assert fleet.host.query("copy", "SELECT mail FROM people WHERE id = 5") == [("person-5@invalid.example",)]
+    assert fleet.host.query("copy", "SELECT count(*) FROM people") == [(5,)]
+    assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
+    nothing_left(fleet.host, "copy")
