@@ -15,6 +15,7 @@ from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_view impo
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, views
 
 FILE_MODE = 0o600
+_LEAST_WIDTH = 119
 
 
 class ActionModule(action.FleetAction):
@@ -25,7 +26,8 @@ class ActionModule(action.FleetAction):
         if options["output"] == "json":
             lines = coloured = json.dumps(views.document(fleet), indent=2).split("\n")
         else:
-            view, width = views.VIEWS[options["view"]], Display().columns
+            # Ansible takes 79 columns where there is no terminal: a file or a job's log has room for more.
+            view, width = views.VIEWS[options["view"]], max(_LEAST_WIDTH, Display().columns)
             lines, coloured = view(fleet, width=width), view(fleet, action.paint, width)
         if options["dest"]:
             path = os.path.abspath(options["dest"])

@@ -20,7 +20,8 @@ from . import fleet as fleets
 
 # What is kept of a database at each time, beside its transactions since the counters began.
 FIELDS = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_used_bytes", "disk_total_bytes")
-# How many samples of a disk are given to the findings: enough for the day on which it will be full.
+# What of the disks is given to the findings: as far back as they look, and not more than they need.
+_DISK_DAYS = 30
 _DISK_SAMPLES = 60
 DAY = 86400
 # Up to this age (in seconds), one sample in so many seconds is kept. Older ones: the last entry.
@@ -140,12 +141,13 @@ def disks(entries, host):
     """Return what option C(history) of postgres_db_info takes, for a host: how full its disks were.
 
     {container: [{"gathered_at": "2026-01-24T14:22:50Z", "disk_used_bytes": 1, "disk_total_bytes": 2}, ...]}, the oldest
-    first, a limited number of each, spread over all of the history.
+    first, a limited number of each, spread over the last month.
     """
     keys = ("disk_used_bytes", "disk_total_bytes")
     found = {}
     for entry in entries:
-        for container, sample in entry["databases"].items() if entry["host"] == host else ():
+        wanted = entry["host"] == host and entry["at"] >= entries[-1]["at"] - _DISK_DAYS * DAY
+        for container, sample in entry["databases"].items() if wanted else ():
             if isinstance(sample, dict) and all(isinstance(sample.get(key), int) for key in keys):
                 shown = {"gathered_at": figures.moment(entry["at"]), **{key: sample[key] for key in keys}}
                 found.setdefault(container, []).append(shown)

@@ -130,6 +130,8 @@ def test_disks_are_what_the_findings_take():
     }
     assert disks[CONTAINER][-1]["disk_used_bytes"] == 199
     assert history.disks([], "docker1") == {}
+    long_ago = entry(1767225600 - 31 * 86400, disk_used_bytes=1, disk_total_bytes=1000)
+    assert history.disks([long_ago, *full], "docker1") == history.disks(full, "docker1")
 
 
 def test_the_file_is_written_anew_only_when_much_has_gone():
