@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.server
 import json
@@ -66,16 +67,14 @@ class Scheduled:
     def status(self, schedule):
         return json.loads((self.directory / "status" / f"{schedule}.json").read_text())
 
+    def backup_directory(self, short):
+        return Path(self.host.defaults["backup_root"], self.host.container(short))
+
     def backups(self, short):
-        directory = Path(self.host.defaults["backup_root"], self.host.container(short))
-        return sorted(path.name for path in directory.glob("*.sql.gz"))
+        return sorted(path.name for path in self.backup_directory(short).glob("*.sql.gz"))
 
     def backup(self, short):
-        return Path(self.host.defaults["backup_root"], self.host.container(short), self.backups(short)[-1])
-
-    def forget_backups(self, short):
-        for path in Path(self.host.defaults["backup_root"], self.host.container(short)).glob("*"):
-            path.unlink()
+        return self.backup_directory(short) / self.backups(short)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -203,15 +202,25 @@ def processes(host, short):
     return harness.docker("top", host.container(short), "-eo", "pid,args")
 
 
-def test_a_run_that_is_ended_leaves_nothing(scheduled):
+@contextlib.contextmanager
+def held_up(scheduled):
+    """A run of database shop's own schedule whose pg_dump waits for a table; yields the process."""
     host = scheduled.host
-    scheduled.declare()
-    before = scheduled.backups("shop")
+    own = {"name": host.name("shop"), "environment": "production", "calendar": "hourly"}
+    scheduled.declare(databases=[own])
     with host.connect("shop", autocommit=False) as connection:
         connection.execute("LOCK TABLE orders")
-        run = scheduled.start("production")
-        harness.eventually(lambda: "pg_dump" in processes(host, "shop"), 30)
-        # Another one waits for its turn, and says for whom.
+        run = scheduled.start(host.container("shop"))
+        harness.eventually(lambda: "pg_dump" in processes(host, "shop") or run.poll() is not None, 60)
+        assert run.poll() is None, run.communicate()[1]
+        yield run
+
+
+def test_a_run_that_is_ended_leaves_nothing(scheduled):
+    host = scheduled.host
+    before = scheduled.backups("shop")
+    with held_up(scheduled) as run:
+        # Another one waits for its turn.
         scheduled.declare(wait_timeout=1)
         said = scheduled.run("verify-production", code=1)
         assert "Another run has been working on the scheduled backups of this host for 1 s" in said
@@ -220,23 +229,19 @@ def test_a_run_that_is_ended_leaves_nothing(scheduled):
         assert run.returncode == 1 and "ended by SIGTERM" in said and "Traceback" not in said
         assert "pg_dump" not in processes(host, "shop")
     assert scheduled.backups("shop") == before
-    assert not [name for name in os.listdir(scheduled.backup("shop").parent) if name.startswith(".")]
-    status = scheduled.status("production")
+    assert not [name for name in os.listdir(scheduled.backup_directory("shop")) if name.startswith(".")]
+    status = scheduled.status(host.container("shop"))
     assert status["outcome"] == "failed" and status["finished_at"]
 
 
 def test_a_run_that_is_killed_is_known_as_such(scheduled):
     host = scheduled.host
-    scheduled.declare()
-    with host.connect("shop", autocommit=False) as connection:
-        connection.execute("LOCK TABLE orders")
-        run = scheduled.start("production")
-        harness.eventually(lambda: "pg_dump" in processes(host, "shop"), 30)
+    with held_up(scheduled) as run:
         run.kill()
         run.communicate()
     shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
     assert shop["last_outcome"] == "failed" and "cut short" in shop["last_reason"]
-    scheduled.run("production")
+    scheduled.run(host.container("shop"))
     shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
     assert (shop["last_outcome"], shop["last_reason"]) == ("ok", None)
 
