@@ -11,22 +11,29 @@ import fnmatch
 import os
 
 from . import layout, observe, plan, spec, view
+from .errors import DatabaseError
 from .facts import LABEL
 from .host import files
 from .names import ENVIRONMENTS
 from .server import configuration
 
 _ANSWER_SECONDS = 5
+# A thread mostly waits for its server. With as many that hang, the others wait for that time once.
+_MOST_THREADS = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Database:
-    """A database of the host. shown: its description (view.database); record, container: None where it has none."""
+    """A database of the host. shown: its description (view.database); record, container: None where it has none.
+
+    spec: what the record keeps. seen: the Observed that it was compared with; None where it was not.
+    """
 
     spec: object
     record: object | None
     container: object | None
     shown: dict
+    seen: object | None = None
 
 
 def known(host):
@@ -64,7 +71,7 @@ def databases(engine, data_root, name=None, environment=None):
         container = observe.inspect(engine, name) if f"/{name}" in listed else None
         return _describe(engine, host, found[name], name, container)
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(len(wanted), _MOST_THREADS))) as pool:
         return list(pool.map(look, wanted))
 
 
@@ -93,15 +100,20 @@ def deleted(data_root, name=None, environment=None):
 
 
 def _pending(engine, host, record, declared):
-    """Return the Steps that stand between a database and what was declared of it last, as a run would find them now.
+    """Return the Steps that stand between a database and what was declared of it last, as a run would find them now,
+    and what it was compared with.
 
     They are not written down anywhere: what somebody else has brought about meanwhile is not pending any more.
     """
     if declared is None or not record.initialised:
-        return ()
+        return (), None
     # A server that hangs is not waited for: what it waits to read itself is then not known.
     declared = dataclasses.replace(declared, wait_timeout=_ANSWER_SECONDS)
-    return plan.interrupting(declared, observe.observe_database(engine, host, declared, check_mode=True, recorded=True))
+    try:
+        seen = observe.observe_database(engine, host, declared, check_mode=True, recorded=True)
+    except DatabaseError as error:
+        return (plan.refused(error),), None
+    return plan.interrupting(declared, seen), seen
 
 
 def _describe(engine, host, key, name, container):
@@ -113,7 +125,8 @@ def _describe(engine, host, key, name, container):
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
     shown = view.database(declared, record, container, text, observe.read_tls(declared.directory))
-    shown["pending"] = view.pending(_pending(engine, host, record, recorded))
+    pending, seen = _pending(engine, host, record, recorded)
+    shown["pending"] = view.pending(pending)
     if damage is not None:
         shown = {**shown, "status": "error", "status_reason": damage}
-    return Database(declared, record, container, shown)
+    return Database(declared, record, container, shown, seen)

@@ -73,8 +73,7 @@ def gather(engine, data_root, databases, options):
         if measured:
             time.sleep(max(0.0, started + _MEASURED_SECONDS - time.monotonic()))
         after = [_sample(database) for database in databases] if measured else before
-        host = observe.observe_host(engine, data_root) if "findings" in wanted else None
-        answering = list(pool.map(lambda database: _answering(engine, host, database, wanted, options), databases))
+        answering = list(pool.map(lambda database: _answering(engine, data_root, database, wanted, options), databases))
     now = observe.utc_now()
     parts = zip(databases, lying, answering, before, after)
     return [_described(*part, schedules, wanted, options, now) for part in parts]
@@ -134,8 +133,8 @@ def _certificate(directory):
         raise DatabaseError(f"{directory}/tls holds no readable certificate: {error}") from None
 
 
-def _answering(engine, host, database, wanted, options):
-    """Ask what runs. host: as observe.observe_host gives it, for findings. Returns (found, missing)."""
+def _answering(engine, data_root, database, wanted, options):
+    """Ask what runs. Returns (found, missing)."""
     found, missing = {}, Missing()
     if "logs" in wanted:
         if database.container is None:
@@ -143,7 +142,7 @@ def _answering(engine, host, database, wanted, options):
         else:
             found["logs"] = engine.logs(database.container.name, options.log_lines).splitlines()
     if "findings" in wanted:
-        found["newer_image"] = standing.newer_image(engine, host.data_root, database)
+        found["newer_image"] = standing.newer_image(engine, data_root, database)
     silent = standing.why_silent(database)
     names = sorted({section for name in wanted for section in _SECTIONS.get(name, ())})
     if silent is not None:
@@ -157,7 +156,7 @@ def _answering(engine, host, database, wanted, options):
     if _needs(wanted, "tls") and address is not None and (answers or not names):
         found["served"] = served.certificate(address, SERVER_PORT, max(1.0, deadline - time.monotonic()))
     if "findings" in wanted and answers:
-        found["drift"] = standing.drift(engine, host, database, max(1.0, deadline - time.monotonic()))
+        found["drift"] = standing.drift(database)
     return found, missing
 
 

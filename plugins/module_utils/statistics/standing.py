@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import layout, observe
-from .. import spec as specs
+from .. import layout
 from ..errors import DatabaseError
 from ..host import images
 from ..plan import plan_database
@@ -43,31 +42,13 @@ def newer_image(engine, data_root, database):
         return None
 
 
-def drift(engine, host, database, seconds):
-    """Return what a run of the recorded declaration would do, in its own words; None where that cannot be said.
-
-    host: as observe.observe_host gives it.
-    """
-    record = database.record
-    if record is None or not record.declared:
+def drift(database):
+    """Return what a run of the recorded declaration would do, in its own words; None where that cannot be said."""
+    seen = database.seen
+    if seen is None or seen.server is None:
         return None
     try:
-        declared = specs.from_parameters(
-            specs.complete(
-                {
-                    "name": record.name,
-                    "environment": record.environment,
-                    "data_root": host.data_root,
-                    "state": "present",
-                },
-                record.declared,
-            )
-        )
-        declared = dataclasses.replace(declared, wait_timeout=seconds)
-        seen = observe.observe_database(engine, host, declared, check_mode=True)
-        if seen.server_error:
-            return None
-        plan = plan_database(declared, seen, identity=None)
-        return [step.summary for step in (*plan.steps, *plan.pending) if step.verb not in _NO_DRIFT]
+        plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, identity=None)
     except DatabaseError as error:
         return [error.message]
+    return [step.summary for step in (*plan.steps, *plan.pending) if step.verb not in _NO_DRIFT]
