@@ -137,8 +137,9 @@ class _Restoring(Replacing):
         script = replacement.settings(self._fresh, manifest.database, self._owner, source_owner)
         self._sql(script + sql.restrict_database(self._fresh, self._owner, major))
         if source_owner != self._owner:
-            self._sql(replacement.take_over(source_owner, self._owner), self._fresh)
-            if source_owner in self._made_roles:
+            made = source_owner in self._made_roles
+            self._sql(replacement.take_over(source_owner, self._owner, forget=made), self._fresh)
+            if made:
                 self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")
 
     def _make_roles(self, source_owner):

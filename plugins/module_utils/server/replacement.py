@@ -234,8 +234,11 @@ _PRIVILEGES = """
   UNION ALL SELECT 'LARGE OBJECT', oid::text, lomacl FROM pg_largeobject_metadata WHERE lomacl IS NOT NULL"""
 
 
-def take_over(role, owner):
-    """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it."""
+def take_over(role, owner, forget=True):
+    """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it.
+
+    forget: take from `role` what it was granted, also on other databases, so that it can be dropped.
+    """
     old, new = literal(role), literal(owner)
     return f"""{ALONE}REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
 SELECT format('GRANT %s ON %s %s TO %I%s', privilege_type, kind, object, {new},
@@ -263,5 +266,5 @@ SELECT format('ALTER POLICY %I ON %s TO %s', polname, polrelid::regclass,
       ELSE quote_ident(pg_get_userbyid(member)) END, ', ') FROM unnest(polroles) AS member))
   FROM pg_policy, (SELECT oid FROM pg_roles WHERE rolname = {old}) AS old
   WHERE old.oid = ANY (polroles) \\gexec
-DROP OWNED BY {identifier(role)};
+{f"DROP OWNED BY {identifier(role)};" if forget else ""}
 """
