@@ -60,6 +60,8 @@ def _reason(spec, seen):
         return "for other names"
     if tls.renewal_due(found["not_after"], seen.now):
         return f"the present one ends on {found['not_after'][:10]}"
+    if not found["current"]:
+        return "the authority of this host has been renewed"
     if tls.authority_renewal_due(found["authority_not_after"], seen.now):
         return f"the authority of this host ends on {found['authority_not_after'][:10]} and is renewed"
     if not _key_is_safe(seen):
@@ -69,7 +71,9 @@ def _reason(spec, seen):
 
 def _authority_warning(seen):
     found = seen.certificate
-    if not found or not found["ours"] or not tls.authority_renewal_due(found["authority_not_after"], seen.now):
+    if not found or not found["ours"]:
+        return ()
+    if found["current"] and not tls.authority_renewal_due(found["authority_not_after"], seen.now):
         return ()
     return (
         "the certificate of this host's authority, with which clients verify the server, has been renewed. Clients that"

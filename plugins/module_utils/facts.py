@@ -157,8 +157,9 @@ class Observed:
     server: None where it does not run or is not initialised; server_error: what kept it from answering.
     ports_taken: by others than this database, and by what.
     mounted_by: other containers that mount the data directory.
-    certificate: its subject, names, end and fingerprint, and whether it is ours, of the host's authority, with that
-    authority's end; None where there is none, or none that is that of its key.
+    certificate: its subject, names, end and fingerprint, and whether it is ours, of the host's authority, with the end
+    of the authority's certificate beside it, and whether that is the current one; None where there is none, or none of
+    the key beside it.
     own_tls: the declared certificate, examined; None where none is declared.
     now: ISO 8601, UTC.
     unread: known files were written after the server last read them.

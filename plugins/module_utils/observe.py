@@ -227,10 +227,11 @@ def _certificate(managed, authority):
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
     if certificate is None or key is None:
         return None
-    ours = None
-    if authority is not None and known_authority is not None and known_authority.content == authority:
-        ours = tls.describe(certificate.content, key.content, authority)
-    return ours or tls.describe_own(certificate.content, key.content)
+    if authority is not None and known_authority is not None:
+        ours = tls.describe(certificate.content, key.content, known_authority.content)
+        if ours is not None and tls.same_authority(known_authority.content, authority):
+            return {**ours, "current": known_authority.content == authority}
+    return tls.describe_own(certificate.content, key.content)
 
 
 def _mounted_by(listed, spec):

@@ -233,7 +233,7 @@ def certificate_of(wanted):
         return {**examined(wanted.tls).facts, "ours": False}
     names = list(wanted.certificate_names)
     known = {"subject": f"CN={NAME}", "fingerprint": "0" * 64, "names": names, "not_after": FAR_OFF}
-    return {**known, "ours": True, "authority_not_after": "2035-01-15T12:00:00Z"}
+    return {**known, "ours": True, "authority_not_after": "2035-01-15T12:00:00Z", "current": True}
 
 
 def settled(wanted, **given):

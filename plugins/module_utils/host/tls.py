@@ -205,6 +205,14 @@ def public_key_of_certificate(certificate_pem):
         raise Unreadable(str(error)) from None
 
 
+def same_authority(one_pem, other_pem):
+    """Say whether two certificates are of one authority: renewed, it keeps its key."""
+    try:
+        return one_pem == other_pem or public_key_of_certificate(one_pem) == public_key_of_certificate(other_pem)
+    except Unreadable:
+        return False
+
+
 def _public_bytes(key):
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
 from ansible_collections.vellaric.postgres.tests.unit import certificates
 from harness import derived_image, docker, playbook, verbs
 
@@ -189,6 +190,8 @@ def test_what_the_server_does_not_take_is_put_back(host, root, pair, image_tag, 
         assert "was put back and serves" in host.refused("a", **{**declared, **change}, **options(weak))
         assert host.run("a", **declared, **ADDRESS)["actions"] == []
     assert verifies(host, "a", ours["ca_certificate"], tmp_path)
+    # The image is removed before the host is.
+    host.forget("a")
 
 
 def test_the_key_is_nowhere_to_be_seen(shared, living, root, pair):
@@ -209,16 +212,23 @@ def test_the_key_is_nowhere_to_be_seen(shared, living, root, pair):
 
 
 def test_the_authority_is_renewed_before_it_ends(host, tmp_path):
-    """With one that ends in a year, as after nine years."""
-    host.run("a")
+    """With one that ends in a year, as after nine years: first by one database's run, then by the other's."""
     soon = certificates.authority("vellaric.postgres on this host", days=365)
-    directory = Path(host.data_root, ".tls")
-    (directory / "ca.crt").write_text(soon.certificate)
-    (directory / "ca.key").write_text(soon.key)
-    Path(host.directory("a"), "tls", "ca.crt").write_text(soon.certificate)
-    assert verbs(host.run("a")) == ["certificate", "reload"]
-    renewed = host.one("a")["ca_certificate"]
-    assert renewed != soon.certificate
-    for authority in (soon.certificate, renewed):
-        assert verifies(host, "a", authority, tmp_path, host="127.0.0.1")
-    assert host.run("a")["actions"] == []
+    for short in ("a", "b"):
+        host.run(short)
+        names = host.one(short)["certificate"]["names"]
+        pair = tls.server_certificate((soon.certificate.encode(), soon.key.encode()), host.container(short), names)
+        for name, content in zip(("ca.crt", "server.crt", "server.key"), (soon.certificate.encode(), *pair)):
+            (host.directory(short) / "tls" / name).write_bytes(content)
+    for name, content in (("ca.crt", soon.certificate), ("ca.key", soon.key)):
+        Path(host.data_root, ".tls", name).write_text(content)
+    for short, reason in (("a", "ends on"), ("b", "has been renewed")):
+        answer = host.run(short)
+        assert verbs(answer) == ["certificate", "reload"]
+        assert reason in answer["actions"][0]["summary"]
+        assert "need the new one by" in str(answer["warnings"])
+        renewed = host.one(short)["ca_certificate"]
+        assert renewed != soon.certificate
+        for authority in (soon.certificate, renewed):
+            assert verifies(host, short, authority, tmp_path, host="127.0.0.1")
+        assert host.run(short)["actions"] == []

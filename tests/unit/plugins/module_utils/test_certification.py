@@ -219,9 +219,13 @@ def test_one_without_what_leads_to_a_known_authority_is_said_to_be():
     assert planned(seen, **options(whole, None)).warnings == ()
 
 
-def test_the_renewed_authority_is_told_of():
-    known = {**builders.certificate_of(builders.declared()), "authority_not_after": "2027-03-01T00:00:00Z"}
+@pytest.mark.parametrize("current", [True, False])
+def test_the_renewed_authority_is_told_of(current):
+    """By the run that renews it, and by those that bring it to the other databases of the host."""
+    ends = {"authority_not_after": "2027-03-01T00:00:00Z", "current": current}
+    known = {**builders.certificate_of(builders.declared()), **ends}
     found = plan(builders.declared(), builders.settled(builders.declared(), certificate=known))
+    assert builders.verbs(found) == ["certificate", "reload"]
     assert "need the new one by 2027-03-01" in found.warnings[0]
 
 

@@ -12,7 +12,7 @@ import stat
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
-from ansible_collections.vellaric.postgres.tests.unit import builders
+from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -210,6 +210,9 @@ def test_the_authority_is_renewed_before_a_certificate_could_outlive_it(tmp_path
     for known, shown in ((first, tls.server_certificate(renewed, "app", NAMES)), (renewed, issued)):
         assert handshake(known, shown, "localhost", tmp_path) == "TLSv1.3"
     assert tls.describe(*issued, renewed[0])["authority_not_after"] == _not_after(renewed[0]) + "Z"
+    assert tls.same_authority(first[0], renewed[0])
+    assert not tls.same_authority(first[0], certificates.authority().certificate.encode())
+    assert not tls.same_authority(first[0], b"damaged")
 
 
 def test_an_authority_cut_short_is_made_again(tmp_path):
