@@ -205,13 +205,20 @@ class Engine:
         with _errors(f"remove container {container}", missing=None):
             self._api.remove_container(container, v=volumes, force=True)
 
-    def logs(self, container, lines=20):
-        """Return the last lines that a container wrote, or nothing where it cannot be asked."""
+    def logs(self, container, lines=20, since=""):
+        """Return the last lines that a container wrote, or nothing where it cannot be asked.
+
+        since: only what it wrote from then on, a time as the engine has it, such as that of its last start.
+        """
         try:
             with _errors(f"read the log of container {container}"):
-                return self._api.logs(container, tail=lines).decode("utf-8", "replace").rstrip()
+                text = self._api.logs(container, tail=lines, timestamps=True).decode("utf-8", "replace")
         except DatabaseError:
             return ""
+        # Of these all nine digits are written, of other times none at the end that is a zero.
+        first = f"{since.rstrip('Z').ljust(29, '0')}Z" if "." in since else since
+        stamped = (line.partition(" ") for line in text.splitlines())
+        return "\n".join(line for stamp, _blank, line in stamped if stamp >= first).rstrip()
 
     def execute(self, container, command, user, stdin, seconds):
         """Run a command in a container, feed it text and return what it came to. Raises DatabaseError after seconds."""

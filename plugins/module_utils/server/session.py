@@ -139,17 +139,18 @@ def _wait(engine, container, seconds, ready):
     Raises NotReady at once, with the last log lines, when the container ends or is restarted meanwhile.
     """
     deadline = time.monotonic() + seconds
-    restarts = None
+    restarts = since = None
     while True:
         facts = from_inspect(engine.inspect(container) or _gone(container))
         restarts = facts.restart_count if restarts is None else restarts
+        since = facts.started_at if since is None else since
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
             what = f"ended with exit code {facts.exit_code} instead of becoming ready"
-            raise _not_ready(engine, container, what, Ended)
+            raise _not_ready(engine, container, since, what, Ended)
         if facts.running and ready(facts, deadline):
             return facts
         if time.monotonic() >= deadline:
-            raise _not_ready(engine, container, f"was not ready after {seconds} s (wait_timeout)")
+            raise _not_ready(engine, container, since, f"was not ready after {seconds} s (wait_timeout)")
         time.sleep(0.05)
 
 
@@ -162,9 +163,8 @@ def prove_login(engine, container, facts, database, username, password, script="
     address = facts.ip_address
     if address is None:
         raise DatabaseError(f"{container} has no address of its own: is it on a network?")
-    target = (
-        f"host={address} port={SERVER_PORT} dbname={database} user={username} connect_timeout=10"
-        + (f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt" if verify else " sslmode=require")
+    target = f"host={address} port={SERVER_PORT} dbname={database} user={username} connect_timeout=10" + (
+        f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt" if verify else " sslmode=require"
     )
     command = ["sh", "-c", _LOGIN, target]
     finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS)
@@ -217,8 +217,9 @@ def _answers(engine, facts, database, username, deadline):
     return finished.exit_code == 0 and finished.stdout.strip() == "1"
 
 
-def _not_ready(engine, container, what, kind=NotReady):
-    lines = engine.logs(container)
+def _not_ready(engine, container, since, what, kind=NotReady):
+    # Of the start that was waited for, not of those before it.
+    lines = engine.logs(container, since=since) or engine.logs(container)
     return kind(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
 
 

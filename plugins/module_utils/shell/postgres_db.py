@@ -54,10 +54,9 @@ def _converge(module):
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
         details = failed[0].error.details if len(outcomes) == 1 else {}
-        messages = [outcome.error.message for outcome in failed]
-        summary = (
-            messages[0] if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} failed: {'; '.join(messages)}"
-        )
+        summary = failed[0].error.message
+        if len(outcomes) > 1:
+            summary = f"{len(failed)} of {len(outcomes)} failed: {'; '.join(map(_named, failed))}"
         module.fail_json(msg=summary, **{**details, **result})
     module.exit_json(**result)
 
@@ -90,6 +89,12 @@ def _result(outcomes, single):
         "databases": [{key: value for key, value in result.items() if key != "diff"} for result in results],
         "diff": diff,
     }
+
+
+def _named(outcome):
+    """Among several, an error says whose it is."""
+    message = outcome.error.message
+    return message if outcome.container in message else f"{outcome.container}: {message}"
 
 
 def _one_result(outcome):
