@@ -182,58 +182,63 @@ def _described(database, lying, answering, before, after, schedules, wanted, opt
     for name, reason in lying[1].items():
         missing.note(name, reason)
     answers = found.get("answers") or {}
-    shown, container = database.shown, database.container
-    full = {}
-    if _needs(wanted, "container") and container is not None:
+    full = _shaped(answers, found)
+    container, running = database.container, database.container is not None and database.container.running
+    if container is None:
+        missing.note("container", standing.why_silent(database))
+    else:
         full["container"] = shape.container(container, after)
     if _needs(wanted, "statistics"):
         percent = cgroups.cpu_percent(before, after) if before and after and "statistics" in wanted else None
-        seconds = _age(container.started_at, now) if container is not None and container.running else None
-        host = after and (after.memory_limit or cgroups.host_memory())
+        limit = after and (after.memory_limit or cgroups.host_memory())
+        seconds = _age(container.started_at, now) if running else None
+        status = database.shown["status"]
         full["statistics"] = shape.statistics(
-            shown["status"], answers.get("statistics"), found, percent, after, host, seconds, now
+            status, answers.get("statistics"), found, percent, after, limit, seconds, now
         )
-        if after is None and container is not None and container.running:
+        if running and after is None:
             missing.note("statistics", f"the kernel's figures for process {container.pid} cannot be read on this host")
-    for name, key in (("settings", "server_settings"), ("activity", "activity"), ("replication", "replication")):
-        if name in answers:
-            full[key] = getattr(shape, name)(answers[name])
     if "sizes" in wanted:
         full["sizes"] = shape.sizes(answers.get("sizes"), found)
-    if "queries" in answers:
-        full["queries"] = shape.queries(answers["queries"])
     if "backups" in found:
         schedule = None
         if isinstance(schedules, str):
             missing.note("backups", schedules)
         else:
-            schedule = schedules.of(shown["name"], shown["environment"])
+            schedule = schedules.of(database.shown["name"], database.shown["environment"])
         full["backups"] = shape.backups(database.spec.backup_directory, found["backups"], options.limit, schedule)
     if "certificate" in found:
         full["tls"] = shape.tls(found["certificate"], found.get("served"), now)
+    if "findings" in wanted:
+        full["findings"] = _findings(database.shown, full, found, missing, options, now)
+    kept = {key: value for key, value in full.items() if _asked_for(key) in wanted}
+    return {**database.shown, **kept, "missing": {name: missing[name] for name in sorted(missing) if name in wanted}}
+
+
+def _shaped(answers, found):
+    """Return what needs nothing but the server's own answers, and the log."""
+    full = {}
+    for name, key in (("settings", "server_settings"), ("activity", "activity"), ("queries", "queries")):
+        if name in answers:
+            full[key] = getattr(shape, name)(answers[name])
+    if "replication" in answers:
+        full["replication"] = answers["replication"]
     if "logs" in found:
         full["logs"] = [text.without_secrets(line) for line in found["logs"]]
-    if container is None and "container" in wanted:
-        missing.note("container", standing.why_silent(database))
-    if "findings" in wanted:
-        full["findings"] = evaluate.findings(
-            {
-                **full,
-                "shown": shown,
-                "silent": None if answers else missing.get("findings"),
-                "checks": answers.get("checks"),
-                "disk": found.get("disk"),
-                "backup_disk": found.get("backup_disk"),
-                "newer_image": found.get("newer_image"),
-                "drift": found.get("drift"),
-                "samples": options.history.get(shown["container_name"]) or [],
-            },
-            options.thresholds,
-            now,
-        )
-    kept = {key: value for key, value in full.items() if _asked_for(key) in wanted}
-    reasons = {name: missing[name] for name in sorted(missing) if name in wanted}
-    return {**shown, **kept, "missing": reasons}
+    return full
+
+
+def _findings(shown, full, found, missing, options, now):
+    answers = found.get("answers") or {}
+    facts = {
+        **full,
+        "shown": shown,
+        "silent": None if answers else missing.get("findings"),
+        "checks": answers.get("checks"),
+        "samples": options.history.get(shown["container_name"]) or [],
+        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "drift")},
+    }
+    return evaluate.findings(facts, options.thresholds, now)
 
 
 def _asked_for(key):

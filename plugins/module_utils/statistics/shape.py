@@ -117,10 +117,6 @@ def activity(answer):
     return {**answer, "transactions": [_readable(one) for one in answer["transactions"]], "blocked": blocked}
 
 
-def replication(answer):
-    return answer
-
-
 def backups(directory, found, limit, schedule):
     """found: as catalog.backups gives them, newest last; schedule: as timetable.Timetable.of gives it."""
     good = [backup for backup in found if backup.good]
