@@ -191,12 +191,19 @@ class Run:
         self._say(f"{container}: nothing done: {reason}", NOTICE)
 
     def _failed(self, container, one, reason):
-        if files.read(os.path.join(self._settings.data_root, container, "database.json")) is None:
-            # Somebody deleted it meanwhile.
+        if self._is_gone(container):
             self._skipped(container, one, f"it is no longer there ({reason})")
         else:
             one.update(outcome=outcome.FAILED, reason=reason)
             self._say(f"{container}: FAILED: {reason}", ERROR)
+
+    def _is_gone(self, container):
+        """Say whether somebody has deleted a database since the run began."""
+        try:
+            directory = os.path.join(self._settings.data_root, container)
+            return not os.path.exists(directory) and self._engine.inspect(container) is None
+        except DatabaseError:
+            return False
 
     def _unforeseen(self, error):
         for line in traceback.format_exception(type(error), error, error.__traceback__):
