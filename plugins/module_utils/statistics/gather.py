@@ -108,7 +108,7 @@ def _lying(database, wanted, options):
         try:
             found[key] = look()
         except DatabaseError as error:
-            for name in names:
+            for name in (*names, "findings") if set(names).intersection(_FOR_FINDINGS) else names:
                 missing.note(name, error.message)
 
     if wanted.intersection(("statistics", "sizes")):

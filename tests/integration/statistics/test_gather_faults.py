@@ -19,7 +19,9 @@ from harness import Failed
 
 SERVER = ["statistics", "settings", "sizes", "activity", "replication"]
 # What all the rest may take on a machine that does much else.
-_ELSE = 12
+_ELSE = 20
+# What one that hangs costs, and in which others answer on such a machine.
+_PATIENCE = 6
 EVERYTHING = ["container", *SERVER, "queries", "backups", "tls", "findings", "logs"]
 
 
@@ -32,7 +34,7 @@ def fleet(shared):
 def gathered(fleet, **options):
     """Return the rows by short name, and the seconds that the call took."""
     started = time.monotonic()
-    rows = fleet.info(**{"gather": EVERYTHING, "timeout": 3, **options})
+    rows = fleet.info(**{"gather": EVERYTHING, "timeout": 20, **options})
     elapsed = time.monotonic() - started
     return {row["name"].rsplit("-", 1)[1]: row for row in rows}, elapsed
 
@@ -62,14 +64,14 @@ def held(fleet, short, statement):
 def test_a_server_that_hangs_costs_itself_only(fleet):
     harness.docker("kill", "-s", "STOP", fleet.container("b"))
     try:
-        rows, elapsed = gathered(fleet)
+        rows, elapsed = gathered(fleet, timeout=_PATIENCE)
     finally:
         harness.docker("kill", "-s", "CONT", fleet.container("b"))
-    assert elapsed < 3 + _ELSE
+    assert elapsed < _PATIENCE + _ELSE
     assert whole(rows["a"]) and whole(rows["c"])
     hung = rows["b"]
     for name in SERVER:
-        assert "did not answer within 3 s" in hung["missing"][name]
+        assert f"did not answer within {_PATIENCE} s" in hung["missing"][name]
     # What does not depend on the server is there.
     assert hung["statistics"]["size_bytes"] > 0 and hung["statistics"]["memory_bytes"] > 0
     assert hung["statistics"]["connections"] is None and hung["sizes"]["directory_bytes"] > 0
@@ -93,17 +95,17 @@ def test_many_that_hang_wait_together(fleet):
 @pytest.mark.parametrize("catalog", ["pg_class", "pg_authid, pg_database"])
 def test_a_catalog_that_is_locked_away(fleet, catalog):
     with held(fleet, "b", f"LOCK TABLE {catalog} IN ACCESS EXCLUSIVE MODE"):
-        rows, elapsed = gathered(fleet)
-    assert elapsed < 3 + _ELSE and whole(rows["a"]) and whole(rows["c"])
-    assert "did not answer within 3 s" in rows["b"]["missing"]["statistics"]
+        rows, elapsed = gathered(fleet, timeout=_PATIENCE)
+    assert elapsed < _PATIENCE + _ELSE and whole(rows["a"]) and whole(rows["c"])
+    assert f"did not answer within {_PATIENCE} s" in rows["b"]["missing"]["statistics"]
     assert whole(gathered(fleet)[0]["b"])
 
 
 def test_a_lock_costs_what_needs_it_only(fleet):
     with held(fleet, "b", "LOCK TABLE pg_extension IN ACCESS EXCLUSIVE MODE"):
-        rows, elapsed = gathered(fleet, timeout=6)
+        rows, elapsed = gathered(fleet)
     row = rows["b"]
-    assert elapsed < 6 + _ELSE
+    assert elapsed < 20 + _ELSE
     assert "timeout" in row["missing"]["settings"] and "server_settings" not in row
     assert row["statistics"]["connections"] == 1 and "statistics" not in row["missing"]
     assert row["activity"]["transactions"][0]["query"].startswith("SELECT 'held'")
