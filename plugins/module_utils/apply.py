@@ -402,7 +402,9 @@ def _run_sql(work, verbs):
     spec, major = work.spec, work.seen.image.major
     installed = work.seen.server.extensions if work.seen.server else {}
     statements = {
-        "role": lambda: sql.ensure_role(work.username, scram.new_verifier(spec.password) if spec.password else None),
+        "role": lambda: sql.ensure_role(
+            work.username, scram.new_verifier(spec.password) if spec.password else None, work.plan.record.login is None
+        ),
         "database": lambda: sql.ensure_database(spec.name, work.username),
         "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
         "lock_superuser": sql.lock_superuser,
@@ -437,11 +439,18 @@ def _users(work):
         script = "SELECT 1;"
 
 
+def _end_logins(work):
+    record = work.plan.record
+    going = users.unended(record.username, record.login, work.seen.server.users)
+    session.psql(work.engine, work.name, roles.end_logins(going, work.spec.login_grace))
+
+
 _VERBS = {
     "adopt": _adopt,
     "arrange": _arrange,
     "certificate": _certificate,
     "create": _create,
+    "end_logins": _end_logins,
     "expire": _expire,
     "final_backup": _final_backup,
     "initialise": _initialise,

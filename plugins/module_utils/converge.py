@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import certification, extensions, layout, networks, users, view
+from . import certification, extensions, layout, names, networks, users, view
 from . import container as containers
 from .errors import Refused
 from .host.ports import first_free
@@ -18,6 +18,7 @@ from .steps import IMPACTS, Plan, Step
 
 def converge(spec, seen, identity):
     record = new_record(spec, seen, identity)
+    spec = _with_logins(spec, seen, record)
     steps = []
     if seen.record is None or seen.record.port != record.port:
         steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
@@ -41,6 +42,7 @@ def converge(spec, seen, identity):
         after=view.after(spec, seen, record, config, texts, certificate.own),
         certification=certificate,
         warnings=certificate.warnings,
+        spec=spec,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
 
@@ -96,11 +98,42 @@ def _network_step(spec, seen):
     return Step("networks", summary)
 
 
+def _with_logins(spec, seen, record):
+    """Return the declaration with the logins that take turns among its users; then the application's role has none.
+
+    Raises Refused where the one whose turn comes may still be used with its old password.
+    """
+    logins = users.taking_turns(record.username, record.login, spec.password, spec.update_password)
+    if not logins:
+        return spec
+    declared = [user.name for user in spec.users if user.name in names.alternates(record.username)]
+    if declared:
+        raise Refused(f"users: {declared[0]} is a login of the application's own role: choose another name")
+    if seen.server is not None and spec.password and seen.record is not None and seen.record.login != record.login:
+        seconds = users.still_used(record.username, record.login, spec.password, seen.server.users)
+        if seconds != 0:
+            until = f"for another {seconds:.0f} s" if seconds else "until its login is ended (login_grace)"
+            raise Refused(
+                f"{record.login} of {spec.container} may still be used with its old password, {until}: rotate again"
+                " after that"
+            )
+    return dataclasses.replace(spec, username=record.username, password=None, users=(*spec.users, *logins))
+
+
+def _end_step(spec, seen, record):
+    if record.login is None or spec.login_grace is None:
+        return []
+    going = users.unended(record.username, record.login, seen.server.users)
+    return [Step("end_logins", f"end the login of {', '.join(going)} in {spec.login_grace} s")] if going else []
+
+
 def _refuse_users(spec, seen, record):
     observed = seen.server.users if seen.server else users.NOTHING
     if record.username in [user.name for user in spec.users]:
         raise Refused(f"users: {record.username} is the application's own role, which owns the database")
+    waiting = [user.name for user in spec.users if user.waits]
     missing = users.missing(spec.users, observed) if seen.server or not record.initialised else ()
+    missing = [name for name in missing if name not in waiting]
     if missing and not spec.partial:
         raise Refused(
             f"users: {', '.join(missing)} of {spec.container} is new and needs a password: role"
@@ -169,6 +202,9 @@ def new_record(spec, seen, identity):
             f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
             " of both, postgres_db_credentials generates and stores them"
         )
+    login = old.login if old and spec.username is None else None
+    if old is not None and old.initialised and username in names.alternates(old.username):
+        username, login = old.username, username
     if old is not None and old.initialised and username != old.username:
         raise Refused(
             f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
@@ -182,6 +218,7 @@ def new_record(spec, seen, identity):
         created_at=old.created_at if old else seen.now,
         port=_port(spec, seen, old),
         username=username,
+        login=login,
         initialised=old.initialised if old else False,
         declared=spec.declared(),
         libc=(old.libc if old and (old.initialised or old.adopted) else None)
@@ -447,7 +484,8 @@ def server_steps(spec, seen, record):
         return []
     steps, role, database = [], seen.server.role, seen.server.database
     differs = role is not None and _password_differs(spec, record, role["verifier"])
-    if role is None or role["privileged"] or not role["login"]:
+    ends = role is not None and role.get("ends") and record.login is None
+    if role is None or role["privileged"] or not role["login"] or ends:
         steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
     elif differs:
         steps.append(Step("role", f"set the password of {record.username}"))
@@ -459,6 +497,7 @@ def server_steps(spec, seen, record):
         steps.append(Step("lock_superuser", "leave the superuser without a password"))
     steps += _extension_step(spec, seen.server.extensions)
     steps += _user_step(spec, record, seen.server.users)
+    steps += _end_step(spec, seen, record)
     if spec.password is not None and any(step.verb == "role" for step in steps):
         steps.append(Step("prove_login", "log in as the application, over TLS"))
     return steps

@@ -69,6 +69,11 @@ def check_username(username):
     return username
 
 
+def alternates(username):
+    """The two login roles that take turns where a role's logins are rotated without an interruption."""
+    return tuple("%s_%s" % (username, letter) for letter in "ab")
+
+
 def check_password(password):
     # The value itself, even a part of it, never goes into the message.
     if not isinstance(password, str) or not _PASSWORD.fullmatch(password):

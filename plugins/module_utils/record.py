@@ -21,6 +21,7 @@ class Record:
     initialised: set when the server has been ready for the first time, before anybody can log in. Until then the data
     directory holds nothing of value and may be made anew; from then on it is never emptied.
     declared: what was declared last, in the spelling of the options.
+    login: the role that logs in for it, where two take turns (names.alternates); None where it does so itself.
     libc: the C library that the data was made under; it decides how text sorts, and so the order of indexes.
     adopted: of a database that somebody else's container had before, what that was, and where its data is (adoption).
     """
@@ -34,6 +35,7 @@ class Record:
     initialised: bool
     declared: dict
     libc: str | None = None
+    login: str | None = None
     adopted: dict | None = None
 
     @property

@@ -139,7 +139,7 @@ def _bring_about(engine, host, declared, declaration, outcome):
         if seen.server_error and declared.state in ("started", "present", "undeleted"):
             host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
-        work = apply.Work(engine, declared, seen, plan)
+        work = apply.Work(engine, plan.spec or declared, seen, plan)
         if turn == 0:
             outcome.before = plan.before
         outcome.after, outcome.pending = plan.after, list(plan.pending)

@@ -103,6 +103,7 @@ class DatabaseSpec:
     username: str | None
     password: str | None = dataclasses.field(repr=False)
     update_password: str
+    login_grace: int | None
     memory: int | None
     nano_cpus: int | None
     declared_shm_size: int | None
@@ -284,6 +285,7 @@ def _from_parameters(given):
         username=given.get("username"),
         password=given.get("password"),
         update_password=given.get("update_password") or "always",
+        login_grace=None if given.get("login_grace") is None else _at_least(given["login_grace"], 0, "login_grace"),
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,

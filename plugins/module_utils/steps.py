@@ -31,6 +31,7 @@ class Step:
 class Plan:
     """What to do, and what the steps need: the record, container and files as they will be.
 
+    spec: the declaration with the logins that take turns among its users.
     certification: what becomes of the certificate. warnings: what a person is to know besides.
     pending: steps that max_impact holds back. final: False where an image has to be fetched, or a server to be
     started, before everything can be known; apply then observes and plans once more.
@@ -46,6 +47,7 @@ class Plan:
     final: bool = True
     certification: object = None
     warnings: tuple = ()
+    spec: object = None
 
     @property
     def reserves_port(self):

@@ -36,13 +36,19 @@ NOTHING = {"roles": {}, "database": [], "defaults": [], "ungranted": []}
 
 @dataclasses.dataclass(frozen=True)
 class User:
-    """A declared user. connection_limit: None for none; update_password: None for that of the database."""
+    """A declared user. connection_limit: None for none; update_password: None for that of the database.
+
+    turns: one of the two logins of the application's role that take turns; waits: the one whose turn it is not, whose
+    end is not changed.
+    """
 
     name: str
     role: str
     connection_limit: int | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
     update_password: str | None = None
+    turns: bool = False
+    waits: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +81,11 @@ def from_option(items, username):
 
 def to_option(users):
     """Return what a record keeps of users: never a secret."""
-    return [{"name": user.name, "role": user.role, "connection_limit": user.connection_limit} for user in users]
+    return [
+        {"name": user.name, "role": user.role, "connection_limit": user.connection_limit}
+        for user in users
+        if not user.turns
+    ]
 
 
 def _check_name(name):
@@ -92,6 +102,40 @@ def _named(name, check):
         check()
     except ValueError as error:
         raise ValueError(f"users: {name}: {error}") from None
+
+
+def taking_turns(owner, login, password, update_password):
+    """Return the two logins of an application as Users, the one whose turn it is with its password."""
+    names_of_both = names.alternates(owner)
+    if login not in names_of_both:
+        return ()
+    return tuple(
+        User(name, OWNER, None, password, update_password, turns=True)
+        if name == login
+        else User(name, OWNER, turns=True, waits=True)
+        for name in names_of_both
+    )
+
+
+def still_used(owner, login, password, observed):
+    """Say for how many seconds (None: without an end) the login whose turn comes may be used with its old password.
+
+    0 where nobody can, or where the password stays.
+    """
+    role = observed["roles"].get(login)
+    if role is None or not role["verifier"] or (password and scram.matches(password, role["verifier"])):
+        return 0
+    return role["ends_in"] if role["ends_in"] is None else max(0, role["ends_in"])
+
+
+def unended(owner, login, observed):
+    """Return the roles that have logged in for the application, whose turn is over, and whose login does not end."""
+    return [
+        name
+        for name in (owner, *names.alternates(owner))
+        if name != login and (observed["roles"].get(name) or {}).get("verifier")
+        if observed["roles"][name]["ends_in"] is None and observed["roles"][name]["login"]
+    ]
 
 
 def groups(users):
@@ -121,7 +165,8 @@ def feasible(users, observed):
 def shown(users, observed, owner):
     """Return what is there of users, as to_option has what is declared."""
     kinds = {**{group: kind for kind, group in GROUPS.items()}, owner: OWNER}
-    names_declared = [user.name for user in users]
+    declared = [user.name for user in users]
+    others = (*GROUPS.values(), owner, *names.alternates(owner or ""))
     return [
         {
             "name": name,
@@ -129,7 +174,7 @@ def shown(users, observed, owner):
             "connection_limit": None if role["connection_limit"] == UNLIMITED else role["connection_limit"],
         }
         for name, role in sorted(observed["roles"].items())
-        if name not in GROUPS.values() and name != owner and (role["marked"] or name in names_declared)
+        if name not in others and (role["marked"] or name in declared)
     ]
 
 
@@ -175,6 +220,8 @@ def _created_or_changed(user, owner, role):
         words.append(f"make {user.name} an ordinary {user.role} user")
     elif role["works_as"] != (owner if user.role == OWNER else None):
         words.append(f"let {user.name} work as {owner if user.role == OWNER else 'itself'}")
+    if role["ends_in"] is not None and not user.waits:
+        words.append(f"let the login of {user.name} not end")
     if role["connection_limit"] != limit:
         words.append(f"limit {user.name} to {'any number of' if limit == UNLIMITED else limit} connections")
     if sets_password:

@@ -48,7 +48,7 @@ def before(spec, seen):
             if known["declared"] or name in spec.extensions
         }
         shown["extensions"] = specs.extensions.to_option(there)
-        shown["users"] = users.shown(spec.users, seen.server.users, shown.get("username"))
+        shown["users"] = users.shown(spec.users, seen.server.users, seen.record.username if seen.record else None)
     return shown
 
 
@@ -69,7 +69,7 @@ def after(spec, seen, record, config, texts, own=None):
 def _shown(spec, record, config, texts, certificate_names, status):
     shown = {"status": status}
     if record is not None:
-        shown.update(username=record.username, port=record.port)
+        shown.update(username=record.login or record.username, port=record.port)
     if spec is not None:
         shown.update(
             database=spec.name,
@@ -131,7 +131,9 @@ def changed_options(old, new):
     """Return the names of what a new record declares differently."""
     names = {*old.declared, *new.declared}
     changed = sorted(name for name in names if old.declared.get(name) != new.declared.get(name))
-    return changed + [name for name in ("username", "initialised", "libc") if getattr(old, name) != getattr(new, name)]
+    return changed + [
+        name for name in ("username", "login", "initialised", "libc") if getattr(old, name) != getattr(new, name)
+    ]
 
 
 def status_word(container):
@@ -159,7 +161,8 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "container_name": spec.container,
         "host": spec.host,
         "port": port,
-        "username": record.username if record else None,
+        "username": (record.login or record.username) if record else None,
+        "owner": record.username if record else None,
         "database": spec.name,
         "sslmode": spec.sslmode,
         "status": status,

@@ -159,6 +159,9 @@ options:
   username: &username
     description:
       - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
+      - "With C(_a) or C(_b) behind that name, of an existing database: a login role that works as the application's role.
+        The two take turns, so that a password is rotated without a login being refused: the new one is given to the one
+        whose turn it is not, and the other one's login ends later (O(login_grace))."
     type: str
   password: &password
     description:
@@ -174,6 +177,11 @@ options:
         stored passwords: it then takes a person, or a rotation, to say which of the two is right."
     type: str
     choices: [always, on_create]
+  login_grace: &login_grace
+    description:
+      - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no longer
+        log in. Connections that it has stay. When it is not given, one whose turn is over keeps its login."
+    type: int
   memory: &memory
     description:
       - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
@@ -325,6 +333,7 @@ options:
       username: *username
       password: *password
       update_password: *update_password
+      login_grace: *login_grace
       memory: *memory
       cpus: *cpus
       shm_size: *shm_size
@@ -540,7 +549,12 @@ database:
       returned: always
       sample: 5432
     username:
-      description: The application's role.
+      description: The user that the application logs in as.
+      type: str
+      returned: always
+      sample: db_user_0123456789ab
+    owner:
+      description: The application's role, which owns the database. It logs in itself, unless two logins take turns.
       type: str
       returned: always
       sample: db_user_0123456789ab

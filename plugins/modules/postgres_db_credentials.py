@@ -55,6 +55,11 @@ options:
     description:
       - A further user of the database, whose credentials are meant instead of those of the user that owns it.
     type: str
+  next_username:
+    description:
+      - With O(state=rotating), the login that gets the new password, where two login roles take turns. It takes the place
+        of the user name with O(state=rotated).
+    type: str
   databases:
     description:
       - Several databases, with the same options. All are stored in one step, or none.
@@ -78,6 +83,9 @@ options:
         type: str
       user:
         description: As O(user).
+        type: str
+      next_username:
+        description: As O(next_username).
         type: str
   artifact:
     description:
@@ -264,7 +272,7 @@ databases:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
 
-DATABASE_OPTIONS = ("name", "environment", "username", "password", "user")
+DATABASE_OPTIONS = ("name", "environment", "username", "password", "user", "next_username")
 
 
 def argument_spec():
@@ -276,6 +284,7 @@ def argument_spec():
         username=dict(type="str"),
         password=dict(type="str", no_log=True),
         user=dict(type="str"),
+        next_username=dict(type="str"),
         databases=dict(
             type="list",
             elements="dict",
@@ -285,6 +294,7 @@ def argument_spec():
                 username=dict(type="str"),
                 password=dict(type="str", no_log=True),
                 user=dict(type="str"),
+                next_username=dict(type="str"),
             ),
         ),
         artifact=dict(type="dict"),

@@ -238,7 +238,12 @@ databases:
       returned: always
       sample: 5432
     username:
-      description: The application's role.
+      description: The user that the application logs in as.
+      type: str
+      returned: always
+      sample: db_user_0123456789ab
+    owner:
+      description: The application's role, which owns the database. It logs in itself, unless two logins take turns.
       type: str
       returned: always
       sample: db_user_0123456789ab

@@ -14,15 +14,20 @@ from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
 
+KEYS = ("name", "environment", "username", "password", "user", "next_username")
+
 
 class InvalidRequest(ValueError):
     """What is asked for does not go with what is stored. The message says what mends it."""
 
 
 class Request:
-    """One database that was asked for, or with `user` a further user of it, its values checked. entry: its key."""
+    """One database that was asked for, or with `user` a further user of it, its values checked. entry: its key.
 
-    def __init__(self, name, environment, username=None, password=None, user=None):
+    next_username: the login whose turn comes with a new password, where two take turns.
+    """
+
+    def __init__(self, name, environment, username=None, password=None, user=None, next_username=None):
         self.name = name
         self.environment = environment
         self.user = user
@@ -33,6 +38,7 @@ class Request:
         username = user if username is None else username
         self.username = None if username is None else names.check_username(username)
         self.password = None if password is None else names.check_password(password)
+        self.next_username = None if next_username is None else names.check_username(next_username)
 
 
 def entry_key(container, user=None):
@@ -62,9 +68,7 @@ def requests_from(databases):
     requests = []
     for options in databases:
         try:
-            request = Request(
-                **{key: _plain(options.get(key)) for key in ("name", "environment", "username", "password", "user")}
-            )
+            request = Request(**{key: _plain(options.get(key)) for key in KEYS})
         except names.InvalidName as exc:
             if len(databases) == 1:
                 raise
@@ -81,7 +85,9 @@ def resolve(file, request, vault, vault_id):
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     resolved.rotating = next_password is not None
 
-    resolved.username = request.username or stored_username
+    # One of two logins that take turns for the role that is meant.
+    takes_turn = request.username is not None and stored_username in names.alternates(request.username)
+    resolved.username = stored_username if takes_turn else request.username or stored_username
     if resolved.username is None:
         resolved.username = names.new_username()
         resolved.username_generated = True
@@ -118,10 +124,14 @@ def rotating(file, request, vault, vault_id):
     resolved.source = "given" if request.password else "stored" if wanted else "generated"
     wanted = wanted or names.new_password()
     if lost:
+        resolved.username = request.next_username or resolved.username
         resolved.written = {"username": resolved.username, "password": _encrypted(wanted, request, vault, vault_id)}
-        if next_password is not None:
-            resolved.written["next_password"] = None
-    elif wanted != next_password:
+        resolved.written.update(dict.fromkeys(_waiting(file.entry(request.entry))))
+        return resolved
+    next_username = _text(file.entry(request.entry).next_username)
+    if next_username != request.next_username:
+        resolved.written["next_username"] = request.next_username
+    if wanted != next_password:
         resolved.written["next_password"] = _encrypted(wanted, request, vault, vault_id)
     return resolved
 
@@ -134,11 +144,22 @@ def rotated(file, request, vault, vault_id):
     resolved.username = stored_username
     resolved.source = "stored"
     if next_password is not None:
-        resolved.written = {
-            "password": _encrypted(next_password, request, vault, vault_id),
-            "next_password": None,
-        }
+        entry = file.entry(request.entry)
+        resolved.username = _text(entry.next_username) or stored_username
+        if resolved.username != stored_username:
+            resolved.written["username"] = resolved.username
+        resolved.written["password"] = _encrypted(next_password, request, vault, vault_id)
+        resolved.written.update(dict.fromkeys(_waiting(entry)))
     return resolved
+
+
+def _waiting(entry):
+    """The keys of an entry that are there while a rotation is under way."""
+    return [key for key in ("next_username", "next_password") if getattr(entry, key, None) is not None]
+
+
+def _text(value):
+    return None if value is None else value.text
 
 
 def _look_up(file, request, vault):
@@ -192,6 +213,7 @@ def removal_lines(containers):
 
 def _lines(item, keys, username, password):
     shown = {"username": username, "password": password, "next_password": "(encrypted)"}
+    shown["next_username"] = item.request.next_username or "(the other login)"
     return ["  %s:" % item.request.entry, *["    %s: %s" % (key, shown[key]) for key in keys]]
 
 

@@ -141,7 +141,7 @@ def user_role(**given):
         "login": True,
         "privileged": False,
         "connection_limit": users.UNLIMITED,
-        "valid_until": None,
+        "ends_in": None,
         "marked": True,
         "member_of": [],
         "works_as": None,

@@ -41,7 +41,7 @@ OBSERVE = f"""SELECT json_build_object(
       'login', r.rolcanlogin,
       'privileged', r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls,
       'connection_limit', r.rolconnlimit,
-      'valid_until', CASE WHEN isfinite(r.rolvaliduntil) THEN extract(epoch FROM r.rolvaliduntil) END,
+      'ends_in', CASE WHEN isfinite(r.rolvaliduntil) THEN extract(epoch FROM r.rolvaliduntil - now()) END,
       'marked', shobj_description(r.oid, 'pg_authid') IS NOT DISTINCT FROM {literal(users.MARK)},
       'member_of', (SELECT coalesce(json_agg(DISTINCT b.rolname ORDER BY b.rolname), '[]')
         FROM pg_auth_members AS m JOIN pg_roles AS b ON b.oid = m.roleid WHERE m.member = r.oid),
@@ -100,13 +100,20 @@ def _user(user, owner, observed, change):
     known = observed["roles"].get(user.name)
     others = [each for each in known["member_of"] if each != base] if known else []
     lines = _made(user.name)
-    lines.append(f"ALTER ROLE {name} LOGIN INHERIT {_ORDINARY} CONNECTION LIMIT {limit}{password};")
+    ends = "" if user.waits else " VALID UNTIL 'infinity'"
+    lines.append(f"ALTER ROLE {name} LOGIN INHERIT {_ORDINARY} CONNECTION LIMIT {limit}{ends}{password};")
     lines += [f"REVOKE {identifier(other)} FROM {name};" for other in others]
     lines.append(f"GRANT {identifier(base)} TO {name};")
     # What an owner makes belongs to the application's role, whoever of them made it.
     works_as = f"SET role = {literal(owner)}" if user.role == users.OWNER else "RESET role"
     lines.append(f"ALTER ROLE {name} {works_as};")
     return "\n".join(lines)
+
+
+def end_logins(names, seconds):
+    """Let logins end after a while: by themselves, whatever becomes of whoever wanted it."""
+    statement = f"SELECT format('ALTER ROLE %I VALID UNTIL %L', %s, now() + interval '{int(seconds)} seconds') \\gexec"
+    return "".join(statement.replace("%s", literal(name)) + "\n" for name in names)
 
 
 def _removal(name, owner, database):

@@ -52,6 +52,7 @@ def observe(database, username):
   'role', (SELECT json_build_object(
       'verifier', rolpassword,
       'login', rolcanlogin,
+      'ends', coalesce(isfinite(rolvaliduntil), false),
       'privileged', rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)
     FROM pg_authid WHERE rolname = {literal(username)}),
   'database', (SELECT json_build_object(
@@ -92,14 +93,18 @@ def parse(lines):
     )
 
 
-def ensure_role(username, verifier):
-    """Make the application's role, or take from it what it must not have. A verifier of None leaves its password."""
+def ensure_role(username, verifier, logs_in=True):
+    """Make the application's role, or take from it what it must not have. A verifier of None leaves its password.
+
+    logs_in: whether it logs in itself, without an end.
+    """
     name = identifier(username)
     password = f" PASSWORD {literal(verifier)}" if verifier else ""
+    ends = " VALID UNTIL 'infinity'" if logs_in else ""
     return (
         f"SELECT {literal('CREATE ROLE ' + name)}"
         f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(username)}) \\gexec\n"
-        f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS{password};\n"
+        f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS{ends}{password};\n"
     )
 
 

@@ -39,6 +39,7 @@ DECLARATION_ARGUMENTS = {
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
+    "login_grace": {"type": "int"},
     "memory": {"type": "str"},
     "cpus": {"type": "str"},
     "shm_size": {"type": "str"},
