@@ -144,6 +144,7 @@ class ActionModule(ActionBase):
                 {
                     **_identity(request),
                     "username": None,
+                    "next_username": None,
                     "source": None,
                     "rotating": False,
                     "changed": any(_covers(request, key) for key in going),
@@ -176,6 +177,7 @@ def _database(item, check_mode):
         **_identity(item.request),
         # Check mode does not promise a name that the real run would not choose.
         "username": None if check_mode and item.username_generated else item.username,
+        "next_username": item.next_username,
         "source": item.source,
         "rotating": item.rotating,
         "changed": bool(item.written),

@@ -55,9 +55,10 @@ options:
     description:
       - A further user of the database, whose credentials are meant instead of those of the user that owns it.
     type: str
-  next_username:
+  owner:
     description:
-      - With O(state=rotating), the login that gets the new password, where two login roles take turns. It takes the place
+      - With O(state=rotating), the role for which two login roles take turns, its name with C(_a) and C(_b) behind it.
+        The new password is for the one whose turn it is not, which is stored as C(next_username), and takes the place
         of the user name with O(state=rotated).
     type: str
   databases:
@@ -84,8 +85,8 @@ options:
       user:
         description: As O(user).
         type: str
-      next_username:
-        description: As O(next_username).
+      owner:
+        description: As O(owner).
         type: str
   artifact:
     description:
@@ -254,6 +255,10 @@ databases:
         O(state=absent).
       type: str
       sample: db_user_0123456789ab
+    next_username:
+      description: The login that gets the new password, with O(state=rotating), else null.
+      type: str
+      sample: null
     source:
       description: Where the password comes from, V(given), V(stored) or V(generated). Null with O(state=absent).
       type: str
@@ -272,7 +277,7 @@ databases:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
 
-DATABASE_OPTIONS = ("name", "environment", "username", "password", "user", "next_username")
+DATABASE_OPTIONS = ("name", "environment", "username", "password", "user", "owner")
 
 
 def argument_spec():
@@ -284,7 +289,7 @@ def argument_spec():
         username=dict(type="str"),
         password=dict(type="str", no_log=True),
         user=dict(type="str"),
-        next_username=dict(type="str"),
+        owner=dict(type="str"),
         databases=dict(
             type="list",
             elements="dict",
@@ -294,7 +299,7 @@ def argument_spec():
                 username=dict(type="str"),
                 password=dict(type="str", no_log=True),
                 user=dict(type="str"),
-                next_username=dict(type="str"),
+                owner=dict(type="str"),
             ),
         ),
         artifact=dict(type="dict"),

@@ -14,7 +14,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
 
-KEYS = ("name", "environment", "username", "password", "user", "next_username")
+KEYS = ("name", "environment", "username", "password", "user", "owner")
 
 
 class InvalidRequest(ValueError):
@@ -24,10 +24,10 @@ class InvalidRequest(ValueError):
 class Request:
     """One database that was asked for, or with `user` a further user of it, its values checked. entry: its key.
 
-    next_username: the login whose turn comes with a new password, where two take turns.
+    owner: the role that two logins take turns for, one of which is the username.
     """
 
-    def __init__(self, name, environment, username=None, password=None, user=None, next_username=None):
+    def __init__(self, name, environment, username=None, password=None, user=None, owner=None):
         self.name = name
         self.environment = environment
         self.user = user
@@ -38,7 +38,7 @@ class Request:
         username = user if username is None else username
         self.username = None if username is None else names.check_username(username)
         self.password = None if password is None else names.check_password(password)
-        self.next_username = None if next_username is None else names.check_username(next_username)
+        self.owner = None if owner is None else names.check_username(owner)
 
 
 def entry_key(container, user=None):
@@ -61,6 +61,8 @@ class Resolved:
         self.old_username = None
         # Whether a new password waits in the file for the server to have it.
         self.rotating = False
+        # While it is rotated: the login that gets the new password.
+        self.next_username = None
 
 
 def requests_from(databases):
@@ -119,21 +121,33 @@ def rotating(file, request, vault, vault_id):
             "password: the one given for %s is the one that it has: give another, or none to have one generated"
             % request.entry
         )
-    lost = stored_password is None or stored_username != resolved.username
+    ours = (resolved.username,) if request.owner is None else (request.owner, *names.alternates(request.owner))
+    lost = stored_password is None or stored_username not in ours
     wanted = request.password or (None if lost else next_password)
     resolved.source = "given" if request.password else "stored" if wanted else "generated"
     wanted = wanted or names.new_password()
+    entry = file.entry(request.entry)
     if lost:
-        resolved.username = request.next_username or resolved.username
+        resolved.username = resolved.next_username = _next_login(request, resolved.username)
         resolved.written = {"username": resolved.username, "password": _encrypted(wanted, request, vault, vault_id)}
-        resolved.written.update(dict.fromkeys(_waiting(file.entry(request.entry))))
+        resolved.written.update(dict.fromkeys(_waiting(entry)))
         return resolved
-    next_username = _text(file.entry(request.entry).next_username)
-    if next_username != request.next_username:
-        resolved.written["next_username"] = request.next_username
+    # What the file says, not the server: a rotation that was cut short may have come there, but no further.
+    resolved.username = stored_username
+    resolved.next_username = _text(entry.next_username) or _next_login(request, stored_username)
+    if resolved.next_username not in (stored_username, _text(entry.next_username)):
+        resolved.written["next_username"] = resolved.next_username
     if wanted != next_password:
         resolved.written["next_password"] = _encrypted(wanted, request, vault, vault_id)
     return resolved
+
+
+def _next_login(request, current):
+    """The login that gets the new password: the same, or of two that take turns the other one."""
+    if request.owner is None:
+        return current
+    first, second = names.alternates(request.owner)
+    return second if current == first else first
 
 
 def rotated(file, request, vault, vault_id):
@@ -213,7 +227,7 @@ def removal_lines(containers):
 
 def _lines(item, keys, username, password):
     shown = {"username": username, "password": password, "next_password": "(encrypted)"}
-    shown["next_username"] = item.request.next_username or "(the other login)"
+    shown["next_username"] = item.next_username or "(the other login)"
     return ["  %s:" % item.request.entry, *["    %s: %s" % (key, shown[key]) for key in keys]]
 
 

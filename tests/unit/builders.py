@@ -452,6 +452,15 @@ class Host:
     def _users(self, wanted, plan):
         return self._with(server={"users": users_of(wanted, known=self.server.users)})
 
+    def _end_logins(self, wanted, plan):
+        known = self.server.users
+        going = users.unended(plan.record.username, plan.record.login, known)
+        roles = {
+            name: {**role, "ends_in": wanted.login_grace} if name in going else role
+            for name, role in known["roles"].items()
+        }
+        return self._with(server={"users": {**known, "roles": roles}})
+
     def _prove_login(self, wanted, plan):
         return self
 

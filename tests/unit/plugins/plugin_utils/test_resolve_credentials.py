@@ -174,3 +174,37 @@ def test_diff_of_a_rotation_shows_no_secret():
     shown = "\n".join(sum(credentials.diff_lines([item, done]), []))
     assert "next_password: (encrypted)" in shown and "password: (encrypted, changed)" in shown
     assert "ANSIBLE_VAULT" not in shown
+
+
+# --- two logins that take turns
+
+
+def turn(a_file, username):
+    """What is resolved where the server says that a login has its turn."""
+    return credentials.rotating(a_file, request(username=username, owner="app"), VAULT, "prod")
+
+
+def test_the_other_login_takes_its_turn():
+    item = turn(file(), "app")
+    assert (item.username, item.next_username) == ("app", "app_a")
+    assert list(item.written) == ["next_username", "next_password"]
+    pending = changed(file(), item)
+    # Cut short, whether the server has come that far or not: the same one's turn.
+    for server in ("app", "app_a"):
+        again = turn(pending, server)
+        assert (again.next_username, again.written) == ("app_a", {})
+    item = credentials.rotated(pending, request(), VAULT, "prod")
+    assert (item.username, item.written["username"]) == ("app_a", "app_a")
+    done = changed(pending, item)
+    entry = done.entry("a-production-postgres")
+    assert (entry.username.text, entry.next_username, entry.next_password) == ("app_a", None, None)
+    # Declared is the role that both work as.
+    assert resolve(done, username="app").written == {}
+    assert turn(done, "app_a").next_username == "app_b"
+
+
+def test_lost_credentials_of_logins_that_take_turns():
+    for lost in (VarsFile(""), file(username="another")):
+        item = turn(lost, "app_a")
+        assert (item.username, item.next_username) == ("app_b", "app_b")
+        assert list(item.written) == ["username", "password"]
