@@ -49,6 +49,8 @@ def test_payload():
     assert content["text"] == "Backup of production on db-1 failed. shop: disk is full"
     assert (content["event"], content["failed"], content["schedule"]) == ("failed", ["shop"], "production")
     assert notify.payload(status("failed", "no engine"), {}, "db-1", WHAT)["text"].endswith("failed. no engine")
+    both = status("failed", "no engine", shop=one("failed", "no engine"), forum=one("failed", "full"))
+    assert notify.payload(both, {}, "db-1", WHAT)["text"].endswith("failed. forum: full; no engine")
     assert notify.payload(status(), failed, "db-1", WHAT)["event"] == "recovered"
     assert notify.payload(status(), status(), "db-1", WHAT)["event"] == "succeeded"
     assert notify.payload(status(), {}, "db-1", WHAT)["event"] == "succeeded"
@@ -124,6 +126,18 @@ def test_a_run_that_was_killed_has_failed():
     assert "cut short" in settled["error"] and "cut short" in settled["databases"]["shop"]["reason"]
     assert outcome.settled(running, lambda pid: True) == running
     assert outcome.settled({}, lambda pid: False) == {}
+
+
+def test_what_a_run_did_not_come_to():
+    before = status(shop=one(), forum=one())
+    left = outcome.unreached(before, ["shop"], status("failed", "no engine"))
+    assert list(left) == ["shop"]
+    assert (left["shop"]["outcome"], left["shop"]["reason"], left["shop"]["size_bytes"]) == (
+        "failed",
+        "no engine",
+        None,
+    )
+    assert left["shop"]["last_success_at"] == one()["last_success_at"]
 
 
 def test_only_runs_of_ours_are_alive():
