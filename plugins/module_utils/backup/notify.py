@@ -77,7 +77,8 @@ def payload(status, before, host, what):
     bad = outcome.failed(status)
     word = event(status, before)
     if word == FAILED:
-        reasons = [f"{name}: {status['databases'][name]['reason']}" for name in bad]
+        why = {name: status["databases"][name]["reason"] for name in bad}
+        reasons = [f"{name}: {reason}" for name, reason in why.items() if reason != status["error"]]
         reasons += [status["error"]] if status["error"] else []
         text = f"{what} on {host} failed. " + "; ".join(reasons)
     else:

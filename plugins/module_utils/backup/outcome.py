@@ -61,6 +61,13 @@ def settled(status, is_alive):
     return {**status, "outcome": FAILED, "error": status.get("error") or _CUT_SHORT, "databases": databases}
 
 
+def unreached(before, containers, status):
+    """Return what to say of databases that a run with an error did not come to. before: the last status."""
+    nothing = {"duration_seconds": 0.0, "backup": None, "size_bytes": None, "removed": [], "warnings": []}
+    failure = {"outcome": FAILED, "reason": status["error"], "started_at": status["started_at"]}
+    return {container: {**before["databases"][container], **nothing, **failure} for container in containers}
+
+
 def is_alive(pid):
     """Say whether a process is a run of ours: process ids come again."""
     try:

@@ -46,7 +46,7 @@ class Run:
         self._settings = timetable.read_settings(directory)
         self._schedule = self._settings.find(name)
         self._engine = Engine(self._settings.docker_host)
-        self._before = outcome.settled(outcome.read(directory, name), outcome.is_alive)
+        self._before = self._last()
         self._status = {
             "schedule": name,
             "action": self._schedule.action,
@@ -59,6 +59,9 @@ class Run:
             "databases": {},
         }
 
+    def _last(self):
+        return outcome.settled(outcome.read(self._directory, self._schedule.name), outcome.is_alive)
+
     def is_missed(self):
         """Say whether it should have come round while the host was off, for cron, which does not catch up."""
         last = self._before.get("started_at")
@@ -70,6 +73,8 @@ class Run:
         try:
             lock = layout.schedule_lock(settings.data_root)
             with locks.exclusive(lock, settings.wait_timeout, "the scheduled backups of this host"):
+                # Whoever held the lock may have been a run of the same schedule.
+                self._before = self._last()
                 self._one_after_the_other()
         except DatabaseError as error:
             status["error"] = error.message
@@ -79,6 +84,10 @@ class Run:
             self._unforeseen(error)
             status["error"] = f"{type(error).__name__}: {error}"
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if status["error"]:
+            # Those that the run did not come to are not well either.
+            left = [name for name in self._before.get("databases", {}) if os.path.isdir(self._directory_of(name))]
+            status["databases"] = {**outcome.unreached(self._before, left, status), **status["databases"]}
         bad = outcome.failed(status)
         status["outcome"] = outcome.FAILED if bad or status["error"] else outcome.OK
         status["finished_at"] = _now()
@@ -200,10 +209,12 @@ class Run:
     def _is_gone(self, container):
         """Say whether somebody has deleted a database since the run began."""
         try:
-            directory = os.path.join(self._settings.data_root, container)
-            return not os.path.exists(directory) and self._engine.inspect(container) is None
+            return not os.path.exists(self._directory_of(container)) and self._engine.inspect(container) is None
         except DatabaseError:
             return False
+
+    def _directory_of(self, container):
+        return os.path.join(self._settings.data_root, container)
 
     def _unforeseen(self, error):
         for line in traceback.format_exception(type(error), error, error.__traceback__):

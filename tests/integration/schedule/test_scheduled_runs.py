@@ -256,7 +256,10 @@ def test_under_cron(scheduled):
     scheduled.declare(docker_host="unix:///nowhere/docker.sock")
     said = scheduled.run("production", "--cron", code=1)
     assert "No Docker Engine answers on /nowhere/docker.sock" in said
-    assert scheduled.status("production")["error"]
+    status = scheduled.status("production")
+    assert "No Docker Engine" in status["error"]
+    shop = status["databases"][scheduled.host.container("shop")]
+    assert shop["outcome"] == "failed" and shop["last_success_at"], "it is known when it was well"
 
 
 def test_refuses_what_it_cannot_read(scheduled):
