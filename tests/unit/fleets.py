@@ -193,7 +193,7 @@ def history(days=8, step=900, now=NOW):
 
 def sample(one):
     known = one["statistics"]
-    keys = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_used_bytes", "disk_total_bytes")
+    keys = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_used_bytes", "disk_free_bytes")
     done = (known.get("transactions") or {}).get("committed")
     figures = {**{key: known[key] for key in keys}, "transactions": done}
     return {

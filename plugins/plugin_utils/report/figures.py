@@ -59,6 +59,11 @@ def ratio(value, limit):
     return None if value is None or not limit else max(0.0, min(1.0, value / limit))
 
 
+def filled(used, free):
+    """Return what part of a file system is in use, as df counts: of what can be used, without what is set aside."""
+    return None if used is None or free is None else ratio(used, used + free)
+
+
 def plural(count, one, many=None):
     return f"{count} {one if count == 1 else many or one + 's'}"
 

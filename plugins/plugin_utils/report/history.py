@@ -19,7 +19,15 @@ from . import figures
 from . import fleet as fleets
 
 # What is kept of a database at each time, beside its transactions since the counters began.
-FIELDS = ("size_bytes", "connections", "cpu_percent", "memory_bytes", "disk_used_bytes", "disk_total_bytes")
+FIELDS = (
+    "size_bytes",
+    "connections",
+    "cpu_percent",
+    "memory_bytes",
+    "disk_used_bytes",
+    "disk_free_bytes",
+    "disk_total_bytes",
+)
 # What of the disks is given to the findings: as far back as they look, and not more than they need.
 _DISK_DAYS = 30
 _DISK_SAMPLES = 60
@@ -88,14 +96,14 @@ def thinned(entries, now, days):
     return kept[::-1]
 
 
-def samples(entries, host, container, identity=None):
+def samples(entries, container, identity=None):
     """Return the samples of one database, by time: [{"at": ..., "size_bytes": ..., ...}].
 
-    identity: only those of the database with this id, not of an earlier one of the same name.
+    entries: those of its host. identity: only those of the database with this id, not of an earlier one of its name.
     """
     found = []
     for entry in entries:
-        sample = entry["databases"].get(container) if entry["host"] == host else None
+        sample = entry["databases"].get(container)
         if isinstance(sample, dict) and (identity is None or sample.get("id") in (None, identity)):
             found.append({"at": entry["at"], **sample})
     return found
@@ -121,13 +129,13 @@ def series(taken, now):
 def _derived(taken):
     before, found = {}, []
     for sample in taken:
-        rate = disk = None
+        rate = None
         if None not in (before.get("transactions"), sample.get("transactions")):
             passed, done = sample["at"] - before["at"], sample["transactions"] - before["transactions"]
             # Counted anew after a crash or a reset of the statistics: what lies between is not known.
             rate = done / passed if passed > 0 and done >= 0 else None
-        if sample.get("disk_total_bytes") and sample.get("disk_used_bytes") is not None:
-            disk = 100 * sample["disk_used_bytes"] / sample["disk_total_bytes"]
+        part = figures.filled(sample.get("disk_used_bytes"), sample.get("disk_free_bytes"))
+        disk = None if part is None else 100 * part
         found.append({**sample, "transactions_per_second": rate, "disk_percent": disk})
         before = sample
     return found

@@ -30,7 +30,8 @@ _ASSETS = Path(__file__).parent / "assets"
 
 def render(fleet, entries, title, refresh=0):
     """Return the page. entries: the history. refresh: seconds after which a browser loads it anew; 0 for never."""
-    shown = [_database(place, one, entries, fleet.at) for place, one in enumerate(fleet.databases)]
+    past = {host.name: [entry for entry in entries if entry["host"] == host.name] for host in fleet.hosts}
+    shown = [_database(place, one, past, fleet.at) for place, one in enumerate(fleet.databases)]
     scripts = {name: _asset(f"{name}.js") for name in ("theme", "charts", "page")}
     style = _asset("page.css")
     data = {"at": round(fleet.at), "refresh": refresh, "series": {one["anchor"]: one["series"] for one in shown}}
@@ -55,9 +56,9 @@ def render(fleet, entries, title, refresh=0):
     )
 
 
-def _database(place, one, entries, now):
+def _database(place, one, past, now):
     container = one["container_name"]
-    series = histories.series(histories.samples(entries, one["inventory_host"], container, one.get("id")), now)
+    series = histories.series(histories.samples(past[one["inventory_host"]], container, one.get("id")), now)
     known, found = fleets.statistics(one), fleets.findings(one)
     return {
         "anchor": f"database-{place + 1}",

@@ -108,7 +108,7 @@ def gauges(one):
     known = fleets.statistics(one)
     connections = figures.ratio(known.get("connections"), known.get("connections_limit"))
     memory = figures.ratio(known.get("memory_bytes"), known.get("memory_limit_bytes"))
-    disk = figures.ratio(known.get("disk_used_bytes"), known.get("disk_total_bytes"))
+    disk = figures.filled(known.get("disk_used_bytes"), known.get("disk_free_bytes"))
     cpu, cpus = known.get("cpu_percent"), one.get("cpus")
     hits = known.get("cache_hit_ratio")
     found = [
@@ -167,8 +167,13 @@ def _certificate(tls):
 
 
 def backups(one, now):
-    """Return what is said of the backups: [(name, value)], or None where they were not asked for."""
-    return None if one.get("backups") is None else details.backups(one["backups"], now)
+    """Return what is said of the backups: [(name, value, is it bad)], or None where they were not asked for."""
+    if one.get("backups") is None:
+        return None
+    # Without backups where none is expected, there is nothing wrong: the findings know.
+    bad = _backup_level(one) in ("critical", "warning")
+    told = details.backups(one["backups"], now)
+    return [(name, value, name == "damaged" or (bad and value == "none")) for name, value in told]
 
 
 def recent(one, now):

@@ -63,7 +63,9 @@
     }
     const ended = age > data.refresh * MISSED + 10;
     find("#stale").hidden = !ended;
-    if (live && !ended && Date.now() - opened >= data.refresh * 1000) {
+    // Not while somebody types or chooses, nor while nobody looks.
+    const busy = document.hidden || /^(INPUT|SELECT)$/.test(document.activeElement.tagName);
+    if (live && !ended && !busy && Date.now() - opened >= data.refresh * 1000) {
       remember("sessionStorage", "scroll", String(window.scrollY));
       location.reload();
     }

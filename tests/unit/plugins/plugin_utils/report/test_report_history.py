@@ -87,14 +87,14 @@ def test_thinning_again_keeps_what_is_kept(ages, later):
 
 def test_samples_of_an_earlier_database_of_that_name_are_not_this_one_s():
     entries = [entry(1, size_bytes=1), {**entry(2), "databases": {CONTAINER: {"id": "db-2", "size_bytes": 2}}}]
-    assert history.samples(entries, "docker1", CONTAINER, "db-2") == [{"at": 2, "id": "db-2", "size_bytes": 2}]
-    assert len(history.samples(entries, "docker1", CONTAINER)) == 2
-    assert history.samples(entries, "docker2", CONTAINER) == []
+    assert history.samples(entries, CONTAINER, "db-2") == [{"at": 2, "id": "db-2", "size_bytes": 2}]
+    assert len(history.samples(entries, CONTAINER)) == 2
+    assert history.samples(entries, "another-container") == []
 
 
 def test_series_hold_transactions_in_a_second_and_the_share_of_the_disk():
     taken = [
-        {"at": 100, "transactions": 1000, "connections": 3, "disk_used_bytes": 1, "disk_total_bytes": 4},
+        {"at": 100, "transactions": 1000, "connections": 3, "disk_used_bytes": 1, "disk_free_bytes": 3},
         {"at": 110, "transactions": 1250, "connections": 4},
         {"at": 120},
         {"at": 130, "transactions": 2000},
