@@ -57,6 +57,20 @@ def test_a_database_as_it_is_described():
     assert found["started_at"]
 
 
+def test_what_clients_verify_with_is_described():
+    spec = builders.declared()
+    container = builders.settled(spec).container
+    shown = {"subject": "CN=x", "issuer": "CN=y", "names": ["x"], "not_after": builders.FAR_OFF, "fingerprint": "0a"}
+    facts = {**shown, "not_before": builders.NOW}
+    found = view.database(spec, builders.record_of(spec), container, tls=("authority", facts))
+    assert (found["ca_certificate"], found["certificate"]) == ("authority", {"own": False, **shown})
+    # Of one's own, with an authority that clients know from elsewhere.
+    own = dataclasses.replace(spec, tls_fingerprint="0a")
+    found = view.database(own, builders.record_of(own), container, tls=(None, facts))
+    assert (found["ca_file"], found["ca_certificate"], found["certificate"]["own"]) == (None, None, True)
+    assert described()["certificate"] is None
+
+
 def test_what_is_described_can_be_written_as_json_and_holds_no_secret():
     text = json.dumps(described(trusted_sources=["10.0.0.0/8"], settings={"jit": False}))
     assert builders.PASSWORD not in text
