@@ -69,18 +69,22 @@ def import_database(engine, target, options, check_mode=False, progress=None):
 class _Importing(Replacing):
     def _look(self):
         self._login = None
-        there = int(self._sql(replacement.CONTENTS, self._target.name)) if self._allowed else 0
-        if there and not self._options.replace:
+        present = self._databases.get(self._target.name)
+        if present is None:
             raise Refused(
-                f"Database {self._target.name} has {there} tables, views and sequences already. Nothing was changed: to"
-                " put what is imported in its place, set replace: true (what was replaced is kept for keep_old days)"
+                f"There is no database {self._target.name} in {self._container}: somebody removed or renamed it. Run"
+                " postgres_db on it first"
             )
-        if not there:
+        # One that lets nobody in, after a run that was cut short, cannot be looked into: it holds something.
+        there = int(self._sql(replacement.CONTENTS, self._target.name)) if present["allowed"] else None
+        if there != 0 and not self._options.replace:
+            raise Refused(
+                f"Database {self._target.name} has {there or 'some'} tables, views or sequences"
+                " already. Nothing was changed: to put what is imported in its place, set replace: true (what was"
+                " replaced is kept for keep_old days)"
+            )
+        if there == 0:
             self._options = dataclasses.replace(self._options, backup_first=False)
-
-    @property
-    def _allowed(self):
-        return self._databases.get(self._target.name, {}).get("allowed", False)
 
     def _refuse_newer(self, major, version, what):
         image = self._target.image

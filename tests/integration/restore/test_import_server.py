@@ -22,7 +22,7 @@ def foreign(shared):
     name = f"{shared.prefix}-foreign"
     docker("run", "-d", "--name", name, "-e", "POSTGRES_PASSWORD=x", IMAGE)
     shared.run("a")
-    eventually(lambda: docker("exec", name, "pg_isready", "-qh", "127.0.0.1", check=False) == "" and ready(name), 60)
+    eventually(lambda: docker("exec", name, "pg_isready", "-qh", "127.0.0.1", check=False) == "" and ready(name), 240)
     quoted = SOURCE_PASSWORD.replace("'", "''")
     psql(name, "postgres", f"ALTER ROLE postgres PASSWORD '{quoted}'; CREATE ROLE \"{USERNAME}\" LOGIN")
     psql(name, "postgres", f'CREATE DATABASE "the source" OWNER "{USERNAME}"')
@@ -91,7 +91,7 @@ def test_who_cannot_be_reached_is_told(shared, foreign):
     assert "ca_file" in refused(shared, "c", "postgresql://a@b/c", ca_file="/etc/hostname")
     newer = f"{shared.prefix}-newer"
     docker("run", "-d", "--name", newer, "-e", "POSTGRES_PASSWORD=x", OTHER_MAJOR_IMAGE)
-    eventually(lambda: ready(newer), 60)
+    eventually(lambda: ready(newer), 240)
     url = f"postgresql://postgres@{address(newer)}/postgres?sslmode=prefer"
     assert "newer server's dump" in refused(shared, "c", url, password="x")
     nothing_left(shared, "c")
@@ -113,7 +113,7 @@ def test_over_tls_with_a_password_that_nobody_sees(shared):
         )
         importing.start()
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename <> 'postgres'"
-        eventually(lambda: psql(shared.container("s"), "postgres", waiting) != "0", 60)
+        eventually(lambda: psql(shared.container("s"), "postgres", waiting) != "0", 240)
         encrypted = (
             "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name ~ 'import'"
         )

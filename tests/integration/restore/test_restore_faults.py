@@ -117,7 +117,7 @@ def commands(host):
 def loading(host):
     """Wait until the fresh database is being filled."""
     copying = "SELECT count(*) FROM pg_stat_progress_copy WHERE datname ~ 'restoring'"
-    eventually(lambda: psql(host.container("a"), "postgres", copying) == "1", seconds=60)
+    eventually(lambda: psql(host.container("a"), "postgres", copying) == "1", seconds=240)
 
 
 def interrupted(host, fault, **given):

@@ -37,7 +37,7 @@ def test_restore_of_a_file_on_the_controller(fleet):
     output = fleet.play("restore", **given)
     assert changes(output) == 1 and backup.file_name in output
     assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
-    assert not list(Path("/tmp").glob(f"vellaric-*/{backup.file_name}"))
+    assert not list(Path("/tmp").glob(f"vellaric-copy-*/{backup.file_name}"))
     nothing_left(fleet.host, "shop")
 
 
