@@ -354,6 +354,11 @@ def _obstacles(spec, seen, foreign, answer, source):
     dump = "dump its database and restore it into a new one"
     return [
         (
+            seen.mounted_by,
+            f"{', '.join(seen.mounted_by)} mounts {spec.directory}, too: two servers on it destroy it",
+            "remove that container first",
+        ),
+        (
             foreign.removes_itself,
             "it was started with --rm: the engine removes it, with its anonymous volumes, as soon as it stops",
             dump,

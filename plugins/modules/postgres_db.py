@@ -288,8 +288,8 @@ options:
     description:
       - Take over a container of the database's name that somebody else made (C(docker run), compose, another tool),
         with its data. Without it, such a container is refused. Once it has been taken over, the option means nothing.
-      - "It must run an image of the official one's contract, of the same major version and C library as O(image) or
-        O(version), and have its data on a volume or in a directory of the host. Its server is stopped; the data of a
+      - "It must be running, from an image of the official one's contract, of the same major version and C library as
+        O(image) or O(version), and have its data on a volume or in a directory of the host. Its server is stopped; the data of a
         volume is copied, and left there for you to remove, that of a directory is moved where a rename does it; a
         container of ours starts on it. Where that does not serve, the old container comes back. The old container is
         removed at the end, and with it the password in its environment, but no volume of it."

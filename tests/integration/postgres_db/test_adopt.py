@@ -46,7 +46,7 @@ class Foreign:
         environment = {"POSTGRES_USER": user, "POSTGRES_PASSWORD": OLD_PASSWORD, "POSTGRES_DB": self.database}
         given = [option for key, value in environment.items() for option in ("-e", f"{key}={value}")]
         docker("run", "-d", "--name", self.name, *given, *mount, *options, image, *command)
-        eventually(self.serves, 30)
+        eventually(self.serves, 180)
 
     def serves(self):
         """Over TCP, which the server of the initialisation does not open."""
@@ -293,7 +293,7 @@ def test_what_does_not_serve_is_put_back(host, volume, method):
     with pytest.raises(Failed) as failed:
         host.run("a", adopt=True, settings={"shared_preload_libraries": "there_is_none"})
     assert "put back and serves" in failed.value.message and "there_is_none" in failed.value.message
-    eventually(foreign.serves)
+    eventually(foreign.serves, 120)
     after = inspect(foreign.name)
     assert after["Id"] == before["Id"] and after["HostConfig"] == before["HostConfig"]
     assert foreign.psql("SELECT count(*) FROM kept") == "1000"
@@ -373,7 +373,7 @@ def test_written_to_again_after_it_was_cut_short(host, template, volume):
         assert cut_short(host, next(moments)) is not None
     foreign.name += "-previous"
     docker("start", foreign.name)
-    eventually(foreign.serves)
+    eventually(foreign.serves, 120)
     foreign.psql("INSERT INTO kept SELECT 1001")
     host.run("a", adopt=True)
     assert host.query("a", "SELECT max(number) FROM kept") == [(1001,)]

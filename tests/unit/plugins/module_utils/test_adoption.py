@@ -135,6 +135,10 @@ def test_what_cannot_be_taken_over_is_refused(words):
     assert words in message and "Nothing was changed" in message
 
 
+def test_data_that_another_container_mounts_is_refused():
+    assert "sidecar mounts" in refusal(wanted(), dataclasses.replace(seen(), mounted_by=("sidecar",)))
+
+
 def test_parameters_of_its_command_line_are_declared_or_managed():
     planned = plan(
         wanted(settings={"max_connections": 200}),
