@@ -168,17 +168,19 @@ def select(settings, schedule, databases):
     ]
 
 
-def is_missed(schedule, last_started, now):
-    """Say whether a schedule of cron's should have come round since it last ran. Both naive and local; or never ran."""
+def is_missed(schedule, since, now):
+    """Say whether a schedule of cron's should have come round since it ran, or was declared. Naive, local times."""
     due = cron.parse(schedule.calendar).previous(now)
-    return due is not None and (last_started is None or last_started < due)
+    return due is not None and since < due
 
 
-def why_not(shown):
-    """Return why no backup of a database can be taken: (True where that is as somebody wished, reason), or None.
+def why_not(shown, record):
+    """Return why no backup of a database can be taken: (True where that is nothing to worry about, reason), or None.
 
-    shown: as postgres_db_info describes it.
+    shown: as postgres_db_info describes it; record: its Record, or None.
     """
+    if record is not None and not record.initialised and not record.adopted:
+        return True, "it is still being created: nobody can have written anything yet"
     if shown["container_status"] in ("running", "paused", "restarting"):
         return None
     if shown["status"] == "stopped":

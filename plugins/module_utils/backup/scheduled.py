@@ -65,7 +65,12 @@ class Run:
     def is_missed(self):
         """Say whether it should have come round while the host was off, for cron, which does not catch up."""
         last = self._before.get("started_at")
-        return schedule.is_missed(self._schedule, last and _local(last), datetime.datetime.now())
+        if last:
+            since = _local(last)
+        else:
+            declared = os.path.join(self._directory, timetable.CONFIGURATION)
+            since = datetime.datetime.fromtimestamp(os.path.getmtime(declared))
+        return schedule.is_missed(self._schedule, since, datetime.datetime.now())
 
     def run(self):
         """Do everything and return the exit code."""
@@ -98,6 +103,7 @@ class Run:
         self._engine.connect()
         own = self._schedule
         found = fleet.databases(self._engine, self._settings.data_root, own.database, own.environment)
+        records = {database.shown["container_name"]: database.record for database in found}
         chosen = schedule.select(self._settings, own, [database.shown for database in found])
         if not chosen:
             self._say(f"{own.what}: {self._why_none()}", NOTICE)
@@ -108,7 +114,7 @@ class Run:
             one = self._begin(container, shown)
             began = time.monotonic()
             try:
-                self._handle(shown, one)
+                self._handle(shown, records[container], one)
             except DatabaseError as error:
                 self._failed(container, one, error.message)
             except Ended as end:
@@ -152,7 +158,7 @@ class Run:
         outcome.write(self._directory, self._status)
         return one
 
-    def _handle(self, shown, one):
+    def _handle(self, shown, record, one):
         own, settings, name, environment = self._schedule, self._settings, shown["name"], shown["environment"]
         container = shown["container_name"]
         options = settings.dump_options(name, environment)
@@ -164,10 +170,10 @@ class Run:
             wait_timeout=settings.wait_timeout,
         )
         if own.action == schedule.BACKUP:
-            against = schedule.why_not(shown)
+            against = schedule.why_not(shown, record)
             if against is not None:
-                as_wished, reason = against
-                return self._skipped(container, one, reason) if as_wished else self._failed(container, one, reason)
+                harmless, reason = against
+                return self._skipped(container, one, reason) if harmless else self._failed(container, one, reason)
             request = dataclasses.replace(request, retention=settings.retention(name, environment))
         else:
             if not any(backup.good for backup in catalog.backups(shown["backup_directory"])):

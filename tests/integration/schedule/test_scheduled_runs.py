@@ -80,7 +80,7 @@ class Scheduled:
 @pytest.fixture(scope="module")
 def scheduled():
     host = harness.Host(environment="production")
-    host.run(databases=[{"name": host.name("shop")}, {"name": host.name("forum")}], name=None)
+    host.run(databases=[{"name": host.name("shop")}, {"name": host.name("forum")}], name=None, wait_timeout=300)
     host.query("shop", "CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id")
     yield Scheduled(host)
     host.close()

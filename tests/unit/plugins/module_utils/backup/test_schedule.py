@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import retention, schedule
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
+from ansible_collections.vellaric.postgres.tests.unit import builders
 
 HOURLY = {"name": "shop", "environment": "production", "calendar": "hourly"}
 
@@ -147,16 +149,18 @@ def test_survives_being_written():
 def test_missed():
     own = schedule.Schedule("production", "backup", "30 2 * * *", "production")
     now = datetime.datetime(2026, 3, 2, 9, 0)
-    assert schedule.is_missed(own, None, now)
     assert schedule.is_missed(own, datetime.datetime(2026, 3, 2, 2, 29), now)
     assert not schedule.is_missed(own, datetime.datetime(2026, 3, 2, 2, 30), now)
 
 
 def test_what_stands_still():
-    assert schedule.why_not(shown("shop")) is None
-    assert schedule.why_not(shown("shop", status="error", reason="its health check fails")) is None
-    as_wished, reason = schedule.why_not(shown("shop", status="stopped", container_status="exited"))
-    assert as_wished and "stopped" in reason
+    whole = builders.record_of(builders.declared())
+    assert schedule.why_not(shown("shop"), whole) is None
+    assert schedule.why_not(shown("shop"), None) is None, "a lost record is no reason"
+    assert schedule.why_not(shown("shop", status="error", reason="its health check fails"), whole) is None
+    harmless, reason = schedule.why_not(shown("shop", status="stopped", container_status="exited"), whole)
+    assert harmless and "stopped" in reason
     missing = shown("shop", status="error", container_status="absent", reason="its container is missing")
-    assert schedule.why_not(missing) == (False, "its container is missing")
-    assert schedule.why_not(shown("shop", status="error", container_status="exited", reason="137"))[0] is False
+    assert schedule.why_not(missing, whole) == (False, "its container is missing")
+    assert schedule.why_not(shown("shop", status="error", container_status="exited", reason="137"), whole)[0] is False
+    assert schedule.why_not(shown("shop"), dataclasses.replace(whole, initialised=False))[0] is True
