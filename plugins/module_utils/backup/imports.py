@@ -174,11 +174,6 @@ class _Importing(Replacing):
             )
         if "backslash commands are restricted" in error.message:
             return DatabaseError(f"{error.message}: the dump has a command to psql in it, which could run programs")
-        if "invalid command \\restrict" in error.message:
-            return DatabaseError(
-                f"The psql of {self._container} ({self._target.image.server_version}) is too old to load SQL that is"
-                " not trusted, since it does not know \\restrict: update the image, or give a dump in custom format"
-            )
         return error
 
     def _take_over(self):

@@ -429,6 +429,8 @@ def _end_with_parent():
 
 
 def _said(finished):
+    if "invalid command \\restrict" in finished.stderr:
+        return "its psql is too old to know \\restrict, which guards against what is hidden in a dump: update the image"
     lines = [line for line in finished.stderr.splitlines() if line.strip()]
     marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|PANIC|error):", line)]
     if not marked and finished.exit_code in (137, 143):
