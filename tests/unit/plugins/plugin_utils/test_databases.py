@@ -1,0 +1,85 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Databases as hosts of an inventory."""
+
+from __future__ import annotations
+
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.databases import hosts_of
+
+CONTAINER = "shop-production-postgres"
+
+
+def database(**changed):
+    known = {
+        "container_name": CONTAINER,
+        "environment": "production",
+        "status": "active",
+        "port": 5432,
+        "username": "db_user_0123456789ab",
+        "database": "shop",
+        "host": "shop-production-postgres.db.example.com",
+        "sslmode": "require",
+        "bind_address": "0.0.0.0",
+        "ca_file": "/var/vellaric/postgres/shop-production-postgres/tls/ca.crt",
+        "server_settings": {"version": "15.20"},
+        "replication": {"role": "primary"},
+    }
+    return {**known, **changed}
+
+
+def answers(*databases, docker_host="docker1.example.com", connection=()):
+    return {docker_host: {"databases": list(databases), "connection": list(connection)}}
+
+
+def test_groups_are_valid_names():
+    (host,) = hosts_of(answers(database()), "docker_host")
+    assert host.name == CONTAINER
+    assert host.groups == (
+        "postgres_environment_production",
+        "postgres_version_15",
+        "postgres_status_active",
+        "postgres_role_primary",
+        "postgres_on_docker1_example_com",
+    )
+
+
+def test_one_that_does_not_run_has_no_group_of_what_is_not_known():
+    stopped = database(status="stopped", missing={"settings": "it does not run"})
+    del stopped["server_settings"], stopped["replication"]
+    (host,) = hosts_of(answers(stopped), "docker_host")
+    assert host.groups[1:] == ("postgres_status_stopped", "postgres_on_docker1_example_com")
+    assert host.variables["postgres_version"] is None
+
+
+def test_from_the_docker_host_it_is_reached_where_it_is_published():
+    for published, reached in (("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.5",) * 2):
+        (host,) = hosts_of(answers(database(bind_address=published)), "docker_host")
+        assert host.variables["login_host"] == reached
+    assert host.variables["ansible_host"] == "docker1.example.com"
+    assert host.variables["ca_cert"].endswith("/tls/ca.crt")
+
+
+def test_how_the_docker_host_is_reached_is_taken_over_by_reference():
+    (host,) = hosts_of(answers(database(), connection=["ansible_become_password", "ansible_host"]), "docker_host")
+    assert host.templates["ansible_become_password"] == "{{ hostvars['docker1.example.com'].ansible_become_password }}"
+    assert host.templates["ansible_host"] == "{{ hostvars['docker1.example.com'].ansible_host }}"
+
+
+def test_from_the_controller_it_is_reached_as_by_applications():
+    (host,) = hosts_of(answers(database(), connection=["ansible_host"]), "controller")
+    assert host.variables["login_host"] == "shop-production-postgres.db.example.com"
+    assert host.variables["ansible_connection"] == "local"
+    assert "ansible_host" not in host.templates and "ca_cert" not in host.variables
+
+
+def test_the_password_is_a_reference_to_what_is_stored():
+    (host,) = hosts_of(answers(database()), "docker_host")
+    stored = "hostvars['docker1.example.com'].postgres_credentials['shop-production-postgres'].password"
+    assert host.templates["login_password"] == "{{ " + stored + " }}"
+    assert "password" not in str(host.variables)
+
+
+def test_a_name_that_two_docker_hosts_have_is_told_apart():
+    found = hosts_of({**answers(database()), **answers(database(), docker_host="docker2")}, "docker_host")
+    assert [host.name for host in found] == [f"{CONTAINER}.docker1.example.com", f"{CONTAINER}.docker2"]
