@@ -9,20 +9,19 @@ import dataclasses
 import os
 import time
 
-from . import adopting, adoption, certification, layout, names, networks, users
+from . import adopting, adoption, certification, certifying, layout, names, networks, users
 from . import container as containers
 from . import record as records
 from .backup import dump
 from .backup.target import observe_target
 from .errors import DatabaseError
-from .host import files, locks, served, tls
+from .host import files
 from .server import configuration, roles, scram, session, sql
 from .server.session import NotReady
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
 _SQL_VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")
 _LOGIN_VERB = "prove_login"
-_RELOAD_PAUSES = (0.02, 0.05, 0.1, 0.3, 1, 3)
 
 
 @dataclasses.dataclass
@@ -91,38 +90,6 @@ def _pull(work):
 def _reset(work):
     work.engine.remove(work.name)
     files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
-
-
-def _certificate(work):
-    """Install one's own certificate, or let the host's authority issue one."""
-    certificate = work.plan.certification
-    contents = certificate.contents if certificate is not None and certificate.contents else _issued(work)
-    _write_certificate(work, contents)
-
-
-def _write_certificate(work, contents):
-    """Write the certificate last of the pair: what is observed as whole then is."""
-    image = work.seen.image
-    files.make_directory(os.path.join(work.spec.directory, "tls"), 0o755)
-    for path in certification.FILES:
-        target, content = os.path.join(work.spec.directory, path), contents.get(path)
-        if content is None:
-            files.remove(target)
-        elif path == certification.KEY:
-            # The server refuses a key that others can read, and runs as the image's user.
-            files.write(target, content, 0o600, image.uid, image.gid)
-        else:
-            files.write(target, content, 0o644)
-
-
-def _issued(work):
-    spec = work.spec
-    with locks.exclusive(
-        layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"
-    ):
-        authority = tls.authority(spec.data_root, work.seen.now)
-    certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
-    return {certification.AUTHORITY: authority[0], certification.KEY: key, certification.CERTIFICATE: certificate}
 
 
 def _write_files(work):
@@ -269,8 +236,8 @@ def _put_back(work, start, what, error):
     for path in configuration.MANAGED:
         if path in work.seen.files:
             files.write(os.path.join(work.spec.directory, path), work.seen.files[path].content, 0o644)
-    if _certificate_changes(work) and certification.KEY in work.seen.files:
-        _write_certificate(work, {path: known.content for path, known in work.seen.files.items()})
+    if certifying.changes(work) and certification.KEY in work.seen.files:
+        certifying.write(work, {path: known.content for path, known in work.seen.files.items()})
     outcome = "was put back"
     if start is not None:
         start(work.name)
@@ -318,7 +285,7 @@ def _restart(work):
         before = work.seen.files.get(configuration.POSTGRESQL_CONF)
         after = work.plan.files.get(configuration.POSTGRESQL_CONF)
         same = before is None or after is None or before.content == after.encode("utf-8")
-        if same and not _certificate_changes(work):
+        if same and not certifying.changes(work):
             raise
         what = "The server did not start as declared, so the configuration that it ran with"
         _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
@@ -327,7 +294,7 @@ def _restart(work):
 def _reload(work):
     """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
     _read_again(work)
-    if not _certificate_changes(work) or _shows_certificate(work):
+    if not certifying.changes(work) or certifying.shown(work):
         return
     lines = work.engine.logs(work.name)
     error = DatabaseError(f"Its last log lines:\n{lines}", log=lines.splitlines())
@@ -337,26 +304,6 @@ def _reload(work):
 
 def _read_again(work):
     session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
-
-
-def _certificate_changes(work):
-    return any(step.verb == "certificate" for step in work.plan.steps)
-
-
-def _shows_certificate(work):
-    """Say whether clients get the certificate that is in the files; where there is no way to ask, assume that they do.
-
-    It is read a moment after the server has been told to. Each look leaves a line in its log, so there are few of them.
-    """
-    written = files.read(os.path.join(work.spec.directory, certification.CERTIFICATE))
-    address = (work.facts or work.seen.container).ip_address
-    wanted = tls.facts(written.content)["fingerprint"]
-    for pause in _RELOAD_PAUSES:
-        time.sleep(pause)
-        shown, _version = served.certificate(address, containers.SERVER_PORT, 5) if address else (None, None)
-        if shown is None or tls.fingerprint(shown) == wanted:
-            return True
-    return False
 
 
 def _stop(work):
@@ -448,7 +395,7 @@ def _end_logins(work):
 _VERBS = {
     "adopt": _adopt,
     "arrange": _arrange,
-    "certificate": _certificate,
+    "certificate": certifying.install,
     "create": _create,
     "end_logins": _end_logins,
     "expire": _expire,

@@ -53,7 +53,7 @@ def desired(spec, seen, record):
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     _refuse_unknown_extensions(spec, seen)
     _refuse_users(spec, seen, record)
-    _refuse_missing_networks(spec, seen)
+    networks.refuse_missing(spec, seen)
     config = containers.desired(spec, record, seen.image)
     return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
 
@@ -65,37 +65,6 @@ def _refuse_unknown_extensions(spec, seen):
             f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
             f" an image that has it, or one of {', '.join(seen.image.extensions)}"
         )
-
-
-def _refuse_missing_networks(spec, seen):
-    if seen.networks is None:
-        return
-    for name in spec.networks:
-        if name not in seen.networks:
-            raise Refused(
-                f"networks has {name}, but the host has no such network. Nothing was changed: create it first, as with"
-                f" docker network create {name}, or leave it out"
-            )
-        if not seen.networks[name].attachable:
-            raise Refused(
-                f"networks has {name}, which only services of the swarm may join. Nothing was changed: create it with"
-                " docker network create --driver overlay --attachable, or leave it out"
-            )
-
-
-def _network_step(spec, seen):
-    """Return the change of the networks of a container that is there, or None."""
-    if seen.container is None or seen.networks is None:
-        return None
-    joined = seen.container.networks
-    leave, join = networks.changes(spec, joined, seen.networks)
-    if not leave and not join:
-        return None
-    summary = f"networks: {networks.words(leave, join)}"
-    if seen.container.running and networks.moves_ports(joined, leave, join, seen.networks):
-        summary += "; the published port moves, so that its clients connect anew"
-        return Step("networks", summary, "restart", "the engine publishes the port on one of its networks")
-    return Step("networks", summary)
 
 
 def _with_logins(spec, seen, record):
@@ -299,7 +268,7 @@ def _initialise(spec, seen, record, config, texts, certificate):
         if certificate.step is None and not _differing_files(seen, texts):
             summary = f"wait for container {spec.container} to initialise the data directory"
             created = [step.verb for step in steps].index("create")
-            joins = _network_step(spec, seen)
+            joins = networks.step(spec, seen)
             return [Step("initialise", summary), *([joins] if joins else []), *steps[created + 1 :]], ()
     return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
 
@@ -340,7 +309,7 @@ def _change(spec, seen, record, config, texts, certificate):
         refuse_broken_files(spec, seen, rewritten=differing)
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
-    joins = None if replaces else _network_step(spec, seen)
+    joins = None if replaces else networks.step(spec, seen)
     if joins is not None and allowed(joins):
         steps.append(joins)
     if replaces:

@@ -9,6 +9,9 @@ import dataclasses
 import ipaddress
 import re
 
+from .errors import Refused
+from .steps import Step
+
 # Every container of ours is on it, and its port is published there.
 DEFAULT = "bridge"
 
@@ -87,8 +90,20 @@ def _gateway(found):
     return str(first + 1 if first == subnet.network_address else first)
 
 
-def missing(spec, known):
-    return [name for name in spec.networks if name not in known]
+def refuse_missing(spec, seen):
+    if seen.networks is None:
+        return
+    for name in spec.networks:
+        if name not in seen.networks:
+            raise Refused(
+                f"networks has {name}, but the host has no such network. Nothing was changed: create it first, as with"
+                f" docker network create {name}, or leave it out"
+            )
+        if not seen.networks[name].attachable:
+            raise Refused(
+                f"networks has {name}, which only services of the swarm may join. Nothing was changed: create it with"
+                " docker network create --driver overlay --attachable, or leave it out"
+            )
 
 
 def wanted(spec, known):
@@ -109,7 +124,7 @@ def changes(spec, joined, known):
     return leave, join
 
 
-def words(leave, join):
+def _words(leave, join):
     again = [name for name in join if name in leave]
     parts = (
         ("join", [name for name in join if name not in again]),
@@ -117,6 +132,21 @@ def words(leave, join):
         ("leave", [name for name in leave if name not in again]),
     )
     return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+
+
+def step(spec, seen):
+    """Return the change of the networks of a container that is there, or None."""
+    if seen.container is None or seen.networks is None:
+        return None
+    joined = seen.container.networks
+    leave, join = changes(spec, joined, seen.networks)
+    if not leave and not join:
+        return None
+    summary = f"networks: {_words(leave, join)}"
+    if seen.container.running and moves_ports(joined, leave, join, seen.networks):
+        summary += "; the published port moves, so that its clients connect anew"
+        return Step("networks", summary, "restart", "the engine publishes the port on one of its networks")
+    return Step("networks", summary)
 
 
 def moves_ports(joined, leave, join, known):

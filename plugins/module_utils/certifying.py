@@ -1,0 +1,68 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates as the verbs of a plan install them, and what clients are shown of them then."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import certification, layout
+from .container import SERVER_PORT
+from .host import files, locks, served, tls
+
+# Between looks at what the server shows, in seconds.
+_PAUSES = (0.02, 0.05, 0.1, 0.3, 1, 3)
+
+
+def install(work):
+    """Install one's own certificate, or let the host's authority issue one."""
+    certificate = work.plan.certification
+    contents = certificate.contents if certificate is not None and certificate.contents else _issued(work)
+    write(work, contents)
+
+
+def write(work, contents):
+    """Write the certificate last of the pair: what is observed as whole then is."""
+    image = work.seen.image
+    files.make_directory(os.path.join(work.spec.directory, "tls"), 0o755)
+    for path in certification.FILES:
+        target, content = os.path.join(work.spec.directory, path), contents.get(path)
+        if content is None:
+            files.remove(target)
+        elif path == certification.KEY:
+            # The server refuses a key that others can read, and runs as the image's user.
+            files.write(target, content, 0o600, image.uid, image.gid)
+        else:
+            files.write(target, content, 0o644)
+
+
+def _issued(work):
+    spec = work.spec
+    with locks.exclusive(
+        layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"
+    ):
+        authority = tls.authority(spec.data_root, work.seen.now)
+    certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
+    return {certification.AUTHORITY: authority[0], certification.KEY: key, certification.CERTIFICATE: certificate}
+
+
+def changes(work):
+    return any(step.verb == "certificate" for step in work.plan.steps)
+
+
+def shown(work):
+    """Say whether clients get the certificate that is in the files; where there is no way to ask, assume that they do.
+
+    It is read a moment after the server has been told to. Each look leaves a line in its log, so there are few of them.
+    """
+    written = files.read(os.path.join(work.spec.directory, certification.CERTIFICATE))
+    address = (work.facts or work.seen.container).ip_address
+    wanted = tls.facts(written.content)["fingerprint"]
+    for pause in _PAUSES:
+        time.sleep(pause)
+        found, _version = served.certificate(address, SERVER_PORT, 5) if address else (None, None)
+        if found is None or tls.fingerprint(found) == wanted:
+            return True
+    return False
