@@ -119,6 +119,7 @@ def test_what_is_on_top(browser, pages):
     assert severities == ["critical"] * 2 + ["warning"] * 2 + ["info"]
     assert browser.texts(".notice.critical")[0].startswith("docker4.example.com is not in this report")
     assert browser.count(".places .chip") == 20
+    assert browser.texts(".places tbody tr")[-1].split(maxsplit=1) == ["docker4.example.com", "could not be asked"]
     order = (
         "return [...document.querySelectorAll('main > section, main > form')].map(e => e.getBoundingClientRect().top)"
     )
