@@ -18,8 +18,11 @@ import sys
 
 PACKAGE = "ansible_collections.vellaric.postgres.plugins."
 EFFECTS = {
-    "host.engine": ("create", "start", "stop", "restart", "rename", "update", "remove", "unpause", "pull"),
-    "host.files": ("write", "move", "remove_tree"),
+    "host.engine": (
+        *("create", "start", "stop", "restart", "rename", "update", "remove", "unpause", "pull"),
+        *("join", "leave"),
+    ),
+    "host.files": ("write", "move", "remove", "remove_tree"),
     "host.cluster": ("copy", "move"),
     "server.session": ("psql", "prove_login"),
 }

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.vellaric.postgres.tests.unit import certificates
 from harness import Host, derived_image, docker, inspect, result
 
 engine = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.host.engine")
@@ -109,8 +110,18 @@ def test_replacement_cut_short_and_taken_back(host, living, image_tag):
     host.run(living)
 
 
-def test_changes_cut_short(host, living):
-    """A new certificate, settings that take a restart, limits and a password."""
+@pytest.fixture
+def network(host):
+    name = f"z-{host.prefix}"
+    docker("network", "create", name)
+    yield name
+    host.forget("a")
+    docker("network", "rm", name)
+
+
+def test_changes_cut_short(host, living, network):
+    """A new certificate, one's own and back, settings that take a restart, limits, a network and a password."""
+    pair = certificates.server(None, ("db1.example.com",))
     options = itertools.cycle(
         [
             {
@@ -118,6 +129,9 @@ def test_changes_cut_short(host, living):
                 "settings": {"max_connections": 90},
                 "memory": "256m",
                 "password": "Another-Password_7777",
+                "networks": [network],
+                "tls_certificate": pair.certificate,
+                "tls_key": pair.key,
             },
             {"memory": "300m"},
         ]
@@ -132,6 +146,11 @@ def test_changes_cut_short(host, living):
         assert host.query(living, "TABLE kept", password=password) == ROWS
         expected = "90" if "settings" in wanted else "100"
         assert host.query(living, "SHOW max_connections", password=password) == [(expected,)]
+        row = host.one(living)
+        assert row["networks"] == wanted.get("networks", [])
+        assert (row["certificate"]["fingerprint"] == pair.fingerprint) is ("tls_key" in wanted)
+        login = {"sslmode": "verify-ca", "sslrootcert": row["ca_file"], "password": password}
+        assert host.query(living, "SELECT 1", **login) == [(1,)]
         wanted = next(options)
 
 
