@@ -17,7 +17,7 @@ from backups import Backups
 
 @pytest.fixture(scope="module")
 def shop(shared):
-    shared.run("shop", extensions=["pg_trgm"])
+    shared.run("shop", extensions=["pg_trgm"], wait_timeout=300)
     shared.query("shop", 'CREATE SCHEMA "Odd Name"')
     shared.query("shop", "CREATE TABLE orders (id serial PRIMARY KEY, note text, CHECK (id > 0))")
     shared.query("shop", "INSERT INTO orders (note) SELECT 'order ' || i FROM generate_series(1, 500) AS i")
@@ -83,9 +83,6 @@ def test_what_is_not_what_was_backed_up_is_found_and_does_not_count(fresh):
     assert verification(fresh) is None
     # From now on it is not the latest good one, nor does it become that by being read.
     assert fresh.run(state="checked")["backup"]["name"] == older
-    assert "is not good" not in message.split(":")[0]
-    with pytest.raises(AssertionError):
-        fresh.refused(state="checked", backup=older)
     assert catalog.find(str(fresh.directory), name).damage.startswith("restored, it is not")
 
 
