@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 
 from .sql import BOOTSTRAP_SUPERUSER_OID as SUPERUSER
-from .sql import UNLOGGED
 from .wire import APPLICATION
 
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
@@ -22,16 +21,22 @@ _SINCE_15 = 150000
 # What we run must not show in what we report, nor in the log; and nothing that an application may have defined is run.
 _PREPARE = """SET search_path = pg_catalog;
 SET jit = off;
+SET log_statement = 'none';
+SET log_duration = off;
+SET log_min_duration_statement = -1;
+SET log_min_duration_sample = -1;
+SET log_min_error_statement = panic;
+SET log_transaction_sample_rate = 0;
+SET auto_explain.log_min_duration = -1;
 SET pg_stat_statements.track = 'none';
 SET lock_timeout = {lock};
 SET statement_timeout = {milliseconds};
-{unlogged}
 """
 # The parameters above, and those of the connection: the session has others than the server, which has its files'.
 _OWN = (
     "search_path,jit,pg_stat_statements.track,lock_timeout,statement_timeout,client_encoding,log_statement,"
     "log_duration,log_min_duration_statement,log_min_duration_sample,log_transaction_sample_rate,"
-    "log_min_error_statement,auto_explain.log_min_duration,pg_stat_statements.track_utility"
+    "log_min_error_statement,auto_explain.log_min_duration"
 )
 
 _STATISTICS = """
@@ -275,7 +280,7 @@ def script(names, limit, seconds, about=None):
         "archived": _moment("last_archived_time"),
         "failed": _moment("last_failed_time"),
     }
-    prepare = {"lock": _LOCK_MILLISECONDS, "milliseconds": max(1, int(seconds * 1000)), "unlogged": UNLOGGED}
+    prepare = {"lock": _LOCK_MILLISECONDS, "milliseconds": max(1, int(seconds * 1000))}
     texts = [_filled(_PREPARE, prepare)]
     for name in names:
         if name != "queries" or about["statements"]:

@@ -34,7 +34,7 @@ def fleet(shared):
         {"name": shared.name(short), "image": image, "extensions": ["pg_stat_statements"]}
         for short, image in IMAGES.items()
     ]
-    shared.run(databases=declared, memory="256m", cpus="0.5", settings={"work_mem": "64kB"})
+    shared.run(databases=declared, memory="256m", cpus="0.5", settings={"work_mem": "64kB"}, wait_timeout=240)
     for short in IMAGES:
         shared.query(short, "CREATE TABLE orders (id int PRIMARY KEY, note text)")
         shared.query(short, "CREATE TABLE small (id int)")

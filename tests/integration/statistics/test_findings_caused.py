@@ -35,7 +35,8 @@ def fleet(shared):
             {"name": shared.name("a"), "settings": SETTINGS},
             {"name": shared.name("b"), "memory": "96m", "settings": {"shared_buffers": "16MB"}},
             {"name": shared.name("c"), "bind_address": "0.0.0.0"},
-        ]
+        ],
+        wait_timeout=240,
     )
     return shared
 
