@@ -252,6 +252,9 @@ class Host:
     def containers(self):
         return docker("ps", "-aq", "--filter", f"name=^/?{self.prefix}-").split()
 
+    def forget_container(self, short):
+        docker("rm", "-fv", self.container(short), check=False)
+
     def forget(self, short):
         docker("rm", "-fv", self.container(short), check=False)
         shutil.rmtree(self.directory(short), ignore_errors=True)

@@ -57,9 +57,16 @@ class Fleet:
         assert (finished.returncode == 0) is succeeds, output
         return output
 
-    def killed(self, playbook, short="shop", **environment):
+    def moments(self, playbook, first, short="shop", **variables):
+        """Return the numbers of a playbook's tasks from the first of that name on, as a callback plugin counts them."""
+        output = self.play(playbook, "--check", short=short, **variables)
+        titles = re.findall(r"^TASK \[(.*)\]", output, re.MULTILINE)
+        begin = next(number for number, title in enumerate(titles, 1) if first in title)
+        return range(begin, len(titles) + 1)
+
+    def killed(self, playbook, short="shop", variables=None, **environment):
         """Run a playbook that the environment lets be killed; returns the exit code, 0 where it came to its end."""
-        named = {"database_name": self.host.name(short), "database_environment": "development"}
+        named = {"database_name": self.host.name(short), "database_environment": "development", **(variables or {})}
         finished = self._finished(playbook, environment=environment, **named)
         assert finished.returncode in (0, -signal.SIGKILL), finished.stdout + finished.stderr
         return finished.returncode

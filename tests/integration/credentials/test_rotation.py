@@ -13,9 +13,6 @@ import pytest
 
 from playbooks import Fleet, changes
 
-# The task after the one that stores the new password.
-FIRST_EFFECT = 8
-
 
 @pytest.fixture(scope="module")
 def fleet(shared):
@@ -115,34 +112,24 @@ def test_what_cannot_be_read_is_not_rotated(fleet):
 
 
 def test_killed_before_each_task(fleet):
-    # Those before it only look.
-    old, pending, moment = fleet.password(), 0, FIRST_EFFECT - 1
-    while True:
-        moment += 1
-        if fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) == 0:
-            break
+    old, pending = fleet.password(), 0
+    # Those before the first only look, and after the last nothing is left to do.
+    first = fleet.moments("rotate", "Take them")[0]
+    last = fleet.moments("rotate", "Let the new passwords")[0]
+    for moment in range(first, last + 2):
+        assert fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
         # One of the two that are stored works, whatever happened.
         pending += "next_password" in fleet.credentials.read_text()
         assert logs_in(fleet, fleet.password()) or logs_in(fleet, fleet.password(key="next_password"))
+        if moment == last:
+            # The server has the new one, applications the old one: so does the server again.
+            assert not logs_in(fleet, fleet.password())
+            assert "was cut short" in fleet.play("create") and logs_in(fleet, fleet.password())
+        new = fleet.password(key="next_password") if moment <= last else fleet.password()
         fleet.play("rotate")
-        assert agree(fleet), moment
-    assert pending >= 2 and fleet.password() != old
+        assert agree(fleet) and (fleet.password() == new) is (moment <= last)
+    assert pending == 3 and fleet.password() != old
     assert changes(fleet.play("create")) == 0
-
-
-def test_cut_short_and_created_again(fleet):
-    """Between the server's having the new password and the store's: the stored one is what applications have."""
-    old = fleet.password()
-    moment = FIRST_EFFECT
-    while logs_in(fleet, old):
-        assert fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
-        moment += 1
-    assert fleet.password() == old
-    output = fleet.play("create")
-    assert "was cut short" in output and logs_in(fleet, old)
-    new = fleet.password(key="next_password")
-    fleet.play("rotate")
-    assert agree(fleet) and fleet.password() == new
 
 
 def test_all_of_a_host(fleet):
