@@ -100,13 +100,14 @@ def _refuse_users(spec, seen, record):
     observed = seen.server.users if seen.server else users.NOTHING
     if record.username in [user.name for user in spec.users]:
         raise Refused(f"users: {record.username} is the application's own role, which owns the database")
-    waiting = [user.name for user in spec.users if user.waits]
+    waiting = [user.name for user in spec.users if user.waits or user.recorded]
     missing = users.missing(spec.users, observed) if seen.server or not record.initialised else ()
     missing = [name for name in missing if name not in waiting]
-    if missing and not spec.partial:
+    if missing:
         raise Refused(
             f"users: {', '.join(missing)} of {spec.container} is new and needs a password: role"
-            " vellaric.postgres.database takes care of it, postgres_db_credentials generates and stores it"
+            " vellaric.postgres.database takes care of it in a run that is not partial, postgres_db_credentials"
+            " generates and stores it"
         )
     differing = users.disagreeing(spec.users, observed, spec.update_password)
     if differing:

@@ -230,6 +230,7 @@ def from_parameters(parameters):
 def complete(parameters, declared):
     """Fill the options that a partial declaration does not give from what the database's record keeps."""
     known = {option: declared.get(option) for option in DECLARED}
+    known["users"] = users.recorded(known["users"])
     given = {option: value for option, value in parameters.items() if value is not None}
     if "version" in given or "image" in given:
         known.pop("image")

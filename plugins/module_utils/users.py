@@ -38,6 +38,7 @@ NOTHING = {"roles": {}, "database": [], "defaults": [], "ungranted": []}
 class User:
     """A declared user. connection_limit: None for none; update_password: None for that of the database.
 
+    recorded: taken from the record by a run that does not declare it: where it is missing, it is left so.
     turns: one of the two logins of the application's role that take turns; waits: the one whose turn it is not, whose
     end is not changed.
     """
@@ -47,6 +48,7 @@ class User:
     connection_limit: int | None = None
     password: str | None = dataclasses.field(default=None, repr=False)
     update_password: str | None = None
+    recorded: bool = False
     turns: bool = False
     waits: bool = False
 
@@ -75,8 +77,14 @@ def from_option(items, username):
             raise ValueError(f"users: connection_limit of {name} is {limit}: at least 1, or leave it out for no limit")
         if item.get("password") is not None:
             _named(name, lambda checked=item: names.check_password(checked["password"]))
-        found[name] = User(name, item["role"], limit, item.get("password"), item.get("update_password"))
+        secret = (item.get("password"), item.get("update_password"))
+        found[name] = User(name, item["role"], limit, *secret, recorded=bool(item.get("recorded")))
     return tuple(found[name] for name in sorted(found))
+
+
+def recorded(items):
+    """Return what a record keeps of users as the option of a run that does not declare them."""
+    return [{**item, "recorded": True} for item in items or []]
 
 
 def to_option(users):

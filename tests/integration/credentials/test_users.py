@@ -70,6 +70,10 @@ def test_the_limit_of_connections(shared, database):
     with shared.connect("a", user="report", password=SECRET), shared.connect("a", user="report", password=SECRET):
         with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
             shared.connect("a", user="report", password=SECRET)
+        # A pool that has all of them does not keep the password from being changed and proved.
+        other = [*ALL[:2], {**ALL[2], "password": "Another-password_5"}]
+        assert verbs(shared.run(database, users=other)) == ["users"]
+    shared.run(database, users=ALL)
 
 
 def test_nobody_else_gets_in(shared, database):
@@ -181,5 +185,15 @@ def test_from_nothing_with_playbooks(host):
     # What knows nothing of them leaves them alone.
     assert changes(fleet.play("stop")) == changes(fleet.play("start")) == 1
     assert fleet.host.query("shop", "SELECT 1", user="report", password=passwords[0]) == [(1,)]
+    # Declared for a fleet, they are the same.
+    item = {"name": host.name("shop"), "environment": "development", "users": declared}
+    item.update({key: host.defaults[key] for key in ("backup_root", "port_range")})
+    fleet.run("site", postgres_databases=[item])
+    assert changes(fleet.run("site", "--check", postgres_databases=[item])) == 0
+    assert fleet.host.query("shop", "SELECT 1", user="report", password=passwords[0]) == [(1,)]
+    item["users"] = [*declared[:1], {"name": "late", "role": "readwrite"}]
+    output = fleet.run("site", "-vvv", postgres_databases=[item])
+    assert "remove own" in output and fleet.password(user="late") not in output
+    assert fleet.host.query("shop", "SELECT 1", user="late", password=fleet.password(user="late")) == [(1,)]
     output = fleet.play("delete", database_forget_credentials=True, database_purge=True)
     assert not fleet.credentials.exists() and PASSWORD not in output
