@@ -67,16 +67,17 @@ class Fleet:
     def killed(self, playbook, short="shop", variables=None, **environment):
         """Run a playbook that the environment lets be killed; returns the exit code, 0 where it came to its end."""
         named = {"database_name": self.host.name(short), "database_environment": "development", **(variables or {})}
-        finished = self._finished(playbook, environment=environment, **named)
+        finished = self._finished(playbook, process=environment, **named)
         assert finished.returncode in (0, -signal.SIGKILL), finished.stdout + finished.stderr
         return finished.returncode
 
-    def _finished(self, playbook, /, *options, vault=True, environment=None, **variables):
+    def _finished(self, playbook, /, *options, vault=True, process=None, **variables):
+        # process: more for its environment. A variable of the play may be called environment.
         command = [str(BIN / "ansible-playbook"), f"vellaric.postgres.{playbook}", *options, "-i", "inventory"]
         command += ["-e", json.dumps({key: value for key, value in variables.items() if value is not None})]
         if vault:
             command += ["--vault-password-file", "vault-password"]
-        environment = {**self.environment, **(environment or {})}
+        environment = {**self.environment, **(process or {})}
         return subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
 
     @property
