@@ -175,7 +175,8 @@ def test_too_slow(living):
 def test_no_room(living):
     """Where there is no room for a second database beside the first, nothing is begun."""
     script = (
-        "import importlib, os, types\n"
+        "import importlib, os, sys, types\n"
+        "sys.argv.pop()\n"
         "os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1, f_bavail=66 << 20)\n"
         f"importlib.import_module('{MODULES}{MODULE}').main()\n"
     )
