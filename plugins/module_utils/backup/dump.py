@@ -23,10 +23,10 @@ import time
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError
 from ..host import attended
-from ..server import census
 from ..server.session import SUPERUSER, psql
 from ..server.sql import literal
 from . import catalog, naming, store, stream
+from . import snapshot as snapshots
 from .manifest import Manifest
 from .target import refuse_unless_running
 
@@ -34,7 +34,6 @@ from .target import refuse_unless_running
 COMPRESSIONS_SINCE = 16
 # What sessions of a backup are called on the server: under the lock of the backups, all that are there are stale.
 APPLICATION = "vellaric backup "
-_COUNTED = "the rows have been counted"
 _PROGRESS_SECONDS = 10
 # To end by itself when told to, before it is killed (the script below), and for the engine to say so.
 _GRACE = 30
@@ -170,7 +169,7 @@ class _Taking:
         command = ["psql", "-XAtq", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER]
         command += ["-d", self._target.name, "-f", "-"]
         with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
-            yield _Snapshot(execution, self._container, self._deadline, self._warnings)
+            yield snapshots.Snapshot(execution, self._container, self._deadline, self._warnings)
 
     @property
     def _environment(self):
@@ -425,51 +424,6 @@ class _Taking:
             checked_at=catalog.iso(catalog.utc_now()),
             checked_how=how,
         )
-
-
-class _Snapshot:
-    """A transaction that stays open while the dump reads at its snapshot, and counts the rows meanwhile."""
-
-    def __init__(self, execution, container, deadline, warnings):
-        self._execution, self._container, self._deadline = execution, container, deadline
-        self._warnings = warnings
-        self._counting = False
-        self.name = self._ask(census.snapshot())
-        self.facts = census.parse(self._ask(census.facts()))
-
-    def _ask(self, script):
-        self._execution.send(script)
-        return self._line()
-
-    def _line(self):
-        line = self._execution.line(self._deadline)
-        if line is None:
-            said = self._execution.stderr.strip().splitlines()
-            raise DatabaseError(
-                f"{self._container}: the session of the snapshot ended: {said[0] if said else 'it was killed'}"
-            )
-        return line
-
-    def count_rows(self):
-        """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
-        both."""
-        self._counting = True
-        self._execution.send(census.row_counts(_COUNTED))
-
-    def row_counts(self):
-        """Return the rows of each table, or None where they were not to be counted."""
-        if not self._counting:
-            return None
-        counts = {}
-        while True:
-            line = self._line()
-            if line == _COUNTED:
-                break
-            table, rows = census.parse_row_count(line)
-            counts[table] = rows
-        if self._execution.stderr.strip():
-            self._warnings.append("not all rows were counted, since others wait for the tables' locks")
-        return counts
 
 
 def _end_process(process):

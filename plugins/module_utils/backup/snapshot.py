@@ -1,0 +1,56 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session whose snapshot a dump reads at, and which says what there is at that snapshot."""
+
+from __future__ import annotations
+
+from ..errors import DatabaseError
+from ..server import census
+
+_COUNTED = "the rows have been counted"
+
+
+class Snapshot:
+    """A transaction that stays open while the dump reads at its snapshot, and counts the rows meanwhile."""
+
+    def __init__(self, execution, container, deadline, warnings):
+        self._execution, self._container, self._deadline = execution, container, deadline
+        self._warnings = warnings
+        self._counting = False
+        self.name = self._ask(census.snapshot())
+        self.facts = census.parse(self._ask(census.facts()))
+
+    def _ask(self, script):
+        self._execution.send(script)
+        return self._line()
+
+    def _line(self):
+        line = self._execution.line(self._deadline)
+        if line is None:
+            said = self._execution.stderr.strip().splitlines()
+            raise DatabaseError(
+                f"{self._container}: the session of the snapshot ended: {said[0] if said else 'it was killed'}"
+            )
+        return line
+
+    def count_rows(self):
+        """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
+        both."""
+        self._counting = True
+        self._execution.send(census.row_counts(_COUNTED))
+
+    def row_counts(self):
+        """Return the rows of each table, or None where they were not to be counted."""
+        if not self._counting:
+            return None
+        counts = {}
+        while True:
+            line = self._line()
+            if line == _COUNTED:
+                break
+            table, rows = census.parse_row_count(line)
+            counts[table] = rows
+        if self._execution.stderr.strip():
+            self._warnings.append("not all rows were counted, since others wait for the tables' locks")
+        return counts
