@@ -149,12 +149,12 @@ def user_role(**given):
     return {**known, **given}
 
 
-def users_of(wanted, owner=USERNAME, known=users.NOTHING):
+def users_of(wanted, owner=USERNAME, known=None):
     """Return what the server says where the declared users, and nobody else, are there."""
     groups = users.groups(wanted.users)
     roles = {users.GROUPS[kind]: user_role(login=False) for kind in groups}
     for user in wanted.users:
-        before = known["roles"].get(user.name, {})
+        before = (known or users.NOTHING)["roles"].get(user.name, {})
         roles[user.name] = user_role(
             verifier=verifier(user.password) if user.password else before.get("verifier"),
             connection_limit=user.connection_limit or users.UNLIMITED,
