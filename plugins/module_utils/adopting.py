@@ -70,7 +70,7 @@ def _server(engine, spec, answer):
         return None
     script = sql.observe(database, spec.username or "")
     within = sql.OBSERVE_EXTENSIONS + roles.OBSERVE
-    lines = _ask(engine, spec, f"{script}\n\\connect {sql.identifier(database)}\n{within}")
+    lines = _ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}")
     return sql.parse(lines.splitlines())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import users
 from . import scram
-from .sql import UNLOGGED, identifier, literal
+from .sql import UNLOGGED, enter, identifier, literal
 
 # What initdb made has a lower oid (src/include/access/transam.h).
 FIRST_NORMAL_OID = 16384
@@ -119,7 +119,7 @@ def end_logins(names, seconds):
 def _removal(name, owner, database):
     """Take a role away. What it owns goes to the owner; its sessions end."""
     quoted, heir = identifier(name), identifier(owner)
-    return f"""\\connect {identifier(database)}
+    return f"""{enter(database)}
 ALTER ROLE {quoted} NOLOGIN;
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = {literal(name)};
 REASSIGN OWNED BY {quoted} TO {heir};
@@ -132,8 +132,8 @@ DROP ROLE {quoted};"""
 
 def _grants(database, declared, owner):
     """Return what gives the groups just their privileges, on what is there and on what will be made."""
+    lines = [enter(database), "BEGIN;"]
     database = identifier(database)
-    lines = [f"\\connect {database}", "BEGIN;"]
     for kind in users.groups(declared):
         group, privileges = identifier(users.GROUPS[kind]), users.PRIVILEGES[kind]
         lines.append(f"GRANT {', '.join(users.DATABASE_PRIVILEGES[kind])} ON DATABASE {database} TO {group};")

@@ -94,7 +94,8 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
             raise DatabaseError(
                 f"{facts.name} did not answer within {seconds:g} s: it may be hung or overloaded"
             ) from None
-    return psql(engine, facts.name, question, seconds, database).splitlines()
+    script = f"SET search_path = {sql.CATALOG};\n{question}"
+    return psql(engine, facts.name, script, seconds, database).splitlines()
 
 
 def observe(engine, facts, database, username, seconds):

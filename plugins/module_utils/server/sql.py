@@ -35,6 +35,10 @@ _FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHE
     WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart"""
 
 
+# The search path of the superuser in a database of somebody else's.
+CATALOG = "pg_catalog"
+
+
 def identifier(name):
     return '"' + name.replace('"', '""') + '"'
 
@@ -117,12 +121,21 @@ def ensure_database(database, username):
     )
 
 
+def enter(database, search_path=CATALOG):
+    """Return what takes psql into a database whose owner is not to be trusted.
+
+    The owner may set a search path for everybody who connects, and shadow there what the superuser calls.
+    https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS
+    """
+    return f"\\connect {identifier(database)}\nSET search_path = {search_path};"
+
+
 def restrict_database(database, username, major):
     """Let nobody in but the owner. The database comes last: what is observed of it then says that all is done."""
     statements = f"REVOKE ALL ON DATABASE {identifier(database)} FROM PUBLIC;\n"
     if major < PUBLIC_SCHEMA_CLOSED_SINCE:
         statements = (
-            f"\\connect {identifier(database)}\n"
+            f"{enter(database)}\n"
             f"ALTER SCHEMA public OWNER TO {identifier(username)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC;\n"
             "\\connect postgres\n"
         ) + statements
@@ -131,7 +144,8 @@ def restrict_database(database, username, major):
 
 def change_extensions(database, wanted, installed):
     statements = [statement for _words, statement in extensions.changes(wanted, installed)]
-    return "\n".join([f"\\connect {identifier(database)}", *statements, "\\connect postgres", ""])
+    # Where an extension does not say itself where it belongs, it comes to the first of the path.
+    return "\n".join([enter(database, "public"), *statements, "\\connect postgres", ""])
 
 
 def lock_superuser():

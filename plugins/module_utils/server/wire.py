@@ -26,8 +26,10 @@ APPLICATION = "vellaric.postgres"
 # Answers are small; whatever sends more than this is not a server of ours.
 MOST_BYTES = 64 * 1024 * 1024
 
-# What is asked shows in no log, whatever the server is told to write there.
-_UNLOGGED = {
+# What is asked shows in no log, whatever the server is told to write there, and calls nothing but the server's own
+# functions, whatever search path the owner of the database has set for it.
+_OPTIONS = {
+    "search_path": "pg_catalog",
     "log_statement": "none",
     "log_duration": "off",
     "log_min_duration_statement": "-1",
@@ -114,7 +116,7 @@ def message(kind, body):
 
 def startup(user, database):
     named = {"user": user, "database": database, "application_name": APPLICATION, "client_encoding": "UTF8"}
-    options = {**named, **_UNLOGGED}
+    options = {**named, **_OPTIONS}
     body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)
     return message(b"", _INT.pack(PROTOCOL) + body + b"\0")
 

@@ -200,3 +200,28 @@ def test_the_password_is_nowhere_to_be_seen(host, image_tag):
     holding = [path for path in below(host.data_root) if b"SCRAM-SHA-256$" in path.read_bytes()]
     assert all(host.directory("a") / "pgdata" in path.parents for path in holding)
     assert host.query("a", "SELECT 1", password=SECRET + "2") == [(1,)]
+
+
+def test_the_owner_cannot_slip_functions_under_the_superuser(host):
+    """A search path of the database's puts the owner's functions before the server's: the superuser calls none."""
+    host.run("a")
+    host.query("a", "CREATE TABLE called (by name, what text)")
+    shadows = {"obj_description": "oid, name", "format": "text, VARIADIC text[]", "starts_with": "text, text"}
+    for name, arguments in shadows.items():
+        host.query(
+            "a",
+            f"CREATE FUNCTION public.{name}({arguments}) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+            f" INSERT INTO public.called VALUES (current_user, '{name}'); RETURN NULL; END $$",
+        )
+    host.query("a", f'ALTER DATABASE "{host.name("a")}" SET search_path = public, pg_catalog')
+    assert host.query("a", "SELECT obj_description(1, 'pg_class'), (SELECT count(*) FROM called)") == [(None, 0)]
+    host.query("a", "TRUNCATE called")
+    users = [{"name": "reporting", "role": "readonly", "password": PASSWORD}]
+    host.converge("a", users=users, extensions=["pg_stat_statements"])
+    host.converge("a", users=[], extensions=[])
+    gather = ["statistics", "settings", "sizes", "queries", "activity", "replication", "backups", "tls", "findings"]
+    (one,) = host.info(name=host.name("a"), gather=gather)
+    assert one["statistics"]["connections"] >= 0
+    place = {"name": host.name("a"), "environment": host.environment, "data_root": host.data_root}
+    assert host._result("postgres_db_backup", place)["backup"]["checked"]
+    assert host.query("a", "TABLE called") == []
