@@ -156,7 +156,10 @@ def _answering(engine, data_root, database, wanted, options):
     if _needs(wanted, "tls") and address is not None and (answers or not names):
         found["served"] = served.certificate(address, SERVER_PORT, max(1.0, deadline - time.monotonic()))
     if "findings" in wanted and answers:
-        found["drift"] = standing.drift(database)
+        try:
+            found["drift"] = standing.drift(engine, database, max(1.0, deadline - time.monotonic()))
+        except DatabaseError as error:
+            missing.note("findings", f"whether it is as declared could not be told: {error.message}")
     return found, missing
 
 

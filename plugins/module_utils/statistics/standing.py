@@ -11,6 +11,7 @@ from .. import layout
 from ..errors import DatabaseError
 from ..host import images
 from ..plan import plan_database
+from ..server import session
 
 # What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
 _NO_DRIFT = ("pull", "write_record")
@@ -42,11 +43,17 @@ def newer_image(engine, data_root, database):
         return None
 
 
-def drift(database):
-    """Return what a run of the recorded declaration would do, in its own words; None where that cannot be said."""
-    seen = database.seen
-    if seen is None or seen.server is None:
-        return None
+def drift(engine, database, seconds):
+    """Return what a run of the recorded declaration would do, in its own words.
+
+    Raises DatabaseError where that cannot be said.
+    """
+    seen, record = database.seen, database.record
+    if seen is None:
+        raise DatabaseError("it has no record that could be read")
+    if seen.server is None:
+        server = session.observe(engine, database.container, database.spec.name, record.username, seconds)
+        seen = dataclasses.replace(seen, server=server, server_error=None)
     try:
         plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, identity=None)
     except DatabaseError as error:
