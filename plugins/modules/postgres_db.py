@@ -159,8 +159,8 @@ options:
   username: &username
     description:
       - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
-      - "With C(_a) or C(_b) behind that name, of an existing database: a login role that works as the application's role.
-        The two take turns, so that a password is rotated without a login being refused: the new one is given to the one
+      - "With C(_a) or C(_b) behind that name, of an existing database: a login role that works as the application's
+        role. The two take turns, so that a password is rotated without a login being refused: the new one is given to the one
         whose turn it is not, and the other one's login ends later (O(login_grace))."
     type: str
   password: &password
@@ -179,8 +179,8 @@ options:
     choices: [always, on_create]
   login_grace: &login_grace
     description:
-      - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no longer
-        log in. Connections that it has stay. When it is not given, one whose turn is over keeps its login."
+      - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no
+        longer log in. Connections that it has stay. When it is not given, one whose turn is over keeps its login."
     type: int
   memory: &memory
     description:
@@ -289,10 +289,10 @@ options:
       - Take over a container of the database's name that somebody else made (C(docker run), compose, another tool),
         with its data. Without it, such a container is refused. Once it has been taken over, the option means nothing.
       - "It must be running, from an image of the official one's contract, of the same major version and C library as
-        O(image) or O(version), and have its data on a volume or in a directory of the host. Its server is stopped; the data of a
-        volume is copied, and left there for you to remove, that of a directory is moved where a rename does it; a
-        container of ours starts on it. Where that does not serve, the old container comes back. The old container is
-        removed at the end, and with it the password in its environment, but no volume of it."
+        O(image) or O(version), and have its data on a volume or in a directory of the host. Its server is stopped; the
+        data of a volume is copied, and left there for you to remove, that of a directory is moved where a rename does
+        it; a container of ours starts on it. Where that does not serve, the old container comes back. The old container
+        is removed at the end, and with it the password in its environment, but no volume of it."
       - "The superuser is called C(postgres) afterwards. O(username) is an ordinary role that owns the database and what
         superusers owned in it, also where the superuser had that name. Where none of its databases is called O(name),
         the only other one is renamed. The port stays the same unless O(port) is given; O(bind_address) and
