@@ -80,10 +80,12 @@ class Scheduled:
 @pytest.fixture(scope="module")
 def scheduled():
     host = harness.Host(environment="production")
-    host.run(databases=[{"name": host.name("shop")}, {"name": host.name("forum")}], name=None, wait_timeout=300)
-    host.query("shop", "CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id")
-    yield Scheduled(host)
-    host.close()
+    try:
+        host.run(databases=[{"name": host.name("shop")}, {"name": host.name("forum")}], name=None, wait_timeout=300)
+        host.query("shop", "CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id")
+        yield Scheduled(host)
+    finally:
+        host.close()
 
 
 def test_backs_up_and_verifies_all_databases_of_an_environment(scheduled):
