@@ -160,8 +160,8 @@ options:
     description:
       - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
       - "With C(_a) or C(_b) behind that name, of an existing database: a login role that works as the application's
-        role. The two take turns, so that a password is rotated without a login being refused: the new one is given to the one
-        whose turn it is not, and the other one's login ends later (O(login_grace))."
+        role. The two take turns, so that a password is rotated without a login being refused: the new one is given to
+        the one whose turn it is not, and the other one's login ends later (O(login_grace))."
     type: str
   password: &password
     description:

@@ -72,7 +72,7 @@ def _run(given):
 
 def _list(given):
     for line in timetable.lines(timetable.observe(given.directory)):
-        print(line)
+        sys.stdout.write(f"{line}\n")
     return 0
 
 

@@ -21,7 +21,7 @@ class Standard:
     def say(self, text, level=None):
         for line in text.splitlines():
             prefix = f"<{INFO if level is None else level}>" if self._levels else ""
-            print(f"{prefix}{line}", file=sys.stderr, flush=True)
+            _write(f"{prefix}{line}")
 
 
 class System:
@@ -34,4 +34,9 @@ class System:
         for line in text.splitlines():
             syslog.syslog(INFO if level is None else level, line)
             if level == ERROR:
-                print(line, file=sys.stderr, flush=True)
+                _write(line)
+
+
+def _write(line):
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

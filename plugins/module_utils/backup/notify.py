@@ -131,7 +131,7 @@ def _run(command, content, timeout):
 def _post(url, content, timeout):
     headers = {"Content-Type": "application/json", "User-Agent": "vellaric.postgres"}
     request = urllib.request.Request(url, json.dumps(content).encode("utf-8"), headers, method="POST")
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
+    with urllib.request.build_opener().open(request, timeout=timeout) as answer:
         answer.read(1)
 
 

@@ -20,7 +20,7 @@ from ..host import files
 from ..server import replacement
 from ..server.session import first_error
 from . import load, store
-from .dump import _Snapshot as Snapshot
+from .snapshot import Snapshot
 
 # What is known of older ones differs too much.
 OLDEST_MAJOR = 10
