@@ -86,7 +86,7 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
             if error.code in _NOT_LET_IN:
                 break
             if error.code != _STARTING_UP or not patient or time.monotonic() > deadline:
-                raise wire.Rejected(error.code, error.severity, f"{facts.name}: {error.message}") from error
+                raise wire.Rejected(error.code, error.severity, f"{facts.name}: {error.text}") from error
             time.sleep(0.02)
         except wire.Unreachable:
             break

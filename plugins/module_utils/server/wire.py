@@ -53,6 +53,7 @@ class Rejected(DatabaseError):
         super().__init__(f"{severity}:  {text}")
         self.code = code
         self.severity = severity
+        self.text = text
 
 
 def ask(pid, container_id, user, database, sql, seconds):
