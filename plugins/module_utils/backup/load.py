@@ -303,7 +303,7 @@ class Loading:
         shown = time.monotonic()
         while True:
             if time.monotonic() > self._deadline:
-                raise DatabaseError(f"{self._container}: the load was ended after {self._seconds} s (timeout)")
+                raise DatabaseError(f"{self._container}: the load was ended after {self._seconds:g} s (timeout)")
             fed = feeder is None or feeder.start_when_read()
             try:
                 if not execution.receive(time.monotonic() + (_LOOK_EVERY if fed else _LOOK_SOON)):

@@ -170,6 +170,11 @@ _PSQL = ("-XAtq", "-w", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-f", 
 
 
 def _said(client):
+    if 'root certificate file "system"' in client.stderr:
+        return (
+            "this image's client does not know the authorities of the system, so that the server cannot be verified:"
+            " say with ca_file which to trust, such as /etc/ssl/certs/ca-certificates.crt"
+        )
     return first_error(client.stderr) if client.stderr.strip() else "it was ended"
 
 

@@ -86,9 +86,11 @@ _OBJECTS_JSON = (
 )
 
 # datlocprovider came with 15, daticulocale became datlocale with 17: a row as JSON has what there is.
+# To one who is not a superuser, as on somebody else's server, pg_settings does not show what is preloaded. No comments in
+# it: it is sent as one line.
 _FACTS = f"""SELECT json_build_object(
   'server_version', current_setting('server_version'),
-  'preload', current_setting('shared_preload_libraries'),
+  'preload', coalesce((SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'), ''),
   'database_size_bytes', pg_database_size(datname),
   'database', json_build_object(
     'owner', pg_get_userbyid(datdba),

@@ -140,5 +140,8 @@ def test_a_deletion_in_production_begins_with_a_backup(shared):
         assert backups.run(state="verified", backup_root=root)["backup"]["verified"]
         gone = backups.run(state="absent", backup_root=root, backup=answer["final_backup"]["name"])
         assert gone["changed"] and backups.files() == []
+        production.run("shop")
+        assert harness.verbs(production.run("shop", **deletion, final_backup=False)) == ["remove", "purge"]
+        assert backups.files() == []
     finally:
         production.close()

@@ -152,7 +152,11 @@ def test_generated_then_stored_then_forgotten(project):
         "name": "shop",
         "environment": "production",
         "container_name": "shop-production-postgres",
+        "entry": "shop-production-postgres",
+        "user": None,
         "source": "generated",
+        "rotating": False,
+        "next_username": None,
         "changed": True,
     }
     assert first["diff"] == predicted["diff"]

@@ -148,7 +148,7 @@ def test_settings_with_which_a_server_does_not_start_again(shared, living):
     began = time.monotonic()
     message = shared.refused(living, settings=BAD_AT_START, wait_timeout=300)
     took(30, began)
-    assert "did not start with the declared settings" in message and "was put back and serves" in message
+    assert "did not start as declared" in message and "was put back and serves" in message
     assert "no_such_library" in message
     assert shared.one(living)["settings"] == {}
 

@@ -323,8 +323,8 @@ def test_backup_root(shared, living, tmp_path):
     expected, changed = ["write_record", "replace"], {"backup_root": str(tmp_path / "other")}
     for row in declared_and_taken_back(shared, living, expected, changed, backup_root=str(tmp_path)):
         assert row["backup_directory"] == f"{tmp_path}/{shared.container(living)}"
-        docker("exec", "-u", "postgres", shared.container(living), "touch", "/var/lib/vellaric/backups/probe")
-        assert (tmp_path / shared.container(living) / "probe").exists()
+        (tmp_path / shared.container(living) / "probe").write_text("seen")
+        assert docker("exec", shared.container(living), "cat", "/var/lib/vellaric/backups/probe") == "seen"
 
 
 def test_username_is_for_life_and_password_is_not(shared, living):
