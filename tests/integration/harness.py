@@ -26,6 +26,8 @@ MODULES = "ansible_collections.vellaric.postgres.plugins.modules."
 IMAGE = os.environ.get("VELLARIC_TEST_IMAGE", "vellaric/postgres:15-bookworm")
 OTHER_MAJOR_IMAGE = os.environ.get("VELLARIC_TEST_OTHER_IMAGE", "vellaric/postgres:17-trixie")
 TEST_LABEL = "vellaric.test"
+# Also those moments of a kill that are left out to save time.
+THOROUGH = bool(os.environ.get("VELLARIC_TEST_THOROUGH"))
 USERNAME = "db_user_0123456789ab"
 PASSWORD = "Correct-Horse_Battery9"
 

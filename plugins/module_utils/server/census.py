@@ -86,8 +86,8 @@ _OBJECTS_JSON = (
 )
 
 # datlocprovider came with 15, daticulocale became datlocale with 17: a row as JSON has what there is.
-# To one who is not a superuser, as on somebody else's server, pg_settings does not show what is preloaded. No comments in
-# it: it is sent as one line.
+# To one who is not a superuser, as on somebody else's server, pg_settings does not show what is preloaded. It is sent as
+# one line, and has no comments for that.
 _FACTS = f"""SELECT json_build_object(
   'server_version', current_setting('server_version'),
   'preload', coalesce((SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'), ''),

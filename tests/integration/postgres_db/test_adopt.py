@@ -19,6 +19,7 @@ import pytest
 from harness import (
     IMAGE,
     OTHER_MAJOR_IMAGE,
+    THOROUGH,
     USERNAME,
     Failed,
     Host,
@@ -32,7 +33,6 @@ from harness import (
 DRIVER = [sys.executable, str(Path(__file__).with_name("killed.py"))]
 OLD_PASSWORD = "the-old-password"
 DATA = "/var/lib/postgresql/data"
-THOROUGH = bool(os.environ.get("VELLARIC_TEST_THOROUGH"))
 
 
 class Foreign:
