@@ -86,7 +86,7 @@ _OBJECTS_JSON = (
 )
 
 # datlocprovider came with 15, daticulocale became datlocale with 17: a row as JSON has what there is.
-# To one who is not a superuser, as on somebody else's server, pg_settings does not show what is preloaded. It is sent as
+# To one who is not a superuser, as on another server, pg_settings does not show what is preloaded. It is sent as
 # one line, and has no comments for that.
 _FACTS = f"""SELECT json_build_object(
   'server_version', current_setting('server_version'),
