@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/vellaric/postgres
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
-# Integration tests wait more than they work: a few files of them at a time.
+# Tests wait more than they work: a few files of them at a time.
 WORKERS ?= 3
 # The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
 DEMO_NAME ?= my-database
@@ -31,7 +31,7 @@ demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo 
 test: unit lint sanity integration ## Pass all tests
 
 unit: $(VENV)/.test ## Test the pure logic
-	pytest -q tests/unit
+	pytest -q -n $(WORKERS) tests/unit
 
 lint: $(VENV)/.test .vault-password ## Check the style of the Python and the YAML
 	ruff check .
