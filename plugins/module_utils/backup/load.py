@@ -293,7 +293,10 @@ class Loading:
                 if feeder is not None:
                     feeder.stop()
         if finished.exit_code != 0:
-            raise DatabaseError(f"{self._container}: the dump could not be loaded: {_said(finished)}")
+            said = _said(finished)
+            # A block that fits in only by half is told in other words (mdextend in src/backend/storage/smgr/md.c).
+            full = ". No space left on device: make room first" if "could not extend file" in said else ""
+            raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}{full}")
         if feeder is not None and not self._dump.archive and not feeder.whole:
             raise DatabaseError(f"{self._container}: the load ended before {self._dump.path} did")
         return finished
