@@ -31,7 +31,8 @@ KNOWN_FILES = (
 class Host:
     """What all databases of a host share.
 
-    records: by container name; damaged: what is wrong with those unreadable; networks: NetworkFacts by name.
+    records: by container name; damaged: what is wrong with those unreadable; networks: NetworkFacts by name;
+    images: what the engine said of those that were asked for since, by reference.
     """
 
     data_root: str
@@ -40,6 +41,7 @@ class Host:
     damaged: dict
     ports_taken: dict
     networks: dict | None = None
+    images: dict = dataclasses.field(default_factory=dict)
 
 
 def utc_now():
@@ -94,7 +96,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
     # Asked now, not taken from the list of the host: another run may have been at work since.
     own = _inspect(engine, spec.container)
     previous = _inspect(engine, layout.previous_container(spec.container))
-    target = _target_image(engine, spec, own, record)
+    target = _target_image(engine, host, spec, own, record)
     image = None
     if target is not None:
         cache = layout.image_cache(spec.data_root)
@@ -163,7 +165,7 @@ def _half_made(directory):
     return any(_entries(os.path.join(root, name, "docker")) for name in _entries(root))
 
 
-def _target_image(engine, spec, own, record):
+def _target_image(engine, host, spec, own, record):
     """Return the engine's answer on the image that the container is to run, or None where it is not on the host.
 
     While the declared reference stays the same, a container keeps its image, whatever others pull under that tag:
@@ -174,15 +176,22 @@ def _target_image(engine, spec, own, record):
         return None
     # A container that is taken over keeps its image in the same way, also when that was cut short.
     if spec.adopt and own is not None and own.config is None and own.image == spec.image:
-        return engine.inspect_image(own.image_id)
+        return _image(engine, host, own.image_id)
     begun = record.adopted if record is not None and not record.initialised else None
     if begun and begun["image"] == spec.image:
-        return engine.inspect_image(begun["image_id"]) or engine.inspect_image(spec.image)
+        return _image(engine, host, begun["image_id"]) or _image(engine, host, spec.image)
     if own is not None and own.config is not None and own.declared_image == spec.image and spec.pull != "always":
-        kept = engine.inspect_image(own.config.image_id)
+        kept = _image(engine, host, own.config.image_id)
         if kept is not None:
             return kept
-    return engine.inspect_image(spec.image)
+    return _image(engine, host, spec.image)
+
+
+def _image(engine, host, reference):
+    """Return the engine's answer on an image, which is asked for once for all databases of a host."""
+    if reference not in host.images:
+        host.images[reference] = engine.inspect_image(reference)
+    return host.images[reference]
 
 
 def inspect(engine, name):
@@ -237,17 +246,18 @@ def _certificate(managed, authority):
 def _mounted_by(listed, spec):
     """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
     ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
-    sources = {spec.directory, os.path.join(spec.directory, "pgdata")}
     return tuple(
         entry["Names"][0].lstrip("/")
         for entry in listed
         if not ours.intersection(entry["Names"])
-        if any(_inside(mount.get("Source") or "", sources) for mount in entry.get("Mounts") or [])
+        if _mounts(entry, spec.directory)
     )
 
 
-def _inside(path, sources):
-    return any(path == source or path.startswith(source + "/") for source in sources)
+def _mounts(entry, directory):
+    """Say whether an entry of the engine's list mounts a directory or something below it."""
+    sources = [mount.get("Source") or "" for mount in entry.get("Mounts") or []]
+    return any(source.startswith(directory) and source[len(directory) :][:1] in ("", "/") for source in sources)
 
 
 def _is_own(by, spec):
@@ -258,7 +268,7 @@ def _is_own(by, spec):
 def is_managed(entry, data_root):
     """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
     ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
-    return ours and any(_inside(mount.get("Source") or "", {data_root}) for mount in entry.get("Mounts") or [])
+    return ours and _mounts(entry, data_root)
 
 
 def read_tls(directory):

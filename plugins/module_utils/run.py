@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -50,7 +51,7 @@ def converge(engine, data_root, declarations, check_mode):
     declaration is not valid or two are of the same database.
     """
     specs = [spec.from_parameters(declaration) for declaration in declarations]
-    doubles = sorted({s.container for s in specs if sum(s.container == other.container for other in specs) > 1})
+    doubles = sorted(name for name, times in collections.Counter(s.container for s in specs).items() if times > 1)
     if doubles:
         raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))

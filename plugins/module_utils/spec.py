@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import os
 import re
@@ -120,7 +121,7 @@ class DatabaseSpec:
     trash_days: int | None
     max_impact: str
 
-    @property
+    @functools.cached_property
     def container(self):
         return names.container_name(self.name, self.environment)
 

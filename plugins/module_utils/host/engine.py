@@ -97,14 +97,19 @@ class Engine:
                     " role vellaric.postgres.docker_host"
                 ) from None
         with _errors("reach the engine"):
-            self._api_version = docker.APIClient(base_url=self._url, version="auto", timeout=self._timeout).api_version
+            self._api_version = self._client("auto").api_version
 
     @property
     def _api(self):
         client = getattr(self._threads, "client", None)
         if client is None:
-            client = docker.APIClient(base_url=self._url, version=self._api_version, timeout=self._timeout)
-            self._threads.client = client
+            client = self._threads.client = self._client(self._api_version)
+        return client
+
+    def _client(self, version):
+        client = docker.APIClient(base_url=self._url, version=version, timeout=self._timeout)
+        # A socket is reached by no proxy: to look for one in the environment is half the cost of a request.
+        client.trust_env = False
         return client
 
     def containers(self):
