@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from . import certification, networks, view
+from . import certification, identity, networks, server_steps, view
 from . import container as containers
-from .converge import desired, new_record, removal_of_original, server_steps
+from .converge import desired, removal_of_original
 from .errors import Refused
 from .server import configuration, scram, takeover
 from .spec import MANAGED_SETTINGS
@@ -144,13 +144,13 @@ def concerns(spec, seen):
     return foreign and spec.adopt and spec.state in ("started", "present")
 
 
-def plan(spec, seen, identity):
+def plan(spec, seen, new_id):
     """Return the Plan that takes the foreign container over, or that finishes what was begun."""
     begun = unfinished(seen) and seen.adoptable is None
     if not begun:
         _refuse(spec, seen)
     fetch = _fetch(spec, seen)
-    record = _record(spec, seen, identity)
+    record = _record(spec, seen, new_id)
     certificate = certification.decide(spec, seen)
     steps = [*fetch]
     if not begun:
@@ -191,12 +191,12 @@ def _fetch(spec, seen):
     return [Step("pull", f"pull image {spec.image}")]
 
 
-def _record(spec, seen, identity):
+def _record(spec, seen, new_id):
     there = seen.adoptable
     if there is None:
-        return new_record(spec, seen, identity)
+        return identity.new_record(spec, seen, new_id)
     port = spec.port or (there.foreign.published or (None, None))[1]
-    record = new_record(dataclasses.replace(spec, port=port), seen, identity)
+    record = identity.new_record(dataclasses.replace(spec, port=port), seen, new_id)
     path, volume = data_source(there.foreign.mounts, there.answer["data_directory"])
     adopted = {
         "at": seen.now,
@@ -312,7 +312,7 @@ def _server_steps(spec, seen, record):
         role = {**role, "verifier": None}
     database = {**(server.database or {"public": True}), "owner": record.username}
     after = dataclasses.replace(server, role=role, database=database)
-    return server_steps(spec, dataclasses.replace(seen, server=after), record)
+    return server_steps.change(spec, dataclasses.replace(seen, server=after), record)
 
 
 def _refuse(spec, seen):

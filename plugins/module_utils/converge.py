@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import certification, extensions, layout, names, networks, users, view
+from . import certification, identity, layout, networks, server_steps, view
 from . import container as containers
 from .errors import Refused
-from .host.ports import first_free
-from .record import Record
-from .server import configuration, scram
+from .server import configuration
 from .steps import IMPACTS, Plan, Step
 
 
-def converge(spec, seen, identity):
-    record = new_record(spec, seen, identity)
-    spec = _with_logins(spec, seen, record)
+def converge(spec, seen, new_id):
+    record = identity.new_record(spec, seen, new_id)
+    spec = server_steps.with_logins(spec, seen, record)
     steps = []
     if seen.record is None or seen.record.port != record.port:
         steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
@@ -51,78 +49,10 @@ def desired(spec, seen, record):
     """Return the container and the managed files as they are to be. Raises Refused where they cannot be so."""
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
-    _refuse_unknown_extensions(spec, seen)
-    _refuse_users(spec, seen, record)
+    server_steps.refuse(spec, seen, record)
     networks.refuse_missing(spec, seen)
     config = containers.desired(spec, record, seen.image)
     return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
-
-
-def _refuse_unknown_extensions(spec, seen):
-    unknown = [name for name in spec.extensions if name not in seen.image.extensions]
-    if unknown:
-        raise Refused(
-            f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
-            f" an image that has it, or one of {', '.join(seen.image.extensions)}"
-        )
-
-
-def _with_logins(spec, seen, record):
-    """Return the declaration with the logins that take turns among its users; then the application's role has none.
-
-    Raises Refused where the one whose turn comes may still be used with its old password.
-    """
-    logins = users.taking_turns(record.username, record.login, spec.password, spec.update_password)
-    if not logins:
-        return spec
-    declared = [user.name for user in spec.users if user.name in names.alternates(record.username)]
-    if declared:
-        raise Refused(f"users: {declared[0]} is a login of the application's own role: choose another name")
-    if seen.server is not None and spec.password and seen.record is not None and seen.record.login != record.login:
-        seconds = users.still_used(record.username, record.login, spec.password, seen.server.users)
-        if seconds != 0:
-            until = f"for another {seconds:.0f} s" if seconds else "until its login is ended (login_grace)"
-            raise Refused(
-                f"{record.login} of {spec.container} may still be used with its old password, {until}: rotate again"
-                " after that"
-            )
-    return dataclasses.replace(spec, username=record.username, password=None, users=(*spec.users, *logins))
-
-
-def _end_step(spec, seen, record):
-    if record.login is None or spec.login_grace is None:
-        return []
-    going = users.unended(record.username, record.login, seen.server.users)
-    return [Step("end_logins", f"end the login of {', '.join(going)} in {spec.login_grace} s")] if going else []
-
-
-def _refuse_users(spec, seen, record):
-    observed = seen.server.users if seen.server else users.NOTHING
-    if record.username in [user.name for user in spec.users]:
-        raise Refused(f"users: {record.username} is the application's own role, which owns the database")
-    waiting = [user.name for user in spec.users if user.waits or user.recorded]
-    missing = users.missing(spec.users, observed) if seen.server or not record.initialised else ()
-    missing = [name for name in missing if name not in waiting]
-    if missing:
-        raise Refused(
-            f"users: {', '.join(missing)} of {spec.container} is new and needs a password: role"
-            " vellaric.postgres.database takes care of it in a run that is not partial, postgres_db_credentials"
-            " generates and stores it"
-        )
-    differing = users.disagreeing(spec.users, observed, spec.update_password)
-    if differing:
-        raise _disagreement(", ".join(differing), spec.container)
-
-
-def _user_step(spec, record, observed):
-    declared = users.feasible(spec.users, observed)
-    words = [change.words for change in users.changes(declared, record.username, observed)]
-    return [Step("users", f"users: {', '.join(words)}")] if words else []
-
-
-def _extension_step(spec, installed):
-    words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
-    return [Step("extensions", f"extensions: {', '.join(words)}")] if words else []
 
 
 def _is_final(seen, record, texts, steps):
@@ -159,101 +89,12 @@ def _fetch_image(spec, seen, record, steps, certificate):
     )
 
 
-def new_record(spec, seen, identity):
-    """Return the record as it will be: what is given for life stays, the declaration is replaced."""
-    old = seen.record or _recovered_record(spec, seen)
-    username = spec.username or (old.username if old else None)
-    if old is None and spec.partial:
-        raise Refused(
-            f"There is no database {spec.container}: partial: true changes one that is there. Create it first"
-        )
-    if username is None or ((old is None or not old.initialised) and spec.password is None):
-        raise Refused(
-            f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
-            " of both, postgres_db_credentials generates and stores them"
-        )
-    login = old.login if old and spec.username is None else None
-    if old is not None and old.initialised and username in names.alternates(old.username):
-        username, login = old.username, username
-    if old is not None and old.initialised and username != old.username:
-        raise Refused(
-            f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
-            " give the stored credentials of this database. Where those are lost, rotate its password (playbook"
-            " vellaric.postgres.rotate)"
-        )
-    return Record(
-        id=old.id if old else identity,
-        name=spec.name,
-        environment=spec.environment,
-        created_at=old.created_at if old else seen.now,
-        port=_port(spec, seen, old),
-        username=username,
-        login=login,
-        initialised=old.initialised if old else False,
-        declared=spec.declared(),
-        libc=(old.libc if old and (old.initialised or old.adopted) else None)
-        or (seen.image.libc if seen.image else None),
-        adopted=old.adopted if old else None,
-    )
-
-
-def _recovered_record(spec, seen):
-    """Make the record again from the container, where somebody removed the file."""
-    if seen.container is None or not seen.container.database_id:
-        return None
-    healthcheck = seen.container.config.healthcheck
-    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else None
-    return Record(
-        id=seen.container.database_id,
-        name=spec.name,
-        environment=spec.environment,
-        # The engine leaves zeros at the end of a fraction out.
-        created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
-        port=seen.container.config.port,
-        username=username,
-        # Data that is there is never taken for half-made.
-        initialised=bool(seen.data_majors),
-        declared={},
-    )
-
-
-def _port(spec, seen, old):
-    """Return the declared port, else the one it has, else the first free one."""
-    if spec.port is None and old is not None:
-        wanted = old.port
-    elif spec.port is not None:
-        wanted = spec.port
-    else:
-        free = first_free(spec.port_range, seen.ports_taken)
-        if free is None:
-            raise Refused(
-                f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
-                " databases that are no longer used"
-            )
-        return free
-    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
-    ours = seen.container is not None and seen.container.config is not None
-    own = ours and seen.container.active and seen.container.config.port == wanted
-    if wanted in seen.ports_taken and not own:
-        raise Refused(
-            f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
-            " port; without one, a new database gets a free one"
-        )
-    return wanted
-
-
 def _creation(spec, record, certificate):
     return [
         certificate.first,
         Step("write_files", f"write {', '.join(sorted(configuration.MANAGED))}"),
         Step("create", f"create container {spec.container} and initialise the data directory"),
-        Step("role", "create the application's role"),
-        Step("database", f"create database {spec.name}"),
-        Step("restrict", "let nobody in but its owner"),
-        Step("lock_superuser", "leave the superuser without a password"),
-        *_extension_step(spec, {}),
-        *_user_step(spec, record, users.NOTHING),
-        Step("prove_login", "log in as the application, over TLS"),
+        *server_steps.creation(spec, record),
     ]
 
 
@@ -333,7 +174,7 @@ def _change(spec, seen, record, config, texts, certificate):
             if seen.container is not None
             else Step("create", f"create container {spec.container} on the data that is there")
         )
-    steps += server_steps(spec, seen, record)
+    steps += server_steps.change(spec, seen, record)
     if original:
         # It was taken over: its data has been read by another server since, so that it never comes back.
         steps.append(removal_of_original(spec))
@@ -429,45 +270,3 @@ def _restart(spec, seen, texts):
         return None
     reason = f"it reads {', '.join(names)} only when it starts"
     return Step("restart", f"restart the server ({', '.join(names)})", "restart", reason)
-
-
-def _password_differs(spec, record, verifier):
-    """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
-    if spec.password is None or scram.matches(spec.password, verifier):
-        return False
-    if verifier is not None and spec.update_password == "on_create":
-        raise _disagreement(record.username, spec.container)
-    return True
-
-
-def _disagreement(username, container):
-    return Refused(
-        f"The stored password of {username} is not the one that {container} has: somebody changed it there, or another"
-        " copy of the credentials is in use. Nothing was changed. To give the server the stored one, set"
-        " update_password: always; to store the one that it has, give that as password; to replace both, rotate it"
-        " (playbook vellaric.postgres.rotate)"
-    )
-
-
-def server_steps(spec, seen, record):
-    if seen.server is None:
-        return []
-    steps, role, database = [], seen.server.role, seen.server.database
-    differs = role is not None and _password_differs(spec, record, role["verifier"])
-    ends = role is not None and role.get("ends") and record.login is None
-    if role is None or role["privileged"] or not role["login"] or ends:
-        steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
-    elif differs:
-        steps.append(Step("role", f"set the password of {record.username}"))
-    if database is None or database["owner"] != record.username:
-        steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
-    if database is None or database["public"]:
-        steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
-    if seen.server.superuser_has_password:
-        steps.append(Step("lock_superuser", "leave the superuser without a password"))
-    steps += _extension_step(spec, seen.server.extensions)
-    steps += _user_step(spec, record, seen.server.users)
-    steps += _end_step(spec, seen, record)
-    if spec.password is not None and any(step.verb == "role" for step in steps):
-        steps.append(Step("prove_login", "log in as the application, over TLS"))
-    return steps

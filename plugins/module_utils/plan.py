@@ -31,13 +31,13 @@ def refused(error):
     return Step("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
 
 
-def plan_database(spec, seen, identity):
-    """Return the Plan from Observed to DatabaseSpec. identity: the id that a new database gets.
+def plan_database(spec, seen, new_id):
+    """Return the Plan from Observed to DatabaseSpec. new_id: the id that a new database gets.
 
     Raises Refused where the declaration cannot be met without risk to data.
     """
     if adoption.concerns(spec, seen):
-        return adoption.plan(spec, seen, identity)
+        return adoption.plan(spec, seen, new_id)
     _refuse_foreign(spec, seen)
     if spec.state == "absent":
         return _delete(spec, seen)
@@ -45,7 +45,7 @@ def plan_database(spec, seen, identity):
         return _undelete(spec, seen)
     if spec.state in ("stopped", "restarted"):
         return _lifecycle(spec, seen)
-    return converge(spec, seen, identity)
+    return converge(spec, seen, new_id)
 
 
 def _refuse_foreign(spec, seen):

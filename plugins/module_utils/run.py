@@ -115,7 +115,7 @@ def _completed(declared, declaration):
 def _predict(engine, host, declared, declaration, outcome):
     declared = _completed(declared, declaration)
     seen = observe.observe_database(engine, host, declared, check_mode=True)
-    plan = plan_database(declared, seen, identity=None)
+    plan = plan_database(declared, seen, new_id=None)
     if plan.record is not None:
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)

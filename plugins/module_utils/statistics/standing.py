@@ -55,7 +55,7 @@ def drift(engine, database, seconds):
         server = session.observe(engine, database.container, database.spec.name, record.username, seconds)
         seen = dataclasses.replace(seen, server=server, server_error=None)
     try:
-        plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, identity=None)
+        plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, new_id=None)
     except DatabaseError as error:
         return [error.message]
     return [step.summary for step in (*plan.steps, *plan.pending) if step.verb not in _NO_DRIFT]

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database is given once and keeps: its id, its port and its role, as its record says. Pure."""
+
+from __future__ import annotations
+
+from . import names
+from .errors import Refused
+from .host.ports import first_free
+from .record import Record
+
+
+def new_record(spec, seen, identity):
+    """Return the record as it will be: what is given for life stays, the declaration is replaced."""
+    old = seen.record or _recovered_record(spec, seen)
+    username = spec.username or (old.username if old else None)
+    if old is None and spec.partial:
+        raise Refused(
+            f"There is no database {spec.container}: partial: true changes one that is there. Create it first"
+        )
+    if username is None or ((old is None or not old.initialised) and spec.password is None):
+        raise Refused(
+            f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
+            " of both, postgres_db_credentials generates and stores them"
+        )
+    login = old.login if old and spec.username is None else None
+    if old is not None and old.initialised and username in names.alternates(old.username):
+        username, login = old.username, username
+    if old is not None and old.initialised and username != old.username:
+        raise Refused(
+            f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
+            " give the stored credentials of this database. Where those are lost, rotate its password (playbook"
+            " vellaric.postgres.rotate)"
+        )
+    return Record(
+        id=old.id if old else identity,
+        name=spec.name,
+        environment=spec.environment,
+        created_at=old.created_at if old else seen.now,
+        port=_port(spec, seen, old),
+        username=username,
+        login=login,
+        initialised=old.initialised if old else False,
+        declared=spec.declared(),
+        libc=(old.libc if old and (old.initialised or old.adopted) else None)
+        or (seen.image.libc if seen.image else None),
+        adopted=old.adopted if old else None,
+    )
+
+
+def _recovered_record(spec, seen):
+    """Make the record again from the container, where somebody removed the file."""
+    if seen.container is None or not seen.container.database_id:
+        return None
+    healthcheck = seen.container.config.healthcheck
+    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else None
+    return Record(
+        id=seen.container.database_id,
+        name=spec.name,
+        environment=spec.environment,
+        # The engine leaves zeros at the end of a fraction out.
+        created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
+        port=seen.container.config.port,
+        username=username,
+        # Data that is there is never taken for half-made.
+        initialised=bool(seen.data_majors),
+        declared={},
+    )
+
+
+def _port(spec, seen, old):
+    """Return the declared port, else the one it has, else the first free one."""
+    if spec.port is None and old is not None:
+        wanted = old.port
+    elif spec.port is not None:
+        wanted = spec.port
+    else:
+        free = first_free(spec.port_range, seen.ports_taken)
+        if free is None:
+            raise Refused(
+                f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
+                " databases that are no longer used"
+            )
+        return free
+    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
+    ours = seen.container is not None and seen.container.config is not None
+    own = ours and seen.container.active and seen.container.config.port == wanted
+    if wanted in seen.ports_taken and not own:
+        raise Refused(
+            f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
+            " port; without one, a new database gets a free one"
+        )
+    return wanted

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of a plan that is SQL: the application's role, its database, extensions and users. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from . import extensions, names, users
+from .errors import Refused
+from .server import scram
+from .steps import Step
+
+
+def with_logins(spec, seen, record):
+    """Return the declaration with the logins that take turns among its users; then the application's role has none.
+
+    Raises Refused where the one whose turn comes may still be used with its old password.
+    """
+    logins = users.taking_turns(record.username, record.login, spec.password, spec.update_password)
+    if not logins:
+        return spec
+    declared = [user.name for user in spec.users if user.name in names.alternates(record.username)]
+    if declared:
+        raise Refused(f"users: {declared[0]} is a login of the application's own role: choose another name")
+    if seen.server is not None and spec.password and seen.record is not None and seen.record.login != record.login:
+        seconds = users.still_used(record.username, record.login, spec.password, seen.server.users)
+        if seconds != 0:
+            until = f"for another {seconds:.0f} s" if seconds else "until its login is ended (login_grace)"
+            raise Refused(
+                f"{record.login} of {spec.container} may still be used with its old password, {until}: rotate again"
+                " after that"
+            )
+    return dataclasses.replace(spec, username=record.username, password=None, users=(*spec.users, *logins))
+
+
+def _end_step(spec, seen, record):
+    if record.login is None or spec.login_grace is None:
+        return []
+    going = users.unended(record.username, record.login, seen.server.users)
+    return [Step("end_logins", f"end the login of {', '.join(going)} in {spec.login_grace} s")] if going else []
+
+
+def refuse(spec, seen, record):
+    """Raise Refused where the declared extensions or users cannot be had."""
+    _refuse_unknown_extensions(spec, seen)
+    observed = seen.server.users if seen.server else users.NOTHING
+    if record.username in [user.name for user in spec.users]:
+        raise Refused(f"users: {record.username} is the application's own role, which owns the database")
+    waiting = [user.name for user in spec.users if user.waits or user.recorded]
+    missing = users.missing(spec.users, observed) if seen.server or not record.initialised else ()
+    missing = [name for name in missing if name not in waiting]
+    if missing:
+        raise Refused(
+            f"users: {', '.join(missing)} of {spec.container} is new and needs a password: role"
+            " vellaric.postgres.database takes care of it in a run that is not partial, postgres_db_credentials"
+            " generates and stores it"
+        )
+    differing = users.disagreeing(spec.users, observed, spec.update_password)
+    if differing:
+        raise _disagreement(", ".join(differing), spec.container)
+
+
+def _user_step(spec, record, observed):
+    declared = users.feasible(spec.users, observed)
+    words = [change.words for change in users.changes(declared, record.username, observed)]
+    return [Step("users", f"users: {', '.join(words)}")] if words else []
+
+
+def _extension_step(spec, installed):
+    words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
+    return [Step("extensions", f"extensions: {', '.join(words)}")] if words else []
+
+
+def _refuse_unknown_extensions(spec, seen):
+    unknown = [name for name in spec.extensions if name not in seen.image.extensions]
+    if unknown:
+        raise Refused(
+            f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
+            f" an image that has it, or one of {', '.join(seen.image.extensions)}"
+        )
+
+
+def _password_differs(spec, record, verifier):
+    """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
+    if spec.password is None or scram.matches(spec.password, verifier):
+        return False
+    if verifier is not None and spec.update_password == "on_create":
+        raise _disagreement(record.username, spec.container)
+    return True
+
+
+def _disagreement(username, container):
+    return Refused(
+        f"The stored password of {username} is not the one that {container} has: somebody changed it there, or another"
+        " copy of the credentials is in use. Nothing was changed. To give the server the stored one, set"
+        " update_password: always; to store the one that it has, give that as password; to replace both, rotate it"
+        " (playbook vellaric.postgres.rotate)"
+    )
+
+
+def creation(spec, record):
+    """Return the steps that a new server needs, in order."""
+    return [
+        Step("role", "create the application's role"),
+        Step("database", f"create database {spec.name}"),
+        Step("restrict", "let nobody in but its owner"),
+        Step("lock_superuser", "leave the superuser without a password"),
+        *_extension_step(spec, {}),
+        *_user_step(spec, record, users.NOTHING),
+        Step("prove_login", "log in as the application, over TLS"),
+    ]
+
+
+def change(spec, seen, record):
+    """Return the steps that a server which has served needs; none where it could not be asked."""
+    if seen.server is None:
+        return []
+    steps, role, database = [], seen.server.role, seen.server.database
+    differs = role is not None and _password_differs(spec, record, role["verifier"])
+    ends = role is not None and role.get("ends") and record.login is None
+    if role is None or role["privileged"] or not role["login"] or ends:
+        steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
+    elif differs:
+        steps.append(Step("role", f"set the password of {record.username}"))
+    if database is None or database["owner"] != record.username:
+        steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
+    if database is None or database["public"]:
+        steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
+    if seen.server.superuser_has_password:
+        steps.append(Step("lock_superuser", "leave the superuser without a password"))
+    steps += _extension_step(spec, seen.server.extensions)
+    steps += _user_step(spec, record, seen.server.users)
+    steps += _end_step(spec, seen, record)
+    if spec.password is not None and any(step.verb == "role" for step in steps):
+        steps.append(Step("prove_login", "log in as the application, over TLS"))
+    return steps
