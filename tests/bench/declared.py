@@ -31,7 +31,7 @@ import psycopg  # noqa: E402
 sys.path.insert(0, str(harness.COLLECTIONS))
 
 # Ports of this machine that nothing else uses, for as many databases as are measured.
-PRACTICE_PORTS, OUR_PORTS = 30000, 31000
+PRACTICE_PORTS, OUR_PORTS, BARE_PORTS = 30000, 31000, 32000
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
 
 
@@ -162,11 +162,13 @@ def create(host, count):
 
 
 def bare_runs(host, count):
-    """Start as many containers one after the other, then ask each until it answers."""
+    """Start the same containers one after the other, then ask each until it answers."""
     names = [f"{host.prefix}-bare-{n}" for n in range(count)]
+    options = ["-e", "POSTGRES_PASSWORD=x", "--restart", "unless-stopped", "--shm-size", "256m"]
     started = time.monotonic()
-    for name in names:
-        harness.docker("run", "-d", "--name", name, "-e", "POSTGRES_PASSWORD=x", harness.IMAGE)
+    for n, name in enumerate(names):
+        place = ["-p", f"127.0.0.1:{BARE_PORTS + n}:5432", "-v", f"{host.root}/bare/{n}:/var/lib/postgresql/data"]
+        harness.docker("run", "-d", "--name", name, *options, *place, harness.IMAGE)
     for name in names:
         ready = ["exec", name, "pg_isready", "-q", "-h", "127.0.0.1"]
         while subprocess.run(["docker", *ready], check=False, capture_output=True).returncode:
