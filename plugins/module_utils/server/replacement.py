@@ -139,27 +139,53 @@ def rename(name, new):
 def swap(name, fresh, old):
     """Put a fresh database in the place of another (old: what that is called then; None where there is none).
 
-    Both names change in one transaction: there is no moment at which neither is found. Nobody comes in meanwhile, and
-    whoever is in is sent away: a database in use cannot be renamed.
+    All of it is one transaction: whatever ends it, either nothing has changed or everything has. Who comes meanwhile
+    waits, since a new session looks its database up in pg_database, and finds the fresh one; who is in is sent away: a
+    database in use cannot be renamed. One that has been looked up but not yet entered waits for us, and we for it: it
+    is the first to notice, and gives way.
+    https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/utils/init/postinit.c (InitPostgres)
     """
     if old is None:
         return rename(fresh, name)
-    return f"""ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS false;
+    both = f"({literal(name)}, {literal(fresh)})"
+    return f"""BEGIN;
+SET LOCAL deadlock_timeout = '{_SWAP_SECONDS}s';
+SET LOCAL lock_timeout = '500ms';
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname IN {both} AND pid <> pg_backend_pid();
 DO $$
 DECLARE deadline timestamptz := clock_timestamp() + interval '{_SWAP_SECONDS} seconds';
 BEGIN
   LOOP
-    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE datname IN ({literal(name)}, {literal(fresh)}) AND pid <> pg_backend_pid();
+    BEGIN
+      LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;
+      EXIT;
+    EXCEPTION WHEN lock_not_available THEN
+      IF clock_timestamp() > deadline THEN
+        RAISE 'a session keeps the list of databases (pg_database) locked';
+      END IF;
+      -- A transaction that is left open after a look at the list of databases.
+      PERFORM pg_terminate_backend(pid) FROM pg_locks
+        WHERE relation = 'pg_catalog.pg_database'::regclass AND granted AND pid <> pg_backend_pid();
+    END;
+  END LOOP;
+END $$;
+DO $$
+DECLARE deadline timestamptz := clock_timestamp() + interval '{_SWAP_SECONDS} seconds';
+BEGIN
+  LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN {both} AND pid <> pg_backend_pid();
+    -- On their way in.
+    PERFORM pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS d ON objid = d.oid
+      WHERE classid = 'pg_catalog.pg_database'::regclass AND datname IN {both} AND pid <> pg_backend_pid();
     PERFORM pg_stat_clear_snapshot();
-    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = {literal(name)});
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname IN {both});
     IF clock_timestamp() > deadline THEN
       RAISE 'sessions of % do not end', {literal(name)};
     END IF;
     PERFORM pg_sleep(0.02);
   END LOOP;
 END $$;
-BEGIN;
+SET LOCAL lock_timeout = '{_SWAP_SECONDS}s';
 {rename(name, old)}{rename(fresh, name)}{allow(old)}COMMIT;
 """
 
