@@ -185,8 +185,9 @@ class _Importing(Replacing):
         self._close_way_in()
 
     def _end_loader(self):
-        self._close_way_in()
+        # On a full disk, the room for the file comes from the database.
         self._sql(replacement.end_loader(self._fresh, there=True))
+        self._close_way_in()
 
     def _end_filling(self):
         if self._login is not None:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Replaces a database with a fresh one: what restores and imports have in common.
 
-Nothing that a crash can leave is worse than a fresh database that nobody needs, or for the moment of the swap one that
-lets nobody in: the next run puts both right before it does anything else.
+Nothing that a crash can leave is worse than a fresh database that nobody needs: the next run removes it before it does
+anything else.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ import time
 
 from .. import layout
 from ..errors import DatabaseError, Refused
-from ..host import locks
+from ..host import files, locks
 from ..server import replacement, session
 from ..steps import Step
 from . import catalog, dump, load, store
+
+_LOOK_EVERY = 0.5
+# Between the end of a container and its next start, where somebody restarts it.
+_RESTART_SECONDS = 3
+# Of what is left to the server: three segments of its log.
+_RESERVE = 48 << 20
 
 
 @dataclasses.dataclass
@@ -91,6 +97,7 @@ class Replacing:
         load.clear(self._exchange)
         steps = self._steps()
         self._swapped = False
+        self._reserve()
         with self._in_use():
             try:
                 for step, function in steps:
@@ -167,15 +174,54 @@ class Replacing:
         if "drop" in mends:
             self._sql(replacement.drop(self._fresh))
 
+    def _reserve(self):
+        """Take room that is let go of at the end: a server whose disk was filled needs some to recover, and to drop
+        what filled it. https://www.postgresql.org/docs/current/disk-full.html"""
+        files.make_directory(self._exchange.host, 0o711)
+        path = os.path.join(self._exchange.host, "reserve")
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _RESERVE)
+            finally:
+                os.close(descriptor)
+
     def _clean_up(self):
         """After a failure: the database as it was, and nothing of the fresh one. What cannot be mended now is left to
         the next run, which begins with this."""
-        with contextlib.suppress(DatabaseError):
-            # A server that is coming back from a crash gets its time.
-            self._deadline = time.monotonic() + self._options.wait_timeout
-            self._end_filling()
-            self._databases = json.loads(self._sql(replacement.DATABASES))
-            self._put_back(leftovers(self._target.name, self._databases))
+        load.clear(self._exchange)
+        deadline = time.monotonic() + self._options.wait_timeout
+        while True:
+            self._deadline = deadline
+            try:
+                self._end_filling()
+                self._databases = json.loads(self._sql(replacement.DATABASES))
+                return self._put_back(leftovers(self._target.name, self._databases))
+            except DatabaseError:
+                # A server that is coming back from a crash gets its time.
+                if not self._comes_back(deadline):
+                    return
+
+    def _comes_back(self, deadline):
+        """Wait until the server answers; False where it was stopped, or is not back in time."""
+        ended = None
+        while time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
+            with contextlib.suppress(DatabaseError):
+                session.wait_until_ready(
+                    self._engine, self._container, self._target.name, self._owner, deadline - time.monotonic()
+                )
+                return True
+            try:
+                state = (self._engine.inspect(self._container) or {}).get("State", {})
+            except DatabaseError:
+                return False
+            # The engine starts one that crashed again, and one that somebody restarts is back soon.
+            up = state.get("Running") or state.get("Restarting")
+            ended = None if up else ended or time.monotonic()
+            if ended is not None and time.monotonic() - ended > _RESTART_SECONDS:
+                return False
+        return False
 
     def _take_backup(self):
         taken, warnings = dump.take(self._engine, self._target, dump.Options(taken_by="before_restore"))

@@ -5,15 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from harness import Failed, Host
-from restoring import nothing_left, run
+from restoring import nothing_left, psql, run
+
+# Little room for the log, so that the tables are what fills the disk.
+SETTINGS = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
+ROLES = "SELECT count(*) FROM pg_roles WHERE rolname = 'vellaric_loader'"
 
 
 @pytest.fixture
@@ -28,26 +35,60 @@ def small():
     os.rmdir(root)
 
 
-def test_an_import_fills_the_disk(small):
-    """What compresses a thousand times cannot be known to need so much: the server finds out."""
-    small.run("a", settings={"max_wal_size": "64MB", "min_wal_size": "32MB"})
-    small.query("a", "CREATE TABLE present AS SELECT 42 AS a")
+@pytest.fixture
+def bomb(small):
+    """What compresses a thousand times, so that it cannot be known to need so much."""
     path = Path(small.root, "bomb.sql.gz")
     with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(b"-- PostgreSQL database dump\nCREATE TABLE big (a text);\nCOPY big FROM stdin;\n")
         for piece in range(400):
             stream.write((b"x" * 1000 + b"\n") * 1000)
         stream.write(b"\\.\n-- PostgreSQL database dump complete\n")
+    small.run("a", settings=SETTINGS)
+    small.query("a", "CREATE TABLE present AS SELECT 42 AS a")
+    return {"module": "postgres_db_import", "path": str(path), "replace": True, "backup_first": False}
+
+
+def as_before(host, free):
+    assert host.query("a", "TABLE present") == [(42,)]
+    nothing_left(host, "a")
+    assert psql(host.container("a"), "postgres", ROLES) == "0"
+    assert "vellaric_loader" not in (host.directory("a") / "conf/pg_hba.conf").read_text()
+    assert host.run("a", settings=SETTINGS)["actions"] == []
+    # The log takes some, the tables nothing.
+    assert free - shutil.disk_usage(host.root).free < 100 << 20
+
+
+def test_an_import_fills_the_disk(small, bomb):
+    """The server finds out; all is as before at the end of the run, not only of the next."""
+    free = shutil.disk_usage(small.root).free
     with pytest.raises(Failed) as failure:
-        run(small, "a", module="postgres_db_import", path=str(path), replace=True, backup_first=False)
+        run(small, "a", **bomb)
     assert "No space left on device" in failure.value.message
-    path.unlink()
-    assert small.query("a", "TABLE present") == [(42,)]
-    # Who has made room lets the next import see to what could not be seen to on a full disk.
-    subprocess.run(["mount", "-o", "remount,size=600m", small.root], check=True)
-    small.run("a", settings={"max_wal_size": "64MB", "min_wal_size": "32MB"})
-    path = Path(small.root, "dump.sql")
-    path.write_text("-- PostgreSQL database dump\nCREATE TABLE come (a int);\n-- PostgreSQL database dump complete\n")
-    run(small, "a", module="postgres_db_import", path=str(path), replace=True, backup_first=False, keep_old=0)
-    assert small.query("a", "TABLE come") == []
-    nothing_left(small, "a")
+    as_before(small, free)
+
+
+def test_the_server_crashes_over_it(small, bomb):
+    """Where not even its log finds room, it ends, and is started again by the engine until there is some."""
+    container = small.container("a")
+    free = shutil.disk_usage(small.root).free
+    ended = threading.Event()
+
+    def crash():
+        """Have the server begin one segment of its log after another as soon as there is hardly room for one."""
+        while not ended.wait(0.01) and shutil.disk_usage(small.root).free > 20 << 20:
+            continue
+        for turn in range(4):
+            with contextlib.suppress(RuntimeError):
+                psql(container, "postgres", "SELECT pg_switch_wal() FROM (SELECT txid_current()) AS a")
+
+    clients = threading.Thread(target=crash)
+    clients.start()
+    with pytest.raises(Failed) as failure:
+        run(small, "a", **bomb)
+    ended.set()
+    clients.join()
+    assert failure.value.message
+    log = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    assert "PANIC" in log.stdout + log.stderr
+    as_before(small, free)
