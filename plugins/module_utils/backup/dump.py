@@ -25,6 +25,7 @@ from ..errors import DatabaseError
 from ..host import attended
 from ..server.session import SUPERUSER, psql
 from ..server.sql import literal
+from ..statistics.text import size as shown_size
 from . import catalog, naming, store, stream
 from . import snapshot as snapshots
 from .manifest import Manifest
@@ -331,8 +332,8 @@ class _Taking:
         if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
             self._shown = time.monotonic()
             size = size() if callable(size) else size
-            expected = store.mebibytes(self._expected)
-            self._progress(f"{self._container}: {store.mebibytes(size)} written, of about {expected}")
+            expected = shown_size(self._expected)
+            self._progress(f"{self._container}: {shown_size(size)} written, of about {expected}")
 
     def _refuse_failure(self, execution):
         finished = execution.finish(self._deadline)

@@ -19,6 +19,7 @@ from .. import layout
 from ..errors import DatabaseError, Refused
 from ..host import files, locks
 from ..server import replacement, session
+from ..statistics.text import size as shown_size
 from ..steps import Step
 from . import catalog, dump, load, store
 
@@ -151,9 +152,9 @@ class Replacing:
         free = status.f_bavail * status.f_frsize
         if free < needed + store.LEAST_FREE:
             raise Refused(
-                f"{what} beside the present database may need {store.mebibytes(int(needed))}, but"
-                f" {self._target.data_root} has {store.mebibytes(free)} free, of which"
-                f" {store.mebibytes(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
+                f"{what} beside the present database may need {shown_size(int(needed))}, but"
+                f" {self._target.data_root} has {shown_size(free)} free, of which"
+                f" {shown_size(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
             )
 
     @property
@@ -229,7 +230,7 @@ class Replacing:
         self._outcome.warnings += warnings
 
     def _say(self, done, total):
-        self._progress(f"{self._container}: {store.mebibytes(done)} of {store.mebibytes(total)} loaded")
+        self._progress(f"{self._container}: {shown_size(done)} of {shown_size(total)} loaded")
 
     def _analyze(self):
         self._sql(replacement.ANALYZE, self._fresh)

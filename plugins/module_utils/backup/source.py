@@ -19,6 +19,7 @@ from ..errors import DatabaseError, Refused
 from ..host import files
 from ..server import replacement
 from ..server.session import first_error
+from ..statistics.text import size as shown_size
 from . import load, store
 from .snapshot import Snapshot
 
@@ -129,7 +130,7 @@ class Source:
                     store.refuse_without_space(data_root, _LOOK_BYTES, f"The dump of {self.shown}")
                 if time.monotonic() - shown > 10:
                     shown = time.monotonic()
-                    progress(f"{self.shown}: {store.mebibytes(written)} dumped")
+                    progress(f"{self.shown}: {shown_size(written)} dumped")
                 if not going:
                     break
             stream.flush()

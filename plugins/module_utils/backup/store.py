@@ -18,6 +18,7 @@ import stat
 
 from ..errors import DatabaseError
 from ..host import files
+from ..statistics.text import size as shown_size
 from . import catalog, naming, stream
 from . import manifest as manifests
 
@@ -174,14 +175,10 @@ def refuse_without_space(directory, expected, what):
     free = status.f_bavail * status.f_frsize
     if free < expected + LEAST_FREE:
         raise DatabaseError(
-            f"{what} may need {mebibytes(expected)}, but {directory} has {mebibytes(free)} free, of which"
-            f" {mebibytes(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state: pruned),"
+            f"{what} may need {shown_size(expected)}, but {directory} has {shown_size(free)} free, of which"
+            f" {shown_size(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state: pruned),"
             " make room, or use another backup_root"
         )
-
-
-def mebibytes(size):
-    return f"{size / (1 << 20):.1f} MiB" if size < 10 << 20 else f"{size >> 20} MiB"
 
 
 @contextlib.contextmanager

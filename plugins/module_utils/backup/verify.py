@@ -18,6 +18,7 @@ from ..errors import DatabaseError
 from ..facts import LABEL
 from ..host import files, images, locks
 from ..server import replacement, session, sql
+from ..statistics.text import size as shown_size
 from . import catalog, formats, load, naming, store
 from .check import find_damage
 from .compare import differences, take_census
@@ -232,4 +233,4 @@ class _Verification:
         return max(1.0, self._deadline - time.monotonic())
 
     def _say(self, done, total):
-        self._progress(f"{self._target.container}: {store.mebibytes(done)} of {store.mebibytes(total)} loaded")
+        self._progress(f"{self._target.container}: {shown_size(done)} of {shown_size(total)} loaded")

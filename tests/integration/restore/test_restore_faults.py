@@ -192,7 +192,7 @@ def test_no_room(living):
     stdout, stderr = process.communicate()
     assert stdout, stderr
     message = json.loads(stdout)["msg"]
-    assert "66 MiB free" in message and "make room" in message
+    assert "66 MB free" in message and "make room" in message
     assert living.query("a", ROWS) == PRESENT
     nothing_left(living, "a")
 
