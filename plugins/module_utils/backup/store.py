@@ -176,8 +176,8 @@ def refuse_without_space(directory, expected, what):
     if free < expected + LEAST_FREE:
         raise DatabaseError(
             f"{what} may need {shown_size(expected)}, but {directory} has {shown_size(free)} free, of which"
-            f" {shown_size(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state: pruned),"
-            " make room, or use another backup_root"
+            f" {shown_size(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state:"
+            " pruned), make room, or use another backup_root"
         )
 
 
