@@ -40,9 +40,7 @@ def write(work, contents):
 
 def _issued(work):
     spec = work.spec
-    with locks.exclusive(
-        layout.host_lock(spec.data_root), spec.wait_timeout, "the ports and the authority of the host"
-    ):
+    with locks.exclusive(layout.authority_lock(spec.data_root), spec.wait_timeout, "the certificate authority"):
         authority = tls.authority(spec.data_root, work.seen.now)
     certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
     return {certification.AUTHORITY: authority[0], certification.KEY: key, certification.CERTIFICATE: certificate}

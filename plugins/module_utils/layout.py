@@ -13,11 +13,23 @@ LOCKS = ".locks"
 TRASH = ".trash"
 IMAGES = ".images"
 SCHEDULE = ".schedule"
+# What all data roots of a host share. It need not outlive a boot: a database that was made before has a container.
+SHARED = "/run/vellaric.postgres"
 
 
-def host_lock(data_root):
-    """The lock for what the databases of a host share: the ports and the certificate authority."""
-    return os.path.join(data_root, LOCKS, "host")
+def authority_lock(data_root):
+    """The lock for what the databases below one data root share: the certificate authority."""
+    return os.path.join(data_root, LOCKS, "authority")
+
+
+def ports_lock():
+    """The lock for what all databases of a host share, whatever their data root: the ports."""
+    return os.path.join(SHARED, "ports.lock")
+
+
+def data_roots():
+    """The file that names the data roots below which ports have been chosen, one in a line."""
+    return os.path.join(SHARED, "data_roots")
 
 
 def database_lock(data_root, container):

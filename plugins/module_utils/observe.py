@@ -15,7 +15,7 @@ from . import container as containers
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
-from .host import files, images, own_tls, ports, tls
+from .host import files, images, own_tls, ports, roots, tls
 from .server import configuration, session
 
 KNOWN_FILES = (
@@ -54,12 +54,13 @@ def observe_host(engine, data_root):
     """Read the host once for any number of databases."""
     listed = tuple(engine.containers()) if engine is not None else ()
     known, damaged = read_records(data_root)
+    elsewhere = [record for root in roots.others(data_root, listed) for record in read_records(root)[0].values()]
     return Host(
         data_root=data_root,
         listed=listed,
         records=known,
         damaged=damaged,
-        ports_taken=ports.taken(listed, known.values()),
+        ports_taken=ports.taken(listed, known.values(), elsewhere),
         networks=engine.networks() if engine is not None else None,
     )
 

@@ -14,7 +14,7 @@ import traceback
 
 from . import apply, fleet, layout, names, observe, spec, view
 from .errors import DatabaseError
-from .host import files, locks
+from .host import files, locks, roots
 from .plan import plan_database
 from .server import configuration, session
 
@@ -198,13 +198,13 @@ def _no_backup_meanwhile(work):
 
 def _reserve(work, identity, outcome):
     """Choose the port and write it down while no other run can choose: it is taken, whatever becomes of this run."""
-    declared, step = work.spec, work.plan.steps[0]
-    what = "the ports and the authority of the host"
-    with locks.exclusive(layout.host_lock(declared.data_root), declared.wait_timeout, what):
+    declared = work.spec
+    with locks.exclusive(layout.ports_lock(), declared.wait_timeout, "the ports of the host"):
         host = observe.observe_host(work.engine, declared.data_root)
         seen = observe.observe_database(work.engine, host, declared)
         work.seen, work.plan = seen, plan_database(declared, seen, identity)
         step = work.plan.steps[0]
+        roots.remember(declared.data_root)
         apply.write_record(work)
     work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
     outcome.actions.append(step)

@@ -33,9 +33,13 @@ def published(containers):
     }
 
 
-def taken(containers, records):
-    """Return by what each port is taken: databases that stand still keep theirs, too."""
+def taken(containers, records, elsewhere=()):
+    """Return by what each port is taken: databases that stand still keep theirs, too.
+
+    elsewhere: the records of other data roots.
+    """
     return {
+        **{record.port: f"database {record.container} of another data root" for record in elsewhere},
         **{record.port: f"database {record.container}" for record in records},
         **dict.fromkeys(listening(), "a process that listens on it"),
         **published(containers),
