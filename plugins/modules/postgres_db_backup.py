@@ -24,6 +24,7 @@ author:
 extends_documentation_fragment:
   - vellaric.postgres.attributes
   - vellaric.postgres.engine
+  - vellaric.postgres.database
 attributes:
   check_mode:
     support: full
@@ -35,15 +36,6 @@ attributes:
       - Each run with O(state=present), V(checked) or V(verified) does it again, unless O(max_age) says how recent is
         recent enough.
 options:
-  name:
-    description: Name of the database.
-    type: str
-    required: true
-  environment:
-    description: Environment of the database.
-    type: str
-    required: true
-    choices: [production, staging, development]
   state:
     description:
       - With V(present), a backup is taken, unless one that is good is not older than O(max_age).

@@ -27,6 +27,7 @@ author:
 extends_documentation_fragment:
   - vellaric.postgres.attributes
   - vellaric.postgres.engine
+  - vellaric.postgres.database.replaced
 attributes:
   check_mode:
     support: full
@@ -40,15 +41,6 @@ attributes:
     details:
       - A second run is refused without O(replace), since the database holds something then.
 options:
-  name:
-    description: Name of the database to import into, which must be there and serve.
-    type: str
-    required: true
-  environment:
-    description: Environment of that database.
-    type: str
-    required: true
-    choices: [production, staging, development]
   path:
     description: Path of a dump on the Docker host.
     type: path
@@ -75,33 +67,6 @@ options:
     type: list
     elements: str
     default: []
-  backup_first:
-    description: Whether a backup of the present state is taken first, where there is anything in it.
-    type: bool
-    default: true
-  keep_old:
-    description:
-      - Days for which the database that was replaced is kept, under the name that RV(old_database) gives. With V(0) it
-        is removed at the end of this run.
-    type: int
-    default: 7
-  jobs:
-    description: Number of processes that load an archive. A file in custom format is copied for that.
-    type: int
-    default: 1
-  backup_root:
-    description:
-      - Directory that holds the directories of backups. The one that the database was declared with when it is not
-        given.
-    type: path
-  timeout:
-    description: Seconds that the import may take.
-    type: int
-    default: 86400
-  wait_timeout:
-    description: Seconds to wait for other runs on this database.
-    type: int
-    default: 120
 seealso:
   - module: vellaric.postgres.postgres_db
   - module: vellaric.postgres.postgres_db_restore

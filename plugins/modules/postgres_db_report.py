@@ -57,46 +57,18 @@ options:
     description: Seconds after which a browser that shows the page loads it again; V(0) for never.
     type: int
     default: 0
+extends_documentation_fragment:
+  - vellaric.postgres.attributes.controller
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
-  action_group:
-    description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership: [vellaric.postgres.postgres]
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
-  become:
-    description: Is affected by the C(become) keywords.
-    support: none
-    details: The files are written as the user who runs Ansible.
   bypass_host_loop:
-    description: Runs once for all hosts.
-    support: none
     details: Use C(run_once), as in the example.
   check_mode:
-    description: Can predict changes without making them.
     support: full
-  connection:
-    description: Uses the host's connection to run code there.
-    support: none
-  delegation:
-    description: Can be used together with C(delegate_to).
-    support: none
-    details: It always runs on the controller.
   diff_mode:
-    description: Shows what has changed, or would change.
     support: none
   idempotent:
-    description: A second run with the same options changes nothing.
     support: none
     details: Each run writes down what is then.
-  platform:
-    description: The systems that it works on.
-    support: full
-    platforms: posix
 notes:
   - Several reports may be made at the same time. Each waits for the others, up to 30 seconds.
 seealso:

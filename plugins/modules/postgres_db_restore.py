@@ -23,6 +23,7 @@ author:
 extends_documentation_fragment:
   - vellaric.postgres.attributes
   - vellaric.postgres.engine
+  - vellaric.postgres.database.replaced
 attributes:
   check_mode:
     support: full
@@ -33,15 +34,6 @@ attributes:
     details:
       - Every run restores the backup.
 options:
-  name:
-    description: Name of the database to restore into, which must be there and serve.
-    type: str
-    required: true
-  environment:
-    description: Environment of that database.
-    type: str
-    required: true
-    choices: [production, staging, development]
   backup:
     description:
       - Name of a backup in the directory of the database's backups; V(latest) for the newest good one,
@@ -65,21 +57,6 @@ options:
         a password, and cannot log in.
     type: bool
     default: false
-  backup_first:
-    description: Whether a backup of the present state is taken first.
-    type: bool
-    default: true
-  keep_old:
-    description:
-      - Days for which the database that was replaced is kept, under the name that RV(old_database) gives. With V(0) it
-        is removed at the end of this run.
-      - What earlier runs have kept for longer is removed too.
-    type: int
-    default: 7
-  jobs:
-    description: Number of processes that load a backup in custom or directory format.
-    type: int
-    default: 1
   mask:
     description:
       - SQL that is run in the restored database, as the superuser, before anybody can connect to it, such as what makes
@@ -88,19 +65,6 @@ options:
     type: list
     elements: str
     default: []
-  backup_root:
-    description:
-      - Directory that holds the directories of backups. The one that the database was declared with when it is not
-        given.
-    type: path
-  timeout:
-    description: Seconds that the restore may take.
-    type: int
-    default: 86400
-  wait_timeout:
-    description: Seconds to wait for other runs on this database.
-    type: int
-    default: 120
 seealso:
   - module: vellaric.postgres.postgres_db
   - module: vellaric.postgres.postgres_db_import

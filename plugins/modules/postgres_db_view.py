@@ -47,45 +47,18 @@ options:
       - A file on the controller that is written instead of the standard output, readable by its owner only. A relative
         path is relative to the directory that Ansible was started in.
     type: path
+extends_documentation_fragment:
+  - vellaric.postgres.attributes.controller
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
-  action_group:
-    description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership: [vellaric.postgres.postgres]
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
-  become:
-    description: Is affected by the C(become) keywords.
-    support: none
   bypass_host_loop:
-    description: Runs once for all hosts.
-    support: none
     details: Use C(run_once), as in the example.
   check_mode:
-    description: Can predict changes without making them.
     support: full
-  connection:
-    description: Uses the host's connection to run code there.
-    support: none
-  delegation:
-    description: Can be used together with C(delegate_to).
-    support: none
-    details: It always runs on the controller.
   diff_mode:
-    description: Shows what has changed, or would change.
     support: none
   idempotent:
-    description: A second run with the same options changes nothing.
     support: partial
     details: With O(dest), the file is written each time.
-  platform:
-    description: The systems that it works on.
-    support: full
-    platforms: posix
 notes:
   - Where Ansible's own output is JSON (C(ANSIBLE_STDOUT_CALLBACK=json)), nothing is printed. RV(lines) has it.
 seealso:
