@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import threading
 
 from ..errors import DatabaseError
 from ..facts import ImageFacts
@@ -27,8 +28,10 @@ _CHECK = ': > /tmp/empty.conf && exec postgres -C data_directory -D /tmp -c conf
 _VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
 
 
-# What this run knows already: a check of many new databases asks once, though it writes nothing down.
+# What this run knows already: a check of many new databases asks once, though it writes nothing down. Of several that
+# are made at the same time, the first asks and the others wait for the answer.
 _described = {}
+_asking = {}
 
 
 def describe(engine, inspected, reference, cache_directory, remember):
@@ -37,9 +40,11 @@ def describe(engine, inspected, reference, cache_directory, remember):
     remember: whether a new answer may be kept in cache_directory (not in check mode).
     Raises DatabaseError for an image that does not keep the contract of the official one.
     """
-    if inspected["Id"] not in _described:
-        _described[inspected["Id"]] = _describe(engine, inspected, reference, cache_directory, remember)
-    return _described[inspected["Id"]]
+    image_id = inspected["Id"]
+    with _asking.setdefault(image_id, threading.Lock()):
+        if image_id not in _described:
+            _described[image_id] = _describe(engine, inspected, reference, cache_directory, remember)
+        return _described[image_id]
 
 
 def _describe(engine, inspected, reference, cache_directory, remember):
