@@ -11,57 +11,20 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import harness
 import pytest
-import yaml
+from lab import Machine
 
 from playbooks import changes
 
-BIN = Path(sys.executable).parent
-LAB = harness.REPOSITORY / "tests/lab/host"
 BACKUPS = "/var/vellaric/backups/shop-production-postgres"
 DATABASES = [{"name": "shop", "environment": "production"}, {"name": "crm", "environment": "staging"}]
 
 
-class Machine:
-    """A lab host, and an inventory in which it is the only one."""
-
-    def __init__(self, name, root):
-        self.name, self.root = name, root
-        line = subprocess.run([str(LAB), "start", name], stdout=subprocess.PIPE, text=True, check=True).stdout
-        (root / "hosts.ini").write_text(f"[postgres_hosts]\n{line}")
-        (root / "ansible.cfg").write_text(f"[defaults]\ncollections_path = {harness.COLLECTIONS}\n")
-
-    def play(self, playbook, *options, succeeds=True, **variables):
-        command = [str(BIN / "ansible-playbook"), "-i", "hosts.ini", playbook, *options, "-e", json.dumps(variables)]
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment["ANSIBLE_PIPELINING"] = "1"
-        finished = subprocess.run(command, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
-        output = finished.stdout + finished.stderr
-        assert (finished.returncode == 0) is succeeds, output
-        return output
-
+class Scheduling(Machine):
     def schedule(self, *options, **more):
         return self.play("vellaric.postgres.schedule", *options, **more)
-
-    def module(self, module, **arguments):
-        """Run a module on it and return what it said."""
-        task = {"name": "Run the module", f"vellaric.postgres.{module}": arguments, "register": "answer"}
-        keep = {"content": "{{ answer | to_json }}", "dest": str(self.root / "answer.json"), "mode": "0600"}
-        copy = {"name": "Keep it", "ansible.builtin.copy": keep, "delegate_to": "localhost"}
-        play = {"name": "Test", "hosts": "postgres_hosts", "gather_facts": False, "tasks": [task, copy]}
-        (self.root / "play.yml").write_text(yaml.safe_dump([play]))
-        self.play("play.yml")
-        return json.loads((self.root / "answer.json").read_text())
-
-    def run(self, *command, code=0):
-        finished = subprocess.run(["docker", "exec", self.name, *command], capture_output=True, text=True, check=False)
-        assert code is None or finished.returncode == code, finished.stdout + finished.stderr
-        return finished.stdout + finished.stderr
 
     def timers(self):
         listed = self.run("systemctl", "list-timers", "--all", "--no-pager", "--no-legend", "vellaric-backup@*")
@@ -81,10 +44,10 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     given = os.environ.get("VELLARIC_LAB_HOST")
-    machine = Machine(given or f"vellaric-test-schedule-{os.getpid()}", tmp_path_factory.mktemp("machine"))
+    machine = Scheduling(given or f"vellaric-test-schedule-{os.getpid()}", tmp_path_factory.mktemp("machine"))
     yield machine
     if given is None:
-        subprocess.run([str(LAB), "stop", machine.name], check=True, capture_output=True)
+        machine.stop()
 
 
 def test_check_mode_on_a_bare_host(machine):
@@ -109,8 +72,7 @@ def test_backs_up_what_is_there_when_it_comes_round(machine):
     assert changes(machine.schedule()) == 0
     assert machine.timers() == ["production", "staging", "verify-production", "verify-staging"]
     # The databases come later than the schedule.
-    image = subprocess.Popen(["docker", "save", harness.IMAGE], stdout=subprocess.PIPE)
-    subprocess.run(["docker", "exec", "-i", machine.name, "docker", "load"], stdin=image.stdout, check=True)
+    machine.load(harness.IMAGE)
     machine.module(
         "postgres_db",
         databases=DATABASES,
