@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -24,7 +25,12 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file impo
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
-_RESOLVE = {"present": credentials.resolve, "rotating": credentials.rotating, "rotated": credentials.rotated}
+_RESOLVE = {
+    "present": credentials.resolve,
+    "rotating": credentials.rotating,
+    "rotated": credentials.rotated,
+    "stored": credentials.stored,
+}
 
 _VANISHES = (
     "path: %s is in the file system of this job, which is thrown away with it, and the new credentials would be lost."
@@ -83,18 +89,18 @@ class ActionModule(ActionBase):
     def _store(self, path, requests, options):
         resolve, handed_on = _RESOLVE[options["state"]], options["return_artifact"]
         vault = RunVault(run_secrets(self._loader))
-        vault_id = vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
-        check_mode = self._task.check_mode
+        check_mode, only_read = self._task.check_mode, options["state"] == "stored"
+        vault_id = None if only_read else vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
         # Nothing asked for, nothing made: not even the directory that a lock needs.
-        with unlocked(path) if check_mode or not requests else locked(path) as file:
+        with unlocked(path) if check_mode or only_read or not requests else locked(path) as file:
             original = VarsFile.parse(file.content)
             document = artifact.restored(original, options["artifact"], requests, vault)
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
             changes = {item.request.entry: item.written for item in resolved if item.written}
             # Check mode, too, makes the new text: what cannot be done is known before.
             text = document.with_entries(changes) if changes else document.text
-            stale = text != original.text
-            narrow = file.too_open and bool(requests)
+            stale = text != original.text and not only_read
+            narrow = file.too_open and bool(requests) and not only_read
             if stale and not handed_on and ephemeral.here(path):
                 raise FileError(_VANISHES % path)
             if check_mode:
@@ -110,7 +116,10 @@ class ActionModule(ActionBase):
             "changed": bool(stale or narrow),
             "vault_id": vault_id,
             "databases": [_database(item, check_mode) for item in resolved],
+            "file": path,
         }
+        if (check_mode or only_read) and document.text != original.text:
+            result["file"] = _copy(document.text)
         cut_short = [item.request.entry for item in resolved if item.rotating and resolve is credentials.resolve]
         if cut_short:
             result["warnings"] = [
@@ -118,7 +127,7 @@ class ActionModule(ActionBase):
                 " (playbook vellaric.postgres.rotate)" % ", ".join(cut_short)
             ]
         if handed_on and not check_mode:
-            result["artifact"] = artifact.of(VarsFile(text), requests)
+            result["artifact"] = artifact.of(VarsFile(text), requests, rotated=options["state"] == "rotated")
         if self._task.diff:
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
         return result
@@ -140,6 +149,7 @@ class ActionModule(ActionBase):
         result = {
             "changed": bool(going),
             "vault_id": None,
+            "file": None,
             "databases": [
                 {
                     **_identity(request),
@@ -155,6 +165,14 @@ class ActionModule(ActionBase):
         if self._task.diff:
             result["diff"] = _diff(path, credentials.removal_lines(going), [])
         return result
+
+
+def _copy(text):
+    """Write a copy that can be read until the run ends: Ansible removes the directory with everything in it."""
+    descriptor, path = tempfile.mkstemp(prefix="credentials-", suffix=".yml", dir=C.DEFAULT_LOCAL_TMP)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return path
 
 
 def _covers(request, key):

@@ -109,6 +109,7 @@ options:
   state:
     description:
       - V(present) makes sure that the credentials are stored.
+      - V(stored) changes nothing, and fails where they are neither in the file nor in O(artifact).
       - V(rotating) stores a new password, the one given or a generated one, as C(next_password) beside the present one.
         One that a rotation which was cut short has stored is kept. Where nothing is stored, or credentials of another
         role than O(username), the new password is stored as the present one.
@@ -116,7 +117,7 @@ options:
       - V(absent) forgets them, with those of all further users unless one is named. The file is removed when nothing
         else is in it. This needs no vault secret.
     type: str
-    choices: [present, rotating, rotated, absent]
+    choices: [present, stored, rotating, rotated, absent]
     default: present
 attributes:
   action:
@@ -172,10 +173,11 @@ EXAMPLES = r"""
     path: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
     name: my-database
     environment: production
+  register: resolved
 
 - name: Read them
   ansible.builtin.include_vars:
-    file: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}/postgres_credentials.yml"
+    file: "{{ resolved.file }}"
 
 - name: Make sure of the credentials of several databases, encrypted with the vault id prod
   vellaric.postgres.postgres_db_credentials:
@@ -210,13 +212,22 @@ path:
   returned: success
   type: str
   sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
+file:
+  description: The file to read the credentials from in this run. It is RV(path), or where the file does not have what
+    O(artifact) has (in check mode, and with O(state=stored)) a copy that is removed when the run ends. Null with
+    O(state=absent).
+  returned: success
+  type: str
+  sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
 vault_id:
-  description: The vault id that new passwords are encrypted with. Null with O(state=absent).
+  description: The vault id that new passwords are encrypted with. Null with O(state=absent) and O(state=stored).
   returned: success
   type: str
   sample: prod
 artifact:
-  description: The entries of the file that were asked for, by their keys. Passwords are vault-encrypted text.
+  description: The entries of the file that were asked for, by their keys. Passwords are vault-encrypted text. With
+    O(state=rotated), C(next_username) and C(next_password) are null, so that nothing of them is left where artifacts are
+    merged.
   returned: with O(return_artifact), not in check mode
   type: dict
   sample:
@@ -305,7 +316,7 @@ def argument_spec():
         artifact=dict(type="dict"),
         return_artifact=dict(type="bool", default=False),
         vault_id=dict(type="str"),
-        state=dict(type="str", choices=["present", "rotating", "rotated", "absent"], default="present"),
+        state=dict(type="str", choices=["present", "stored", "rotating", "rotated", "absent"], default="present"),
     )
 
 

@@ -11,11 +11,15 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import HEADER, VaultError
 
 _SECRET = ("password", "next_password")
-_KEYS = ("username", "password", "next_username", "next_password")
+_WAITING = ("next_username", "next_password")
+_KEYS = ("username", "password", *_WAITING)
 
 
-def of(document, requests):
-    """Return the entries of what was asked for. Raises InvalidRequest rather than hand on what is not encrypted."""
+def of(document, requests, rotated=False):
+    """Return the entries of what was asked for. Raises InvalidRequest rather than hand on what is not encrypted.
+
+    rotated: what waited does so no longer, which is said with None: a job's artifacts are merged key by key.
+    """
     found = {}
     for request in requests:
         entry = document.entry(request.entry)
@@ -25,7 +29,10 @@ def of(document, requests):
         values = {key: value for key, value in values.items() if value is not None}
         if not all(values[key].encrypted for key in _SECRET if key in values):
             raise InvalidRequest("%s is not encrypted, so that it is not handed on" % request.entry)
-        found[request.entry] = {key: value.text for key, value in values.items()}
+        found[request.entry] = {
+            **(dict.fromkeys(_WAITING) if rotated else {}),
+            **{key: value.text for key, value in values.items()},
+        }
     return found
 
 
@@ -38,6 +45,8 @@ def restored(document, handed_on, requests, vault):
         values = (handed_on or {}).get(request.entry)
         if values is None:
             continue
+        if isinstance(values, dict):
+            values = {key: value for key, value in values.items() if value is not None}
         _check(request.entry, values, vault)
         present = document.entry(request.entry)
         if present is None:

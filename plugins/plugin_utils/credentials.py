@@ -167,6 +167,20 @@ def rotated(file, request, vault, vault_id):
     return resolved
 
 
+def stored(file, request, vault, vault_id):
+    """What is stored, and nothing else: a password that is lost is not recovered. vault_id: not needed."""
+    resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
+    if stored_password is None:
+        raise InvalidRequest(
+            "%s has no stored credentials: a lost password is not recovered, but rotated (playbook"
+            " vellaric.postgres.rotate)" % request.entry
+        )
+    resolved.username = stored_username
+    resolved.rotating = next_password is not None
+    resolved.source = "stored"
+    return resolved
+
+
 def _waiting(entry):
     """The keys of an entry that are there while a rotation is under way."""
     return [key for key in ("next_username", "next_password") if getattr(entry, key, None) is not None]

@@ -12,6 +12,9 @@ import os
 JOB_DIRECTORY = "AWX_PRIVATE_DATA_DIR"
 # Where ansible-runner mounts that directory in an execution environment.
 RUNNER_ROOT = "/runner"
+# Set by ansible-runner for every run: below its mount point in an execution environment, whatever engine runs that.
+# In a pod of AWX's container groups there is no other mark: containerd makes no file.
+RUNNER_ARTIFACTS = "AWX_ISOLATED_DATA_DIR"
 # Podman and Docker put these into their containers.
 _CONTAINER_MARKS = ("/run/.containerenv", "/.dockerenv")
 
@@ -20,6 +23,7 @@ def here(path):
     """Say whether a file is gone after this run."""
     job = os.environ.get(JOB_DIRECTORY)
     in_container = any(os.path.exists(mark) for mark in _CONTAINER_MARKS) and bool(job or os.path.isdir(RUNNER_ROOT))
+    in_container = in_container or _is_below(os.environ.get(RUNNER_ARTIFACTS, ""), RUNNER_ROOT)
     return vanishes(path, job, _mount_point(path) if in_container else None)
 
 

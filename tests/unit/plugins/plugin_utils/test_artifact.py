@@ -37,6 +37,16 @@ def test_handed_on_and_taken_up():
     assert artifact.restored(document, None, REQUESTS, VAULT) is document
 
 
+def test_nothing_waits_after_a_rotation():
+    """Ansible merges the artifacts of one job key by key: what is gone has to be said."""
+    handed_on = artifact.of(stored(), REQUESTS, rotated=True)
+    assert handed_on["a-staging-postgres"]["next_password"] is None
+    entry = artifact.restored(VarsFile(""), handed_on, REQUESTS, VAULT).entry("a-staging-postgres")
+    assert entry.next_password is None and entry.next_username is None
+    present = stored()
+    assert artifact.restored(present, handed_on, REQUESTS, VAULT) is present
+
+
 def test_what_is_not_asked_for_is_left_out():
     handed_on = artifact.of(stored(), REQUESTS)
     other = credentials.requests_from([{"name": "b", "environment": "staging"}])

@@ -33,6 +33,22 @@ def test_what_outlives_a_run(path, job, mount_point, gone):
 
 def test_here(tmp_path, monkeypatch):
     monkeypatch.delenv(ephemeral.JOB_DIRECTORY, raising=False)
+    monkeypatch.delenv(ephemeral.RUNNER_ARTIFACTS, raising=False)
+    assert not ephemeral.here(str(tmp_path / "c.yml"))
+    # ansible-runner without an execution environment: its directory is the user's own.
+    monkeypatch.setenv(ephemeral.RUNNER_ARTIFACTS, str(tmp_path / "artifacts/1"))
     assert not ephemeral.here(str(tmp_path / "c.yml"))
     monkeypatch.setenv(ephemeral.JOB_DIRECTORY, str(tmp_path))
     assert ephemeral.here(str(tmp_path / "not-yet" / "c.yml"))
+
+
+def test_here_in_a_pod(monkeypatch):
+    """Where containerd runs it, nothing else says that this is an execution environment."""
+    monkeypatch.setattr(ephemeral, "_CONTAINER_MARKS", ())
+    monkeypatch.setenv(ephemeral.JOB_DIRECTORY, JOB)
+    monkeypatch.setattr(ephemeral.os.path, "ismount", lambda path: path in ("/", "/srv/credentials"))
+    monkeypatch.delenv(ephemeral.RUNNER_ARTIFACTS, raising=False)
+    assert not ephemeral.here("/home/runner/c.yml")
+    monkeypatch.setenv(ephemeral.RUNNER_ARTIFACTS, "/runner/artifacts/42")
+    assert ephemeral.here("/home/runner/c.yml") and ephemeral.here("/runner/project/c.yml")
+    assert not ephemeral.here("/srv/credentials/c.yml")
