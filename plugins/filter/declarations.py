@@ -1,0 +1,21 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
+
+
+class FilterModule:
+    """What roles make of declared databases. Each filter is documented in a file of its name."""
+
+    def filters(self):
+        return {
+            "postgres_declarations": declarations.with_defaults,
+            "postgres_credential_requests": declarations.credential_requests,
+            "postgres_official_images": declarations.official_images,
+            "postgres_completed": declarations.completed,
+            "postgres_outcomes": declarations.outcomes,
+            "postgres_connections": declarations.connections,
+        }

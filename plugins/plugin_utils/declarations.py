@@ -1,0 +1,162 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What roles make of declared databases: what is asked of the store, and what the module is then given. Pure.
+
+A declaration is a mapping with the options of module postgres_db. What holds a password is made where it is used, and
+kept nowhere.
+"""
+
+from __future__ import annotations
+
+from ..module_utils.names import connection_url
+
+# What every declaration has, so that nothing needs to look whether it is there.
+_LEAST = {
+    "name": None,
+    "environment": None,
+    "state": "started",
+    "version": None,
+    "image": None,
+    "partial": False,
+}
+_DEFAULT_VERSION = "15-alpine"
+# Where check mode stops short of making credentials, others of their form stand for them.
+_USERNAME_TO_COME = "db_user_" + "0" * 12
+_PASSWORD_TO_COME = "to-be-generated-in-the-run"
+_REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
+
+
+def with_defaults(declared, defaults):
+    """Return each declaration with the defaults.
+
+    Of image and version, which exclude each other, what a database has of its own goes before what is meant for all.
+    """
+    return [{**_LEAST, **defaults, **_instead(item), **item} for item in declared]
+
+
+def _instead(item):
+    if item.get("image"):
+        return {"version": None}
+    return {"image": None} if item.get("version") else {}
+
+
+def container(item):
+    return f"{item['name']}-{item['environment']}-postgres"
+
+
+def is_whole(item):
+    """Say whether a run brings the whole declaration about, for which the credentials are needed."""
+    return item.get("state") in ("started", "present", None) and not item.get("partial")
+
+
+def credential_requests(declared):
+    """Return what postgres_db_credentials is asked for: of each database its role, then its users."""
+    requests = []
+    for item in filter(is_whole, declared):
+        place = {"name": item["name"], "environment": item["environment"]}
+        requests.append({**place, **{key: item[key] for key in ("username", "password") if item.get(key)}})
+        for user in item.get("users") or []:
+            given = {"password": user["password"]} if user.get("password") else {}
+            requests.append({**place, "user": user["name"], **given})
+    return requests
+
+
+def official_images(declared):
+    """Return which of the official image's versions are taken, each with how it is pulled for those that take it."""
+    found = {}
+    for item in filter(is_whole, declared):
+        if not item.get("image"):
+            found.setdefault(_version(item), set()).add(item.get("pull") or "missing")
+    return [{"version": version, "pull": sorted(found[version])} for version in sorted(found)]
+
+
+def _version(item):
+    return str(item.get("version") or _DEFAULT_VERSION)
+
+
+def completed(declared, resolved, stored, images, check_mode):
+    """Return the declarations with their credentials and images: what the module is given.
+
+    resolved: what the store answered to the requests. stored: the entries of its file. images: by version, the options
+    with which it is taken, where that has been found out.
+    """
+    credentials = {one["entry"]: _credentials(one, stored, check_mode) for one in resolved}
+    return [_completed(item, credentials, images) for item in declared]
+
+
+def _completed(item, credentials, images):
+    entry = container(item)
+    found = {**item, **_of(credentials, entry, item)}
+    if is_whole(item) and not item.get("image"):
+        found.update(images.get(_version(item), {}))
+    if item.get("users") is not None:
+        found["users"] = [{**user, **_of(credentials, f"{entry}/{user['name']}", item)} for user in item["users"]]
+    return found
+
+
+def _of(credentials, entry, item):
+    """Return the credentials of an entry. What was declared of their update goes before what the store knows."""
+    known = credentials.get(entry, {})
+    declared = {"update_password": item["update_password"]} if known and item.get("update_password") else {}
+    return {**known, **declared}
+
+
+def _credentials(resolved, stored, check_mode):
+    """Return what the module is told of one role.
+
+    A password that was given is meant. One that was stored is not forced upon a server that has another, except where
+    a rotation was cut short: the stored one is then the one that applications have.
+    """
+    meant = resolved["source"] == "given" or resolved["rotating"]
+    found = {"update_password": "always" if meant else "on_create"}
+    if not resolved["user"]:
+        found["username"] = resolved["username"] or _USERNAME_TO_COME
+    if resolved["source"] != "given":
+        found["password"] = _password(resolved, stored, check_mode)
+    return found
+
+
+def _password(resolved, stored, check_mode):
+    if resolved["source"] == "generated" and check_mode:
+        return _PASSWORD_TO_COME
+    return stored[resolved["entry"]]["password"]
+
+
+def outcomes(databases, check_mode):
+    """Return a line for each database that something became of, for a person."""
+    lines = []
+    for outcome in databases:
+        done = ", ".join(action["summary"] for action in outcome.get("actions") or [])
+        held = ", ".join(step["summary"] for step in outcome.get("pending") or [])
+        parts = [
+            f"failed: {outcome['error']}" if outcome.get("error") else "",
+            ("would " if check_mode else "") + done if done else "",
+            f"held back: {held}" if held else "",
+        ]
+        if any(parts):
+            lines.append(f"{outcome['container_name']}: {'; '.join(part for part in parts if part)}")
+    return lines
+
+
+def _connection(database, credentials_file):
+    known = {key: database[key] for key in _REACHED_BY}
+    target = [database[key] for key in ("host", "port", "database", "sslmode")]
+    return {
+        **known,
+        "container_name": database["container_name"],
+        "credentials_file": credentials_file,
+        "url": connection_url(database["username"], None, *target),
+    }
+
+
+def connections(databases, credentials_file):
+    """Return how those are reached that are there and did not fail, by container.
+
+    Without the password, which is in the file with the credentials.
+    """
+    return {
+        outcome["container_name"]: _connection(outcome["database"], credentials_file)
+        for outcome in databases
+        if outcome.get("database") and not outcome.get("error")
+    }

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
+
+ENTRY = "shop-production-postgres"
+
+
+def shop(**given):
+    [item] = declarations.with_defaults([{"name": "shop", "environment": "production", **given}], {})
+    return item
+
+
+def resolved(source="stored", user=None, **given):
+    entry = f"{ENTRY}/{user}" if user else ENTRY
+    return {"entry": entry, "source": source, "user": user, "username": user or "app", "rotating": False, **given}
+
+
+def completed(item, *answers, check_mode=False, images=None):
+    stored = {answer["entry"]: {"password": f"secret of {answer['entry']}"} for answer in answers}
+    [found] = declarations.completed([item], answers, stored, images or {}, check_mode)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "wanted"),
+    [
+        ({}, {}, {"version": None, "image": None}),
+        ({}, {"version": "17"}, {"version": "17", "image": None}),
+        ({"image": "postgres:16"}, {"version": "17"}, {"version": None, "image": "postgres:16"}),
+        ({"version": "17"}, {"image": "postgres:16"}, {"version": "17", "image": None}),
+        ({"version": "17"}, {"memory": "1g"}, {"version": "17", "image": None, "memory": "1g"}),
+    ],
+)
+def test_what_a_database_has_of_its_own_goes_before_what_is_meant_for_all(own, default, wanted):
+    [found] = declarations.with_defaults([{"name": "a", **own}], {"environment": "staging", **default})
+    assert {**found, **wanted} == found and found["environment"] == "staging" and found["state"] == "started"
+
+
+def test_a_database_asks_for_its_role_and_then_its_users():
+    item = shop(username="app", users=[{"name": "reader"}, {"name": "writer", "password": "given"}])
+    place = {"name": "shop", "environment": "production"}
+    assert declarations.credential_requests([item]) == [
+        {**place, "username": "app"},
+        {**place, "user": "reader"},
+        {**place, "user": "writer", "password": "given"},
+    ]
+
+
+@pytest.mark.parametrize("given", [{"partial": True}, {"state": "stopped"}, {"state": "absent"}])
+def test_no_credentials_and_no_image_are_needed_for_less_than_a_whole_declaration(given):
+    assert declarations.credential_requests([shop(**given)]) == []
+    assert declarations.official_images([shop(**given)]) == []
+
+
+def test_each_version_of_the_official_image_is_named_once():
+    declared = [shop(), shop(version=17, pull="never"), shop(version="17", pull="always"), shop(image="other:1")]
+    assert declarations.official_images(declared) == [
+        {"version": "15-alpine", "pull": ["missing"]},
+        {"version": "17", "pull": ["always", "never"]},
+    ]
+
+
+def test_stored_credentials_are_not_forced_upon_the_server():
+    found = completed(shop(), resolved())
+    assert (found["username"], found["password"]) == ("app", f"secret of {ENTRY}")
+    assert found["update_password"] == "on_create"
+
+
+def test_a_password_that_was_given_is_meant():
+    found = completed(shop(password="given"), resolved("given"))
+    assert (found["password"], found["update_password"]) == ("given", "always")
+
+
+def test_a_rotation_that_was_cut_short_is_gone_on_with():
+    assert completed(shop(), resolved(rotating=True))["update_password"] == "always"
+
+
+def test_what_is_declared_of_the_update_goes_before_that():
+    item = shop(password="given", update_password="on_create", users=[{"name": "reader"}, {"name": "new"}])
+    found = completed(item, resolved("given"), resolved(user="reader"))
+    assert found["update_password"] == found["users"][0]["update_password"] == "on_create"
+    assert found["users"][1] == {"name": "new"}
+
+
+def test_a_check_makes_no_credentials():
+    item = shop(users=[{"name": "reader", "privileges": "readonly"}])
+    answers = [resolved("generated", username=None), resolved("generated", "reader")]
+    [found] = declarations.completed([item], answers, {}, {}, check_mode=True)
+    assert found["username"].startswith("db_user_") and found["password"] == found["users"][0]["password"]
+    assert found["users"][0]["privileges"] == "readonly" and "username" not in found["users"][0]
+
+
+def test_the_image_that_was_found_for_a_version_is_taken():
+    images = {"17": {"image": "postgres:17", "version": None}}
+    assert completed(shop(version=17), images=images)["image"] == "postgres:17"
+    assert completed(shop(image="own:1"), images=images)["image"] == "own:1"
+    assert completed(shop(version="18"), images=images)["version"] == "18"
+
+
+def outcome(**given):
+    database = {key: key for key in ("host", "username", "database", "ca_file", "ca_certificate")}
+    known = {**database, "port": 5432, "sslmode": "prefer", "container_name": ENTRY}
+    return {"container_name": ENTRY, "actions": [], "pending": [], "database": known, **given}
+
+
+def test_only_what_something_became_of_is_told():
+    done, held = [{"summary": "start it"}, {"summary": "log in"}], [{"summary": "replace it"}]
+    databases = [outcome(), outcome(actions=done), outcome(actions=done, pending=held, error="no room")]
+    assert declarations.outcomes(databases, check_mode=False) == [
+        f"{ENTRY}: start it, log in",
+        f"{ENTRY}: failed: no room; start it, log in; held back: replace it",
+    ]
+    assert declarations.outcomes(databases[1:2], check_mode=True) == [f"{ENTRY}: would start it, log in"]
+
+
+def test_connections_are_those_of_what_is_there():
+    databases = [outcome(error="no room"), outcome(database=None)]
+    assert declarations.connections(databases, "file") == {}
+    found = declarations.connections([outcome()], "file")[ENTRY]
+    assert found["url"] == "postgresql://username@host:5432/database?sslmode=prefer"
+    assert found["credentials_file"] == "file" and "password" not in found
