@@ -22,7 +22,7 @@ from ..errors import DatabaseError
 from ..host import attended
 from ..server.session import SUPERUSER, psql
 from ..statistics.text import size as shown_size
-from . import naming, store, stream
+from . import catalog, naming, store, stream
 
 _PROGRESS_SECONDS = 10
 # To end by itself when told to, before it is killed (the script below), and for the engine to say so.
@@ -124,10 +124,14 @@ class Dumping:
                 output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, output)
             checker = stack.enter_context(stream.checker(self._options.compression, True))
+            begun = 0
             for data in self._pieces(source, execution):
                 with store.errors("write", path):
                     stream.write_all(output, data)
                 checker.feed(data)
+                if checker.size - begun >= stream.STRIDE:
+                    stream.begin_writing(output, begun)
+                    begun = checker.size
                 self._say(checker.size)
             if compressor and process.wait() != 0:
                 said = process.stderr.read().decode("utf-8", "replace").strip()
@@ -193,6 +197,8 @@ class Dumping:
             if not begun and _file_size(contents):
                 begun = True
                 started()
+            for entry in _files(path):
+                _begin_writing(entry)
             self._say(lambda: sum(_file_size(entry) for entry in _files(path)))
         self._refuse_failure(execution)
         if not begun:
@@ -267,6 +273,16 @@ def _end_process(process):
     process.wait()
     for pipe in (process.stdout, process.stderr):
         pipe.close()
+
+
+def _begin_writing(path):
+    # The directory is the server's user's: what is there now may be anything.
+    with contextlib.suppress(OSError, DatabaseError):
+        descriptor = catalog.open_entry(path)
+        try:
+            stream.begin_writing(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _file_size(path):

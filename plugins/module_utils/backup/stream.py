@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -20,6 +21,13 @@ CHUNK = 256 << 10
 # fcntl.F_SETPIPE_SZ is there from Python 3.10 on; more than 1 MiB needs a privilege.
 _F_SETPIPE_SZ = 1031
 _PIPE = 1 << 20
+# https://man7.org/linux/man-pages/man2/sync_file_range.2.html
+_SYNC_FILE_RANGE_WRITE = 2
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+# After so many bytes, what was written goes to the disk.
+STRIDE = 8 << 20
 END_MARK = b"-- PostgreSQL database dump complete"
 # Since 2025 a line \unrestrict follows the mark.
 _TAIL = 4096
@@ -127,6 +135,12 @@ def widen(descriptor):
     """Let a pipe hold more than its 64 KiB: on a busy host each side then waits less often for the other."""
     with contextlib.suppress(OSError):
         fcntl.fcntl(descriptor, _F_SETPIPE_SZ, _PIPE)
+
+
+def begin_writing(descriptor, since=0):
+    """Have what a file was given from there on go to the disk while more comes: fsync then has little to wait for."""
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, since, 0, _SYNC_FILE_RANGE_WRITE)
 
 
 def write_all(descriptor, data):

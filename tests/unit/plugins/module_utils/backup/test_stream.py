@@ -73,3 +73,15 @@ def test_the_size_that_is_expected_goes_by_the_last_of_its_kind():
     assert store.expected_size([], "plain", "none", GIB) > GIB
     damaged = build.dataclasses.replace(big, damage="x")
     assert store.expected_size([damaged], "plain", "gzip", 8 * GIB) == 4 * GIB
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_writing_begins_early_where_the_system_can(tmp_path, monkeypatch, known):
+    """What was written stays what it was, also where there is no such call."""
+    if not known:
+        monkeypatch.setattr(stream, "_sync_file_range", None)
+    with open(tmp_path / "dump", "wb", buffering=0) as written:
+        for turn in range(3):
+            written.write(b"x" * 1000)
+            stream.begin_writing(written.fileno(), turn * 1000)
+    assert (tmp_path / "dump").read_bytes() == b"x" * 3000
