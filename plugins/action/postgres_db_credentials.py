@@ -2,26 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half: credentials are resolved here, and stored before anything is created on a host."""
+"""Credentials are resolved on the controller, and stored there, or on a host of choice, before anything is created."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import tempfile
+import time
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import InvalidName
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentials import (
     DATABASE_OPTIONS,
     argument_spec,
     constraints,
 )
-from ansible_collections.vellaric.postgres.plugins.plugin_utils import artifact, credentials, ephemeral
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import artifact, credentials, ephemeral, remote_file
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
@@ -35,9 +38,14 @@ _RESOLVE = {
 _VANISHES = (
     "path: %s is in the file system of this job, which is thrown away with it, and the new credentials would be lost."
     " Choose one of these: hand them on, encrypted, as the job's artifact (return_artifact: true; the roles'"
-    " database_credentials_artifact), a path on a volume that is mounted into the execution environment, or a run where"
-    " the file can be committed to the project's repository"
+    " database_credentials_artifact), a path on a volume that is mounted into the execution environment, a host of choice"
+    " (delegate_to; the roles' database_credentials_on), or a run where the file can be committed to the project's"
+    " repository"
 )
+
+
+# Of runs that change the same file on another host at the same time, one gets on with each attempt of the others.
+_ATTEMPTS = 100
 
 
 class OptionsError(Exception):
@@ -59,12 +67,12 @@ class ActionModule(ActionBase):
             if databases is None:
                 databases = [{key: options[key] for key in DATABASE_OPTIONS}]
             requests = credentials.requests_from(databases)
-            # As Ansible resolves the paths of a play; a link is followed, so that it stays one.
-            path = os.path.realpath(self._loader.path_dwim(options["path"]))
-            if options["state"] == "absent":
-                result.update(self._forget(path, requests))
-            else:
-                result.update(self._store(path, requests, options))
+            delegate = self._task.delegate_to
+            self._there = None if delegate is None or delegate in C.LOCALHOST else self._module(task_vars)
+            path = self._path(options["path"])
+            result.update(
+                self._again(self._forget if options["state"] == "absent" else self._store, path, requests, options)
+            )
         except VarsFileError as exc:
             return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
         except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError) as exc:
@@ -86,13 +94,38 @@ class ActionModule(ActionBase):
             raise OptionsError(remove_values("; ".join(result.error_messages), shown))
         return result.validated_parameters
 
+    def _module(self, task_vars):
+        """What runs the module for files on the host that the task is delegated to."""
+        return lambda options: self._execute_module(remote_file.MODULE, options, task_vars=task_vars)
+
+    def _path(self, path):
+        if not self._there:
+            # As Ansible resolves the paths of a play; a link is followed, so that it stays one.
+            return os.path.realpath(self._loader.path_dwim(path))
+        if not os.path.isabs(path):
+            raise OptionsError("path: %s is on another host: give an absolute path" % path)
+        return path
+
+    def _again(self, change, *arguments):
+        for _attempt in range(_ATTEMPTS):
+            try:
+                return change(*arguments)
+            except remote_file.Conflict:
+                time.sleep(random.uniform(0, 0.5))
+        raise FileError("path: other runs went on changing the file: run again when they have ended")
+
+    def _opened(self, path, changes):
+        if self._there:
+            return contextlib.nullcontext(remote_file.RemoteFile(self._there, path))
+        return locked(path) if changes else unlocked(path)
+
     def _store(self, path, requests, options):
         resolve, handed_on = _RESOLVE[options["state"]], options["return_artifact"]
         vault = RunVault(run_secrets(self._loader))
         check_mode, only_read = self._task.check_mode, options["state"] == "stored"
         vault_id = None if only_read else vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
         # Nothing asked for, nothing made: not even the directory that a lock needs.
-        with unlocked(path) if check_mode or only_read or not requests else locked(path) as file:
+        with self._opened(path, not (check_mode or only_read) and requests) as file:
             original = VarsFile.parse(file.content)
             document = artifact.restored(original, options["artifact"], requests, vault)
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
@@ -101,7 +134,7 @@ class ActionModule(ActionBase):
             text = document.with_entries(changes) if changes else document.text
             stale = text != original.text and not only_read
             narrow = file.too_open and bool(requests) and not only_read
-            if stale and not handed_on and ephemeral.here(path):
+            if stale and not handed_on and not self._there and ephemeral.here(path):
                 raise FileError(_VANISHES % path)
             if check_mode:
                 if stale or narrow:
@@ -118,8 +151,9 @@ class ActionModule(ActionBase):
             "databases": [_database(item, check_mode) for item in resolved],
             "file": path,
         }
-        if (check_mode or only_read) and document.text != original.text:
-            result["file"] = _copy(document.text)
+        looks_only = check_mode or only_read
+        if self._there or (looks_only and document.text != original.text):
+            result["file"] = _copy(document.text if looks_only else text)
         cut_short = [item.request.entry for item in resolved if item.rotating and resolve is credentials.resolve]
         if cut_short:
             result["warnings"] = [
@@ -132,10 +166,10 @@ class ActionModule(ActionBase):
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
         return result
 
-    def _forget(self, path, requests):
+    def _forget(self, path, requests, _options):
         check_mode = self._task.check_mode
         # Forgetting needs no directory, so none is made for it.
-        with unlocked(path) if check_mode or not os.path.lexists(path) else locked(path) as file:
+        with self._opened(path, not check_mode and os.path.lexists(path)) as file:
             document = VarsFile.parse(file.content)
             going = [key for key in document.containers() if any(_covers(request, key) for request in requests)]
             text = document.without_entries(going) if going else None

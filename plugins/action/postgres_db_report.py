@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_report import argument_spec
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, history, page
 
 

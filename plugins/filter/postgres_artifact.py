@@ -13,8 +13,8 @@ author:
 description:
   - Returns a value as it is, but texts that are nothing but C(*), C(&), C(!), C(=) or C(<<) in single quotes, as
     PostgreSQL's configuration has them.
-  - AWX marks all texts of an artifact as unsafe when it gives them to the next job. Since ansible-core 2.19, none of these
-    can be read when it is marked so, and the next job fails before it begins.
+  - AWX marks all texts of an artifact as unsafe when it gives them to the next job. Since ansible-core 2.19, none of
+    these can be read when it is marked so, and the next job fails before it begins.
 options:
   _input:
     description: What a job returns.

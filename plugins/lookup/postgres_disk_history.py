@@ -50,7 +50,7 @@ _raw:
 """
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import history
 
 

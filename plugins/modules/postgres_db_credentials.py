@@ -13,11 +13,13 @@ version_added: 0.1.0
 author:
   - Vellaric contributors (@vellaric)
 description:
-  - Makes sure that the credentials of databases are stored, encrypted with Ansible Vault, in a file on the controller.
+  - Makes sure that the credentials of databases are stored, encrypted with Ansible Vault, in a file on the controller,
+    or on the host that the task is delegated to.
   - A user name and a password are taken from the task's options where they are given, else from the file where they
     are stored there, else they are generated.
-  - It runs on the controller and connects to no host. Use it B(before) a database is created, and read the values back
-    with M(ansible.builtin.include_vars). What is stored first cannot be lost when a later step fails.
+  - It runs on the controller, and connects to no host but one that it is delegated to. Use it B(before) a database is
+    created, and read the values back with M(ansible.builtin.include_vars). What is stored first cannot be lost when a
+    later step fails.
   - Passwords are encrypted with the vault secrets that the run was started with, one by one (C(!vault)), so that
     everything else in the file stays readable.
   - The file may have other variables, comments and any formatting. These stay byte for byte. Passwords that do not
@@ -25,7 +27,8 @@ description:
 options:
   path:
     description:
-      - The YAML file on the controller. A relative path is relative to the directory of the playbook.
+      - The YAML file. A relative path is relative to the directory of the playbook. With C(delegate_to), it is the
+        absolute path of a file on that host.
       - A file that does not exist is made, together with the directories that are missing.
       - The file's mode becomes V(0600). A symbolic link is followed.
     type: path
@@ -132,8 +135,8 @@ attributes:
     support: none
   become:
     description: Is affected by the C(become) keywords.
-    support: none
-    details: The file is written as the user who runs Ansible.
+    support: partial
+    details: On the controller, the file is written as the user who runs Ansible.
   bypass_host_loop:
     description: Runs once for all hosts.
     support: none
@@ -143,11 +146,13 @@ attributes:
     support: full
   connection:
     description: Uses the host's connection to run code there.
-    support: none
+    support: partial
+    details: Only with C(delegate_to), to read and to replace the file.
   delegation:
     description: Can be used together with C(delegate_to).
-    support: none
-    details: It always runs on the controller.
+    support: full
+    details: The file is then on that host. Passwords are encrypted and decrypted on the controller alone, and the vault
+      secrets stay there.
   diff_mode:
     description: Shows what has changed, or would change.
     support: full
@@ -198,6 +203,14 @@ EXAMPLES = r"""
     environment: production
     user: reporting
 
+- name: Keep the credentials on another host
+  vellaric.postgres.postgres_db_credentials:
+    path: /etc/vellaric/postgres_credentials.yml
+    name: my-database
+    environment: production
+  delegate_to: vault.example.com
+  become: true
+
 - name: Forget the credentials of a database
   vellaric.postgres.postgres_db_credentials:
     path: credentials.yml
@@ -208,14 +221,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The absolute path of the file on the controller.
+  description: The absolute path of the file.
   returned: success
   type: str
   sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
 file:
   description: The file to read the credentials from in this run. It is RV(path), or where the file does not have what
-    O(artifact) has (in check mode, and with O(state=stored)) a copy that is removed when the run ends. Null with
-    O(state=absent).
+    O(artifact) has (in check mode, and with O(state=stored)), or is on another host, a copy on the controller that is
+    removed when the run ends. Null with O(state=absent).
   returned: success
   type: str
   sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
@@ -226,8 +239,8 @@ vault_id:
   sample: prod
 artifact:
   description: The entries of the file that were asked for, by their keys. Passwords are vault-encrypted text. With
-    O(state=rotated), C(next_username) and C(next_password) are null, so that nothing of them is left where artifacts are
-    merged.
+    O(state=rotated), C(next_username) and C(next_password) are null, so that nothing of them is left where artifacts
+    are merged.
   returned: with O(return_artifact), not in check mode
   type: dict
   sample:

@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 
 from . import fleet as fleets
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small private file on the controller that several runs change: read, changed and replaced under one lock.
+"""A small private file that several runs change: read, changed and replaced under one lock.
 
 At any time, also after a crash, there is the old file or the new one, whole. Imports nothing of Ansible.
 """

@@ -12,8 +12,8 @@ import sys
 import time
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.plugin_utils import locked_file
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils.host import locked_file
+from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 
 
 def mode(path):
