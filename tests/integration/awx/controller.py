@@ -118,7 +118,8 @@ class Controller:
         # What is not the template's own is marked as unsafe.
         extra = {**own, **_unsafe(variables), "awx_job_id": 42, "awx_job_template_name": f"postgres-{template}"}
         _private(directory / "env/extravars", yaml.dump(extra, Dumper=_Dumper))
-        line = f"--vault-id {VAULT_ID}@prompt" + (" --check" if check else "")
+        # As verbose as somebody may want it who looks for an error: no secret is to be seen then, either.
+        line = f"--vault-id {VAULT_ID}@prompt -vvv" + (" --check" if check else "")
         _private(directory / "env/cmdline", line)
         prompt = {rf"Vault password \({VAULT_ID}\):\s*?$": VAULT_PASSWORD}
         _private(directory / "env/passwords", yaml.safe_dump(prompt))
