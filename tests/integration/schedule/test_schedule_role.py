@@ -14,6 +14,7 @@ import re
 
 import harness
 import pytest
+from harness import eventually
 from lab import Machine
 
 from playbooks import changes
@@ -94,6 +95,32 @@ def test_backs_up_what_is_there_when_it_comes_round(machine):
     assert shop["next_run_at"] > shop["last_run_at"]
     assert re.search(r"production +daily .* ok", machine.run("/usr/local/lib/vellaric/backup.pyz", "list"))
     assert "vellaric" not in machine.run("systemctl", "--failed", "--no-legend")
+
+
+def test_the_timer_starts_what_was_missed(machine):
+    """Nobody but systemd starts it, since it should have come round while the host was off."""
+
+    def manifests():
+        return [name for name in machine.run("ls", BACKUPS).split() if name.endswith(".json")]
+
+    before = manifests()
+    timer = "vellaric-backup@production.timer"
+    own = f"/etc/systemd/system/{timer}.d"
+    machine.run("systemctl", "stop", timer)
+    machine.run(
+        "sh", "-c", f"mkdir {own}; printf '[Timer]\\nRandomizedDelaySec=0\\nAccuracySec=1s\\n' > {own}/now.conf"
+    )
+    machine.run("touch", "-d", "3 days ago", f"/var/lib/systemd/timers/stamp-{timer}")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", timer)
+    # Retention may remove as many as come.
+    eventually(lambda: [name for name in manifests() if name not in before], 90)
+    shown = machine.run("systemctl", "show", timer, "-p", "LastTriggerUSec")
+    assert re.search(r"LastTriggerUSec=\w+ 20\d\d-", shown)
+    said = machine.run("journalctl", "-u", "vellaric-backup@production", "--no-pager", "-o", "cat")
+    assert said.count("Backup of production: 1 database") >= 2
+    machine.run("rm", "-r", own)
+    machine.run("systemctl", "daemon-reload")
 
 
 def test_a_failure_is_seen(machine):
