@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from harness import Failed, Host
-from restoring import nothing_left, psql, run
+from harness import Failed, Host, eventually
+from restoring import databases, nothing_left, psql, run, take
 
 # Little room for the log, so that the tables are what fills the disk.
 SETTINGS = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
@@ -65,6 +65,30 @@ def test_an_import_fills_the_disk(small, bomb):
     with pytest.raises(Failed) as failure:
         run(small, "a", **bomb)
     assert "No space left on device" in failure.value.message
+    as_before(small, free)
+
+
+def test_somebody_else_fills_it_during_a_restore(small):
+    """Of the room that was found at first nothing is left before the load is over."""
+    small.run("a", settings=SETTINGS)
+    small.query("a", "CREATE TABLE present AS SELECT 42 AS a")
+    small.query("a", "CREATE TABLE big AS SELECT md5(n::text) AS a FROM generate_series(1, 500000) AS n")
+    backup = take(small, "a")
+    filler, free = Path(small.root, "filler"), shutil.disk_usage(small.root).free
+
+    def fill():
+        with contextlib.suppress(OSError), open(filler, "wb") as stream:
+            eventually(lambda: "a.restoring" in str(databases(small, "a")), 60)
+            while True:
+                stream.write(bytes(1 << 20))
+
+    other = threading.Thread(target=fill)
+    other.start()
+    with pytest.raises(Failed) as failure:
+        run(small, "a", backup=backup.file_name, backup_first=False)
+    other.join()
+    assert "No space left on device" in failure.value.message
+    filler.unlink()
     as_before(small, free)
 
 
