@@ -208,7 +208,20 @@ class Engine:
     def remove(self, container, volumes=True):
         """Remove a container, with its anonymous volumes if so wished; nothing where there is none."""
         with _errors(f"remove container {container}", missing=None):
-            self._api.remove_container(container, v=volumes, force=True)
+            try:
+                self._api.remove_container(container, v=volumes, force=True)
+            except docker.errors.APIError as error:
+                if "already in progress" not in _explanation(error):
+                    raise
+                # By another run, or by a call of ours whose answer was lost.
+                self._await_removal(container)
+
+    def _await_removal(self, container):
+        deadline = time.monotonic() + self._timeout
+        while time.monotonic() < deadline:
+            self._api.inspect_container(container)
+            time.sleep(0.1)
+        raise DatabaseError(f"Container {container} has been being removed for {self._timeout} s: see the engine's log")
 
     def logs(self, container, lines=20, since=""):
         """Return the last lines that a container wrote, or nothing where it cannot be asked.

@@ -116,8 +116,8 @@ _FACTS = f"""SELECT json_build_object(
 
 _COUNTED = f"""FROM pg_class AS object JOIN pg_namespace AS n ON n.oid = relnamespace
   WHERE relkind = 'r' AND {_USER_SCHEMA} AND relpersistence <> 't'
-  AND {_NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="object.oid")}
-  ORDER BY relpages DESC"""
+  AND {_NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="object.oid")}"""
+_LOCKED = "AND object.oid IN (SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND granted)"
 _TABLE = "format('%I.%I', nspname, relname)"
 
 
@@ -142,10 +142,12 @@ def row_counts(end):
     A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
     of the dump, after which they might be gone. The locks are therefore all taken first, and none is waited for.
     """
+    lock = f"format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', {_TABLE})"
+    count = f"format('SELECT json_build_array(%L, count(*)) FROM ONLY %s', {_TABLE}, {_TABLE})"
     return (
         "\\set ON_ERROR_ROLLBACK on\n"
-        f"SELECT format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', {_TABLE}) {_COUNTED} \\gexec\n"
-        f"SELECT format('SELECT json_build_array(%L, count(*)) FROM ONLY %s', {_TABLE}, {_TABLE}) {_COUNTED} \\gexec\n"
+        f"\\set ON_ERROR_STOP off\nSELECT {lock} {_COUNTED} \\gexec\n\\set ON_ERROR_STOP on\n"
+        f"SELECT {count} {_COUNTED} {_LOCKED} ORDER BY relpages DESC \\gexec\n"
         f"\\echo '{end}'\n"
     )
 

@@ -80,11 +80,11 @@ class Backups:
             # Also one whose server is gone.
             connection.close()
 
-    def waits_for_lock(self):
-        """Whether a dump waits for a table's lock."""
+    def waits_for_lock(self, application="vellaric backup"):
+        """Whether a dump, or another client, waits for a table's lock."""
         waiting = self.host.psql(
             self.short,
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'vellaric backup%'"
+            f"SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '{application}%'"
             " AND wait_event_type = 'Lock'",
         )
         return waiting != "0"

@@ -278,7 +278,9 @@ def test_a_compressor_that_dies(tiny, tmp_path, monkeypatch):
 def test_what_somebody_waits_to_have_for_himself_is_not_counted_but_dumped(tiny):
     """Behind him, to count would wait for the end of the dump, and he for that: nobody may be kept waiting so."""
     tiny.forget()
-    tiny.host.query("tiny", "CREATE TABLE held (id int); CREATE TABLE free (id int)")
+    # Enough that the dump is still at it when it is counted.
+    long = "CREATE TABLE free AS SELECT n, repeat('x', 100) FROM generate_series(1, 1000000) AS n"
+    tiny.host.query("tiny", f"CREATE TABLE held (id int); {long}")
     alter = "SET lock_timeout = '20s'; ALTER TABLE held ADD COLUMN x int"
     with tiny.locked("held") as holder:
         process = tiny.start()
@@ -301,7 +303,7 @@ def test_what_somebody_waits_to_have_for_himself_is_not_counted_but_dumped(tiny)
         answer = harness.result(process)
         assert waiting.wait() == 0
     assert answer["backup"]["good"]
-    assert ["others wait for" in warning for warning in answer["warnings"]] == [True]
+    assert "others wait for" in str(answer["warnings"])
     counted = json.loads((tiny.directory / f"{answer['backup']['name']}.json").read_text())["row_counts"]
     assert "public.free" in counted and "public.held" not in counted
     tiny.host.query("tiny", "DROP TABLE held; DROP TABLE free")

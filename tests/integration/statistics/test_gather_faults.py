@@ -184,7 +184,7 @@ def test_the_application_s_database_is_gone(fleet):
         row = gathered(fleet)[0]["b"]
     finally:
         fleet.psql("b", f'ALTER DATABASE elsewhere RENAME TO "{fleet.name("b")}"')
-    assert row["missing"]["statistics"] == f'the server said FATAL:  database "{fleet.name("b")}" does not exist'
+    assert row["missing"]["statistics"] == f'the server said database "{fleet.name("b")}" does not exist'
 
 
 def test_no_connection_is_left_where_the_application_has_taken_all(fleet):
