@@ -18,6 +18,7 @@ from .converge import desired, removal_of_original
 from .errors import Refused
 from .server import configuration, scram, takeover
 from .spec import MANAGED_SETTINGS
+from .statistics import text
 from .steps import IMPACTS, Plan, Step
 
 COPY, MOVE = "copy", "move"
@@ -258,8 +259,8 @@ def _take_over(spec, seen, record):
     verb = "move" if adopted["method"] == MOVE else "copy"
     kept = "" if verb == "move" else "; the original is left there"
     summary = (
-        f"stop container {spec.container}, {verb} its data ({_size(adopted['size'])}) from {where} to {place}{kept},"
-        f" and start a container of ours on it{_side_effects(spec, seen)}"
+        f"stop container {spec.container}, {verb} its data ({text.size(adopted['size'])}) from {where} to"
+        f" {place}{kept}, and start a container of ours on it{_side_effects(spec, seen)}"
     )
     return [
         Step("adopt", summary, "recreate", "its data is to be read by one server only, and by a container of ours"),
@@ -337,8 +338,9 @@ def _refuse(spec, seen):
     if not _moves(spec, there) and there.free < there.size + RESERVE:
         raise _refusal(
             spec,
-            f"its data ({_size(there.size)}) would be copied to {spec.data_root}, where {_size(there.free)} are free",
-            f"free {_size(there.size + RESERVE - there.free)} there, or give another data_root",
+            f"its data ({text.size(there.size)}) would be copied to {spec.data_root}, where {text.size(there.free)} are"
+            " free",
+            f"free {text.size(there.size + RESERVE - there.free)} there, or give another data_root",
         )
     if seen.record is None and seen.half_made and source[0] != target(spec, there.image.major):
         raise _refusal(
@@ -445,10 +447,6 @@ def _refusal(spec, wrong, mend=None):
     return Refused(
         f"Container {spec.container} cannot be taken over: {wrong}. Nothing was changed{': ' + mend if mend else ''}"
     )
-
-
-def _size(count):
-    return f"{count / 2**20:.0f} MB"
 
 
 def _inside(path, directory):

@@ -96,7 +96,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
     record = read_record(spec.directory)
     # Asked now, not taken from the list of the host: another run may have been at work since.
     own = _inspect(engine, spec.container)
-    previous = _inspect(engine, layout.previous_container(spec.container))
+    previous = None if _unreplaced(host, own, spec) else _inspect(engine, layout.previous_container(spec.container))
     target = _target_image(engine, host, spec, own, record)
     image = None
     if target is not None:
@@ -131,6 +131,12 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
     )
+
+
+def _unreplaced(host, own, spec):
+    """Say whether a container is the one of the host's list, so that no run can have left its predecessor since."""
+    names = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
+    return own is not None and [entry["Id"] for entry in host.listed if names.intersection(entry["Names"])] == [own.id]
 
 
 def _written_since_start(container, known_files):

@@ -6,54 +6,39 @@
 from __future__ import annotations
 
 import os
-import time
+import subprocess
 
 from ..errors import DatabaseError
 
-# As stat(2) counts blocks, whatever those of the file system are.
-_BLOCK = 512
+_LEFT_MEANWHILE = "No such file"
 
 
 def usage(path, seconds):
-    """Return the bytes that a directory takes on the disk, as `du` does: None where there is none.
+    """Return the bytes that a directory takes on the disk: None where there is none.
 
-    What others remove meanwhile does not count. Raises DatabaseError after seconds, or where it may not be read.
+    As `du` says, which takes a tenth of the time that Python would, and none from the other threads. What others remove
+    meanwhile does not count. Raises DatabaseError after seconds, or where it may not be read.
     """
-    try:
-        total = os.lstat(path).st_blocks * _BLOCK
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    deadline = time.monotonic() + seconds
-    links, waiting = set(), [path]
-    while waiting:
-        if time.monotonic() > deadline:
-            raise DatabaseError(f"{path} could not be measured within {seconds} s: raise timeout")
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    total += _entry(entry, links, waiting)
-        except FileNotFoundError:
-            continue
-        except PermissionError as error:
-            raise DatabaseError(f"Could not read {error.filename}: use become: true") from None
-        except OSError as error:
-            raise DatabaseError(f"Could not read {error.filename}: {error.strerror}") from error
-    return total
-
-
-def _entry(entry, links, waiting):
     try:
-        status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return 0
-    if entry.is_dir(follow_symlinks=False):
-        waiting.append(entry.path)
-    elif status.st_nlink > 1:
-        # Backups and upgrades may share files by hard links: each counts once.
-        if (status.st_dev, status.st_ino) in links:
-            return 0
-        links.add((status.st_dev, status.st_ino))
-    return status.st_blocks * _BLOCK
+        finished = subprocess.run(
+            ["du", "-skH", path],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DatabaseError(f"{path} could not be measured within {seconds} s: raise timeout") from None
+    except OSError as error:
+        raise DatabaseError(f"Could not run du to measure {path}: {error.strerror}") from error
+    problems = [line for line in finished.stderr.splitlines() if _LEFT_MEANWHILE not in line]
+    if problems:
+        raise DatabaseError(f"Could not measure {path}: {problems[0]}. Use become: true")
+    return int(finished.stdout.split()[0]) * 1024 if finished.stdout.strip() else None
 
 
 def space(path):

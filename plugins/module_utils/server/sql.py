@@ -63,12 +63,14 @@ def observe(database, username):
       'owner', pg_get_userbyid(datdba),
       'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
     FROM pg_database WHERE datname = {literal(database)}),
-  'pending_restart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
-  'withdrawn', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings
-    WHERE pending_restart AND starts_with(sourcefile, {literal(HOME_MOUNT + "/")})),
+  'pending_restart', waiting.names,
+  'withdrawn', waiting.withdrawn,
   'file_errors', ({_FILE_ERRORS}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
-)::text;
+)::text FROM (
+  SELECT coalesce(json_agg(name ORDER BY name), '[]') AS names, coalesce(json_agg(name ORDER BY name)
+    FILTER (WHERE starts_with(sourcefile, {literal(HOME_MOUNT + "/")})), '[]') AS withdrawn
+  FROM pg_settings WHERE pending_restart) AS waiting;
 """
 
 
