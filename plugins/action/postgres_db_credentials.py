@@ -38,9 +38,9 @@ _RESOLVE = {
 _VANISHES = (
     "path: %s is in the file system of this job, which is thrown away with it, and the new credentials would be lost."
     " Choose one of these: hand them on, encrypted, as the job's artifact (return_artifact: true; the roles'"
-    " database_credentials_artifact), a path on a volume that is mounted into the execution environment, a host of choice"
-    " (delegate_to; the roles' database_credentials_on), or a run where the file can be committed to the project's"
-    " repository"
+    " database_credentials_artifact), a path on a volume that is mounted into the execution environment, a host of"
+    " choice (delegate_to; the roles' database_credentials_on), or a run where the file can be committed to the"
+    " project's repository"
 )
 
 

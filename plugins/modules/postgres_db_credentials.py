@@ -122,48 +122,28 @@ options:
     type: str
     choices: [present, stored, rotating, rotated, absent]
     default: present
+extends_documentation_fragment:
+  - vellaric.postgres.attributes.controller
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
-  action_group:
-    description: Use C(group/vellaric.postgres.postgres) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership: [vellaric.postgres.postgres]
-  async:
-    description: Supports being used with the C(async) keyword.
-    support: none
   become:
-    description: Is affected by the C(become) keywords.
     support: partial
     details: On the controller, the file is written as the user who runs Ansible.
   bypass_host_loop:
-    description: Runs once for all hosts.
-    support: none
     details: Hosts that share a file may run it at the same time; it is locked.
   check_mode:
-    description: Can predict changes without making them.
     support: full
   connection:
-    description: Uses the host's connection to run code there.
     support: partial
     details: Only with C(delegate_to), to read and to replace the file.
   delegation:
-    description: Can be used together with C(delegate_to).
     support: full
     details: The file is then on that host. Passwords are encrypted and decrypted on the controller alone, and the vault
       secrets stay there.
   diff_mode:
-    description: Shows what has changed, or would change.
     support: full
     details: Names of databases, keys and users are shown, never a password, nor what it is encrypted to.
   idempotent:
-    description: A second run with the same options changes nothing.
     support: full
-  platform:
-    description: The systems that it works on.
-    support: full
-    platforms: posix
 notes:
   - Where several runs change files in the same directory at the same time, each waits for the others, up to 30 seconds.
   - Under AWX, the project's directory is thrown away after a job. Choose a path that lasts, or O(return_artifact).

@@ -14,7 +14,7 @@ CONTAINER = "app-development-postgres"
 
 def test_what_is_not_a_database_is_hidden_below_the_data_root():
     paths = [
-        layout.host_lock(ROOT),
+        layout.authority_lock(ROOT),
         layout.database_lock(ROOT, CONTAINER),
         layout.image_cache(ROOT),
         layout.trash(ROOT, CONTAINER, "2026-01-15T12:00:00.000Z", "db-1"),
