@@ -98,9 +98,11 @@ class Fork:
         code = 1
         # A test that waits in another thread for the end of what it has sent would wait for this process, too.
         ours = {0, 1, 2, *(stream.fileno() for stream in self._outputs)}
-        for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - ours:
+        others, nothing = {int(name) for name in os.listdir("/proc/self/fd")} - ours, os.open(os.devnull, os.O_RDWR)
+        for descriptor in others - {nothing}:
+            # Not just closed: the number would be given again, and end with the test's object that had it.
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                os.dup2(nothing, descriptor)
         try:
             if before:
                 before()

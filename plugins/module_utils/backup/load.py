@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import datetime
 import errno
 import os
 import re
@@ -27,13 +28,14 @@ import time
 
 from ..container import HOME_MOUNT
 from ..errors import DatabaseError
-from ..host import files
+from ..host import disk, files
 from ..server.session import SUPERUSER
 from . import foreign, formats
 
 # Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
 DIRECTORY = "load"
 _PIECE = 1 << 20
+_FULL = "No space left on device"
 _LOOK_EVERY = 0.25
 # Until what is started in the container reads.
 _LOOK_SOON = 0.01
@@ -282,6 +284,7 @@ class Loading:
         if self._login:
             environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
         shell = ["sh", "-c", WATCHED_LOGIN if self._login else WATCHED, "sh", *command]
+        began = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         with self._engine.open(self._container, shell, user, environment) as execution:
             if self._login:
                 execution.send(password_line(self._login.password))
@@ -294,12 +297,20 @@ class Loading:
                     feeder.stop()
         if finished.exit_code != 0:
             said = _said(finished)
-            # A block that fits in only by half is told in other words (mdextend in src/backend/storage/smgr/md.c).
-            full = ". No space left on device: make room first" if "could not extend file" in said else ""
+            full = "" if _FULL in said or not self._disk_is_full(said, began) else f". {_FULL}: make room first"
             raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}{full}")
         if feeder is not None and not self._dump.archive and not feeder.whole:
             raise DatabaseError(f"{self._container}: the load ended before {self._dump.path} did")
         return finished
+
+    def _disk_is_full(self, said, began):
+        """Say whether that is why a load failed, where the failure itself does not say it.
+
+        A block that fits in only by half is told in other words (mdextend in src/backend/storage/smgr/md.c), and a
+        server that ends for it, or cannot begin, tells its log.
+        """
+        logged = _FULL in self._engine.logs(self._container, 200, began)
+        return "could not extend file" in said or logged or disk.space(self._exchange.host)["free_bytes"] < _PIECE
 
     def _attend(self, execution, feeder):
         """Wait for the end of a command, feed it, and say how far it is."""
