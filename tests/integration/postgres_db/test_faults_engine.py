@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import concurrent.futures
 import contextlib
 import grp
 import os
@@ -15,7 +16,7 @@ import threading
 import time
 
 import pytest
-from harness import COLLECTIONS, Failed, Fork, result, verbs
+from harness import COLLECTIONS, IMAGE, Failed, Fork, docker, inspect, result, verbs
 
 NOBODY = 65534
 
@@ -149,3 +150,17 @@ def test_no_cryptography(host, tmp_path):
     assert not host.containers()
     # What was written until then does not stand in the way.
     assert host.run("a")["database"]["status"] == "active"
+
+
+def test_a_container_that_several_runs_remove_at_once(host):
+    """Each of them may go on when it is gone, whoever was first."""
+    sys.path.insert(0, str(COLLECTIONS))
+    from ansible_collections.vellaric.postgres.plugins.module_utils.host.engine import Engine
+
+    engine = Engine()
+    engine.connect()
+    for turn in range(3):
+        container = docker("run", "-d", "--name", f"{host.prefix}-gone-{turn}", "--entrypoint", "sleep", IMAGE, "99")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _turn, name=container: engine.remove(name), range(8)))
+        assert inspect(container) is None
