@@ -40,6 +40,7 @@ class Practice:
 
     def __init__(self, host, count):
         self.host, self.count = host, count
+        harness.spread(f"{host.root}/practice")
 
     def items(self):
         root = f"{self.host.root}/practice"
@@ -164,6 +165,7 @@ def create(host, count):
 def bare_runs(host, count):
     """Start the same containers one after the other, then ask each until it answers."""
     names = [f"{host.prefix}-bare-{n}" for n in range(count)]
+    harness.spread(f"{host.root}/bare")
     options = ["-e", "POSTGRES_PASSWORD=x", "--restart", "unless-stopped", "--shm-size", "256m"]
     started = time.monotonic()
     for n, name in enumerate(names):

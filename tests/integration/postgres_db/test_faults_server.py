@@ -194,7 +194,7 @@ def test_a_killed_server_process_recovers(shared, living):
 def small():
     """A host whose directories are on a file system of their own, too small for a server's."""
     host = Host()
-    os.makedirs(host.data_root)
+    os.makedirs(host.data_root, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", host.data_root], check=True)
     yield host
     docker("rm", "-fv", host.container("a"), check=False)
