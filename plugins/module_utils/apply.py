@@ -357,7 +357,7 @@ def _run_sql(work, verbs):
         "lock_superuser": sql.lock_superuser,
         "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
-    script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != _LOGIN_VERB]])
+    script = "\n".join([sql.UNLOGGED, sql.ALONE, *[statements[verb]() for verb in verbs if verb != _LOGIN_VERB]])
     if _LOGIN_VERB not in verbs:
         session.psql(work.engine, work.name, script)
         return

@@ -238,3 +238,24 @@ def test_what_was_asked_of_an_image_leaves_nothing(host, image_tag):
     client.remove_throw_aways()
     assert left() == [leftover] and inspect(forgotten) is None
     docker("rm", "-f", leftover)
+
+
+def test_the_sql_of_a_killed_run_goes_on(host):
+    """Its psql is inside the container, where it makes the database while the next run comes to the same."""
+    host.run("a")
+    session = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.session")
+    sql = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.sql")
+    host.psql("a", f'DROP DATABASE "{host.name("a")}"')
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    making = sql.ensure_database(host.name("a"), host.defaults["username"])
+    script = "\n".join([sql.ALONE, "SELECT pg_sleep(2);", making, "SELECT pg_sleep(1);"])
+    client = engine.Engine()
+    client.connect()
+    with client.open(host.container("a"), [*session._PSQL.split(), "postgres", "-U", "postgres"], "postgres") as left:
+        left.send(script)
+        left.end_input()
+        while host.psql("a", held) == "0":
+            time.sleep(0.05)
+        assert "database" in [action["verb"] for action in host.run("a")["actions"]]
+        assert host.psql("a", held) == "0", "it did not wait for the other's end"
+    assert host.query("a", "SELECT current_database()") == [(host.name("a"),)]
