@@ -30,12 +30,14 @@ class Work:
 
     facts: of the container, once its server has been waited for. interruption: seconds for which a server that served
     did not, from the word to stop until it answered again. final_backup: catalog.Backup, of a deletion.
+    clusters: initdb.Clusters, of several new databases.
     """
 
     engine: object
     spec: object
     seen: object
     plan: object
+    clusters: object
     facts: object = None
     interruption: float = 0.0
     final_backup: object | None = None
@@ -102,9 +104,15 @@ def _write_texts(work, texts):
         files.write(os.path.join(work.spec.directory, path), text.encode("utf-8"), 0o644)
 
 
+def _make_pgdata(work):
+    directory, image = os.path.join(work.spec.directory, "pgdata"), work.seen.image
+    files.make_directory(directory, 0o700, image.uid, image.gid)
+    return directory
+
+
 def _create_container(work, name, config):
     image = work.seen.image
-    files.make_directory(os.path.join(work.spec.directory, "pgdata"), 0o700, image.uid, image.gid)
+    _make_pgdata(work)
     # As backups leave it: the server reads there.
     files.make_directory(work.spec.backup_directory, 0o750, 0, image.gid)
     arguments = containers.create_arguments(config, work.name, names.new_password())
@@ -130,6 +138,8 @@ def _change_networks(work):
 def _create(work):
     initialised = work.plan.record.initialised
     policy = containers.RESTART_POLICY if initialised else containers.INITIAL_RESTART_POLICY
+    if not initialised:
+        work.clusters.fill(work.seen.image, _make_pgdata(work))
     _create_container(work, work.name, dataclasses.replace(work.plan.config, restart_policy=policy))
     work.engine.start(work.name)
     _initialise(work)

@@ -20,6 +20,7 @@ class ImageFacts:
 
     parameters: the server's parameters that a configuration file may set, by name, with the context that says what a
     change needs ("postmaster": a restart; "sighup" and others: a reload). extensions: those that can be created.
+    own_first_start: whether it may do more than initdb does when a database is made.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ImageFacts:
     volumes: tuple
     parameters: dict
     extensions: tuple
+    own_first_start: bool
 
 
 @dataclasses.dataclass(frozen=True)

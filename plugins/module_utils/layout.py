@@ -59,6 +59,15 @@ def image_cache(data_root):
     return os.path.join(data_root, IMAGES)
 
 
+def models(data_root):
+    """What initdb made for several new databases of one run, while they are made."""
+    return os.path.join(data_root, ".models")
+
+
+def models_lock(data_root):
+    return os.path.join(data_root, LOCKS, "models")
+
+
 def trash(data_root, container, now, database_id):
     """The place of a deleted database: names may come again, ids do not."""
     return os.path.join(data_root, TRASH, f"{container}-{now[:19].replace(':', '').replace('-', '')}-{database_id}")

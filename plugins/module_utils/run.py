@@ -14,12 +14,15 @@ import traceback
 
 from . import apply, fleet, layout, names, observe, spec, view
 from .errors import DatabaseError
-from .host import files, locks, roots
+from .host import files, initdb, locks, roots
 from .plan import plan_database
 from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
+# States in which there is a database that serves, and those that make one where there is none.
+_SERVES = ("started", "present", "undeleted")
+_BRINGS_ABOUT = ("started", "present")
 # Besides what interrupts the server: these take its data or its container away, or are themselves a backup.
 _ENDS_BACKUPS = ("final_backup", "purge", "put_back", "remove", "reset", "trash")
 
@@ -43,6 +46,17 @@ class Outcome:
     error: DatabaseError | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What the databases of one run share. refusals: DatabaseErrors of images that could not be pulled, by image."""
+
+    engine: object
+    host: object
+    check_mode: bool
+    refusals: dict
+    clusters: initdb.Clusters = dataclasses.field(default_factory=initdb.Clusters)
+
+
 def converge(engine, data_root, declarations, check_mode):
     """Bring databases below one data root to their declarations (parameters of the module, one mapping each).
 
@@ -56,13 +70,21 @@ def converge(engine, data_root, declarations, check_mode):
         raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
     host = observe.observe_host(engine, data_root)
-    work = [(engine, host, s, declaration, check_mode, refusals) for s, declaration in zip(specs, declarations)]
+    run = _Run(engine, host, check_mode, refusals)
     undeclared = sorted({*fleet.known(host)} - {s.container for s in specs})
-    if len(work) < 2 or check_mode:
+    if len(specs) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
-        return [_converge_one(*arguments) for arguments in work], undeclared
-    with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(work), 2 * (os.cpu_count() or 1), 8)) as pool:
-        return list(pool.map(lambda arguments: _converge_one(*arguments), work)), undeclared
+        return [_converge_one(run, *pair) for pair in zip(specs, declarations)], undeclared
+    with initdb.clusters(engine, data_root, _wanted_by_several(host, specs)) as clusters:
+        run = dataclasses.replace(run, clusters=clusters)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
+            return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations))), undeclared
+
+
+def _wanted_by_several(host, specs):
+    """Return the images of which so many new databases are declared that one initdb for all is worth its while."""
+    new = [s.image for s in specs if s.state in _BRINGS_ABOUT and s.container not in host.records]
+    return {image for image, times in collections.Counter(new).items() if times >= initdb.WORTHWHILE}
 
 
 def _pull_always(engine, work):
@@ -78,21 +100,21 @@ def _pull_always(engine, work):
 
 
 def _always_pulled(declared):
-    return declared.pull == "always" and declared.state in ("started", "present", "undeleted")
+    return declared.pull == "always" and declared.state in _SERVES
 
 
-def _converge_one(engine, host, declared, declaration, check_mode, refusals):
+def _converge_one(run, declared, declaration):
     outcome = Outcome(declared.container)
     try:
         wanted = _completed(declared, declaration)
-        if wanted.image in refusals and _always_pulled(wanted):
-            raise refusals[wanted.image]
-        if check_mode:
-            _predict(engine, host, declared, declaration, outcome)
+        if wanted.image in run.refusals and _always_pulled(wanted):
+            raise run.refusals[wanted.image]
+        if run.check_mode:
+            _predict(run.engine, run.host, declared, declaration, outcome)
         else:
             lock = layout.database_lock(declared.data_root, declared.container)
             with locks.exclusive(lock, declared.wait_timeout, declared.container):
-                _bring_about(engine, host, declared, declaration, outcome)
+                _bring_about(run, declared, declaration, outcome)
     except DatabaseError as error:
         outcome.error = error
     except Exception as error:
@@ -129,18 +151,18 @@ def _predict(engine, host, declared, declaration, outcome):
         outcome.warnings.append(f"{declared.image} is not pulled in check mode: a newer image is not predicted")
 
 
-def _bring_about(engine, host, declared, declaration, outcome):
-    identity = names.new_id()
+def _bring_about(run, declared, declaration, outcome):
+    engine, host, identity = run.engine, run.host, names.new_id()
     files.sweep(declared.directory)
     for turn in range(_MOST_ROUNDS):
         declared = _completed(declared, declaration)
         if turn:
             host = observe.observe_host(engine, declared.data_root)
         seen = observe.observe_database(engine, host, declared)
-        if seen.server_error and declared.state in ("started", "present", "undeleted"):
+        if seen.server_error and declared.state in _SERVES:
             host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
-        work = apply.Work(engine, plan.spec or declared, seen, plan)
+        work = apply.Work(engine, plan.spec or declared, seen, plan, run.clusters)
         if turn == 0:
             outcome.before = plan.before
         outcome.after, outcome.pending = plan.after, list(plan.pending)

@@ -273,13 +273,17 @@ class Engine:
         with _errors(f"learn what became of a command in container {container}"):
             return self._api.exec_inspect(identity)["ExitCode"]
 
-    def run(self, image, command, seconds=60):
+    def run(self, image, command, seconds=60, mounts=()):
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
-        came to."""
+        came to. mounts: pairs of a directory of the host's and the one that it is in the container."""
         self.remove_throw_aways()
         with _errors(f"run image {image}"):
             api = self._api
-            host_config = api.create_host_config(network_mode="none", cap_drop=["ALL"])
+            host_config = api.create_host_config(
+                network_mode="none",
+                cap_drop=["ALL"],
+                mounts=[docker.types.Mount(target, source, type="bind") for source, target in mounts],
+            )
             container = api.create_container(
                 image,
                 entrypoint=command[:1],

@@ -16,11 +16,14 @@ from ..errors import DatabaseError
 from ..facts import ImageFacts
 from . import files
 
+_ENTRYPOINT = "docker-entrypoint.sh"
+_SCRIPT = "script:"
 # Run as the image's user postgres, without a network: what nothing but the image itself can say.
 _PROBE = (
     "id -u && id -g && postgres -V"
     " && { ls /lib/ld-musl-* >/dev/null 2>&1 && echo musl || getconf GNU_LIBC_VERSION; }"
     " && postgres --describe-config"
+    f" && {{ ls -A /docker-entrypoint-initdb.d 2>/dev/null || :; }} | sed 's/^/{_SCRIPT}/'"
     " && ls /usr/share/postgresql/*/extension /usr/local/share/postgresql/extension 2>/dev/null || :"
 )
 # With -C the server reads and checks its whole configuration, prints one value and ends.
@@ -94,5 +97,14 @@ def _ask(engine, inspected, reference):
         libc=lines[3],
         volumes=tuple(sorted((inspected.get("Config") or {}).get("Volumes") or {})),
         extensions=tuple(sorted(line[: -len(".control")] for line in lines[4:] if line.endswith(".control"))),
+        own_first_start=_own_first_start(inspected["Config"], lines[4:]),
         parameters=dict(line.split("\t")[:2] for line in lines[4:] if line.count("\t") > 1),
     )
+
+
+def _own_first_start(config, lines):
+    """Scripts, variables of the official contract or another entrypoint: the image does more than run initdb."""
+    entrypoint = config.get("Entrypoint") or []
+    official = len(entrypoint) == 1 and os.path.basename(entrypoint[0]) == _ENTRYPOINT
+    told = any(variable.startswith("POSTGRES_") for variable in config.get("Env") or [])
+    return not official or told or any(line.startswith(_SCRIPT) for line in lines)

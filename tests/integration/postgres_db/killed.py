@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a module and kills it with SIGKILL before the n-th thing that it does to the host.
 
-usage: killed.py N ARGUMENTS_FILE [MODULE]
+usage: killed.py [EFFECT:]N ARGUMENTS_FILE [MODULE]
 
 The things are the writing calls to the engine, the writes of files and the SQL: all that is left behind by a run that
-was cut short lies between two of them. Each is named on standard error before it is done.
+was cut short lies between two of them. Each is named on standard error before it is done. EFFECT: count only these.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ EFFECTS = {
     ),
     "host.files": ("write", "move", "remove", "remove_tree"),
     "host.cluster": ("copy", "move"),
+    "host.cluster_identity": ("renew",),
     "server.session": ("psql", "prove_login"),
 }
 # For modules that mostly run commands in containers: before each of those.
@@ -31,15 +32,16 @@ COMMANDS = {"host.engine": ("open",), "host.files": ("write", "remove_tree")}
 
 
 class Countdown:
-    def __init__(self, most):
-        self.left = most
+    def __init__(self, text):
+        self.counted, _colon, most = text.rpartition(":")
+        self.left = int(most)
 
     def wrap(self, owner, name):
         original = getattr(owner, name)
 
         def effect(*arguments, **options):
             print(name, file=sys.stderr, flush=True)
-            self.left -= 1
+            self.left -= self.counted in ("", name)
             if self.left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return original(*arguments, **options)
@@ -48,7 +50,7 @@ class Countdown:
 
 
 def main():
-    countdown = Countdown(int(sys.argv.pop(1)))
+    countdown = Countdown(sys.argv.pop(1))
     name_of_module = sys.argv.pop(2) if len(sys.argv) > 2 else "postgres_db"
     for module, names in (EFFECTS if name_of_module == "postgres_db" else COMMANDS).items():
         owner = importlib.import_module(f"{PACKAGE}module_utils.{module}")
