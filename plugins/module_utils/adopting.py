@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from . import adoption, layout
+from . import adoptable, adoption, layout
 from . import container as containers
 from .errors import DatabaseError
 from .host import cluster, files, images
@@ -31,9 +31,9 @@ class NothingArranged(DatabaseError):
 
 def observe(engine, spec, remember):
     """Look at the foreign container of a database that is to be taken over, and ask its server."""
-    foreign = adoption.from_inspect(engine.inspect(spec.container))
+    foreign = adoptable.from_inspect(engine.inspect(spec.container))
     if not foreign.running:
-        return adoption.Adoptable(
+        return adoptable.Adoptable(
             foreign, obstacle="it does not run, so that its server cannot be asked what it holds: start it first"
         )
     try:
@@ -47,8 +47,8 @@ def observe(engine, spec, remember):
         )
         server = _server(engine, spec, answer)
     except DatabaseError as error:
-        return adoption.Adoptable(foreign, obstacle=error.message)
-    return adoption.Adoptable(foreign, image=image, answer=answer, server=server, **_data(spec, foreign, answer))
+        return adoptable.Adoptable(foreign, obstacle=error.message)
+    return adoptable.Adoptable(foreign, image=image, answer=answer, server=server, **_data(spec, foreign, answer))
 
 
 def _ask(engine, spec, script):
@@ -65,7 +65,7 @@ def _ask(engine, spec, script):
 
 
 def _server(engine, spec, answer):
-    database = adoption.choose_database(answer["databases"], spec.name)
+    database = adoptable.choose_database(answer["databases"], spec.name)
     if database is None:
         return None
     script = sql.observe(database, spec.username or "")
@@ -75,7 +75,7 @@ def _server(engine, spec, answer):
 
 
 def _data(spec, foreign, answer):
-    source = adoption.data_source(foreign.mounts, answer["data_directory"])
+    source = adoptable.data_source(foreign.mounts, answer["data_directory"])
     if source is None:
         return {}
     path = source[0]
@@ -229,4 +229,4 @@ def _let_old_serve(work, journal):
 
 
 def _target(work):
-    return adoption.target(work.spec, work.plan.record.adopted["major"])
+    return adoptable.target(work.spec, work.plan.record.adopted["major"])

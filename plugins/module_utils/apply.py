@@ -9,19 +9,15 @@ import dataclasses
 import os
 import time
 
-from . import adopting, adoption, certification, certifying, layout, names, networks, users
+from . import adopting, adoption, certification, certifying, layout, names, networks, server_changes
 from . import container as containers
 from . import record as records
 from .backup import dump
 from .backup.target import observe_target
 from .errors import DatabaseError
 from .host import files
-from .server import configuration, roles, scram, session, sql
+from .server import configuration, session
 from .server.session import NotReady
-
-# Neighbours among these go to the server in one session, with the login that proves them at its end.
-_SQL_VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")
-_LOGIN_VERB = "prove_login"
 
 
 @dataclasses.dataclass
@@ -57,10 +53,10 @@ def execute(work, done):
     steps = list(work.plan.steps)
     while steps:
         batch = [steps.pop(0)]
-        while batch[-1].verb in _SQL_VERBS and steps and steps[0].verb in (*_SQL_VERBS, _LOGIN_VERB):
+        while batch[-1].verb in server_changes.VERBS and steps and steps[0].verb in server_changes.WITH_LOGIN:
             batch.append(steps.pop(0))
-        if batch[0].verb in (*_SQL_VERBS, _LOGIN_VERB):
-            _run_sql(work, [step.verb for step in batch])
+        if batch[0].verb in server_changes.WITH_LOGIN:
+            server_changes.run(work, [step.verb for step in batch])
         else:
             _VERBS[batch[0].verb](work)
         for step in batch:
@@ -355,59 +351,12 @@ def _purge(work):
     files.remove_if_empty(work.spec.backup_directory)
 
 
-def _run_sql(work, verbs):
-    spec, major = work.spec, work.seen.image.major
-    installed = work.seen.server.extensions if work.seen.server else {}
-    statements = {
-        "role": lambda: sql.ensure_role(
-            work.username, scram.new_verifier(spec.password) if spec.password else None, work.plan.record.login is None
-        ),
-        "database": lambda: sql.ensure_database(spec.name, work.username),
-        "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
-        "lock_superuser": sql.lock_superuser,
-        "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
-    }
-    script = "\n".join([sql.UNLOGGED, sql.ALONE, *[statements[verb]() for verb in verbs if verb != _LOGIN_VERB]])
-    if _LOGIN_VERB not in verbs:
-        session.psql(work.engine, work.name, script)
-        return
-    facts = work.facts or work.seen.container
-    arguments = (work.engine, work.name, facts, spec.name, work.username, spec.password, script)
-    session.prove_login(*arguments, verify=_verifiable(work))
-
-
-def _verifiable(work):
-    return work.plan.certification is None or work.plan.certification.verifiable
-
-
-def _users(work):
-    """Bring the declared users about, and log in as each that has got its password."""
-    owner, observed = work.username, work.seen.server.users if work.seen.server else users.NOTHING
-    declared = users.feasible(work.spec.users, observed)
-    script = roles.script(work.spec.name, declared, owner, observed)
-    given = {change.name for change in users.changes(declared, owner, observed) if change.sets_password}
-    proved = [user for user in declared if user.name in given]
-    if not proved:
-        session.psql(work.engine, work.name, script)
-    facts = work.facts or work.seen.container
-    for user in proved:
-        arguments = (work.engine, work.name, facts, work.spec.name, user.name, user.password, script)
-        session.prove_login(*arguments, verify=_verifiable(work))
-        script = "SELECT 1;"
-
-
-def _end_logins(work):
-    record = work.plan.record
-    going = users.unended(record.username, record.login, work.seen.server.users)
-    session.psql(work.engine, work.name, roles.end_logins(going, work.spec.login_grace))
-
-
 _VERBS = {
     "adopt": _adopt,
     "arrange": _arrange,
     "certificate": certifying.install,
     "create": _create,
-    "end_logins": _end_logins,
+    "end_logins": server_changes.end_logins,
     "expire": _expire,
     "final_backup": _final_backup,
     "initialise": _initialise,
@@ -426,7 +375,7 @@ _VERBS = {
     "trash": _trash,
     "undelete": _undelete,
     "update": _update,
-    "users": _users,
+    "users": server_changes.change_users,
     "write_files": _write_files,
     "write_record": write_record,
 }

@@ -167,7 +167,7 @@ class Observed:
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
     networks: the host's NetworkFacts by name; None where no engine answers yet.
-    adoptable: somebody else's container that is to be taken over (adoption.Adoptable).
+    adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
     """
 
     directory_exists: bool

@@ -97,7 +97,7 @@ def _ask(engine, inspected, reference):
         libc=lines[3],
         volumes=tuple(sorted((inspected.get("Config") or {}).get("Volumes") or {})),
         extensions=tuple(sorted(line[: -len(".control")] for line in lines[4:] if line.endswith(".control"))),
-        own_first_start=_own_first_start(inspected["Config"], lines[4:]),
+        own_first_start=_own_first_start(inspected.get("Config") or {}, lines[4:]),
         parameters=dict(line.split("\t")[:2] for line in lines[4:] if line.count("\t") > 1),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import adoption, layout
+from ansible_collections.vellaric.postgres.plugins.module_utils import adoptable, adoption, layout
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import (
     NAME,
@@ -32,7 +32,7 @@ def wanted(**given):
     return declared(adopt=True, image=IMAGE, **given)
 
 
-def adoptable(answer=None, facts=None, **given):
+def taken_over(answer=None, facts=None, **given):
     """Return an Adoptable: a superuser of another name, with a database of another name, on a volume."""
     known = {
         "id": "f0e1gn",
@@ -58,7 +58,7 @@ def adoptable(answer=None, facts=None, **given):
     }
     server = builders.server(role=None, database={"owner": "shop", "public": True}, superuser_has_password=True)
     fields = {
-        "foreign": adoption.Foreign(**{**known, **(facts or {})}),
+        "foreign": adoptable.Foreign(**{**known, **(facts or {})}),
         "image": builders.image(),
         "answer": {**said, **(answer or {})},
         "server": server,
@@ -67,11 +67,11 @@ def adoptable(answer=None, facts=None, **given):
         "size": 40 << 20,
         "free": 1 << 40,
     }
-    return adoption.Adoptable(**{**fields, **given})
+    return adoptable.Adoptable(**{**fields, **given})
 
 
 def seen(**given):
-    return empty(container=foreign(id="f0e1gn"), adoptable=adoptable(**given))
+    return empty(container=foreign(id="f0e1gn"), adoptable=taken_over(**given))
 
 
 def test_the_plan_says_all_that_becomes_of_it():
@@ -217,17 +217,17 @@ def test_the_original_is_removed_and_never_comes_back_once_its_data_has_been_ser
 
 def test_a_directory_below_a_mount_is_found_on_the_host():
     mounts = (("/srv", "/var/lib", "bind", None), ("/data", "/var/lib/postgresql", "volume", "v"))
-    assert adoption.data_source(mounts, "/var/lib/postgresql/18/docker") == ("/data/18/docker", "v")
-    assert adoption.data_source(mounts, "/var/lib/other") == ("/srv/other", None)
-    assert adoption.data_source(mounts, "/opt/data") is None
+    assert adoptable.data_source(mounts, "/var/lib/postgresql/18/docker") == ("/data/18/docker", "v")
+    assert adoptable.data_source(mounts, "/var/lib/other") == ("/srv/other", None)
+    assert adoptable.data_source(mounts, "/opt/data") is None
     assert "15" in adoption.entries_to_keep("/data/x/pgdata", "/data/x/pgdata/15/docker")
     assert adoption.entries_to_keep("/srv", "/data/x/pgdata/15/docker") == adoption.OWN_ENTRIES
 
 
 def test_an_answer_of_the_engine_is_read():
     answer = builders.fixture("engine-20.10/running.json")
-    found = adoption.from_inspect(answer)
+    found = adoptable.from_inspect(answer)
     assert (found.id, found.image_id) == (answer["Id"], answer["Image"])
     assert found.running and not found.removes_itself and not found.host_network
     assert found.published[0] == "127.0.0.1" and found.restart_policy["Name"] == "unless-stopped"
-    assert adoption.data_source(found.mounts, DATA)[1] is None
+    assert adoptable.data_source(found.mounts, DATA)[1] is None

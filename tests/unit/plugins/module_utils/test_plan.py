@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import apply, spec, steps
+from ansible_collections.vellaric.postgres.plugins.module_utils import apply, server_changes, spec, steps
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 
@@ -16,8 +16,8 @@ from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refu
 def test_every_verb_of_a_plan_can_be_applied():
     # `reserve` is done by the run itself, under the lock of the host.
     done = {name[1:] for name in vars(builders.Host) if name.startswith("_") and not name.startswith("__")}
-    assert set(apply._VERBS) | set(apply._SQL_VERBS) <= done | {"create"}
-    assert not set(apply._VERBS) & set(apply._SQL_VERBS)
+    assert set(apply._VERBS) | set(server_changes.VERBS) <= done | {"create"}
+    assert not set(apply._VERBS) & set(server_changes.VERBS)
 
 
 def test_impacts_are_in_their_order():
