@@ -126,20 +126,18 @@ class Fork:
 def new_root():
     """Make a directory of a test's own."""
     parent = Path(tempfile.gettempdir(), "vellaric-tests")
-    parent.mkdir(exist_ok=True)
     spread(parent)
     return tempfile.mkdtemp(prefix="vellaric-test-", dir=parent)
 
 
-def spread(*directories):
-    """Have what is made in these directories lie far apart on the disk, where the file system can.
+def spread(directory):
+    """Make a directory, and have what is made in it lie far apart on the disk, where the file system can.
 
     Before ext4 makes a file, it looks at all that were removed near it in the last seconds. Where databases come and go
     all the time, this doubles what initdb takes. https://man7.org/linux/man-pages/man1/chattr.1.html (attribute T)
     """
-    for directory in directories:
-        Path(directory).mkdir(exist_ok=True)
-    subprocess.run(["chattr", "+T", *directories], capture_output=True, check=False)
+    Path(directory).mkdir(exist_ok=True)
+    subprocess.run(["chattr", "+T", str(directory)], capture_output=True, check=False)
 
 
 class Host:
@@ -149,7 +147,7 @@ class Host:
         self.environment = environment
         self.root = root or new_root()
         os.chmod(self.root, 0o755)
-        spread(self.root, f"{self.root}/data")
+        spread(self.root)
         self.prefix = os.path.basename(self.root).replace("_", "x").lower().replace("vellaric-test-", "vt")
         first = _FIRST_PORT + 25 * next(_slices)
         self.ports = (first, first + 24)

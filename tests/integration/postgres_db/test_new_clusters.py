@@ -172,6 +172,7 @@ def test_killed_at_any_moment(host):
 
 
 def test_no_space_for_the_copies(host):
+    os.mkdir(host.data_root)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m,mode=0755", "vellaric-test", host.data_root], check=True)
     try:
         answer = host.start(arguments=host.arguments(databases=declared(host))).communicate()[0]

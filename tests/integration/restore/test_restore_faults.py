@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import json
@@ -286,3 +287,37 @@ def test_two_at_once(living):
     nothing_left(living, "a")
     assert in_container(living.container("a"), "ls", "/dev/shm").decode().count("vellaric") == 0
     present(living)
+
+
+@contextlib.contextmanager
+def read_only(directory):
+    """To everything but what has it mounted already, as the container has."""
+    subprocess.run(["mount", "--bind", directory, directory], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+def test_a_data_directory_that_is_read_only(living):
+    with read_only(living.data_root), pytest.raises(Failed) as failure:
+        run(living, "a", **options(living))
+    assert "Read-only file system" in failure.value.message and living.data_root in failure.value.message
+    assert living.query("a", ROWS) == PRESENT
+    assert databases(living, "a") == [living.name("a")]
+    nothing_left(living, "a")
+    run(living, "a", **options(living))
+    assert living.query("a", ROWS) == BACKED_UP
+
+
+def test_a_backup_directory_that_is_read_only(living):
+    """It is only read there, unless the present state is to be backed up first."""
+    with read_only(living.defaults["backup_root"]), pytest.raises(Failed) as failure:
+        run(living, "a", **{**options(living), "backup_first": True})
+    assert "Read-only file system" in failure.value.message
+    assert living.query("a", ROWS) == PRESENT
+    with read_only(living.defaults["backup_root"]):
+        run(living, "a", **options(living))
+    assert living.query("a", ROWS) == BACKED_UP
+    nothing_left(living, "a")
