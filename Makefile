@@ -8,6 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
 # Tests wait more than they work: a few files of them at a time.
 WORKERS ?= 3
+INTEGRATION = pytest -q --durations=15 -n $(WORKERS) --dist loadfile tests/integration
 # The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
 DEMO_NAME ?= my-database
 DEMO_ARGUMENTS ?=
@@ -28,7 +29,11 @@ demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo 
 	ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
 	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
 
-test: unit lint sanity integration ## Pass all tests
+# What needs no engine, and what the engine's tests need, at the same time: then those, which use all processors.
+test: $(VENV)/.test .vault-password ## Pass all tests
+	@echo "Testing the pure logic, the style and the documentation, and bringing up the lab (about four minutes) ..."
+	@$(MAKE) --no-print-directory -j3 --output-sync=target unit lint sanity lab
+	$(INTEGRATION)
 
 unit: $(VENV)/.test ## Test the pure logic
 	pytest -q -n $(WORKERS) tests/unit
@@ -46,7 +51,7 @@ lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that th
 	tests/lab/up
 
 integration: lab ## Test modules, roles and playbooks on the real engine
-	pytest -q --durations=15 -n $(WORKERS) --dist loadfile tests/integration
+	$(INTEGRATION)
 
 clean: ## Remove what was made in this directory
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .hypothesis

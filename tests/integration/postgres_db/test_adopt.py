@@ -325,7 +325,7 @@ def check_taken_over(host):
 def test_adoption_cut_short(template, method):
     """Killed before what it does, on a fresh host each time: the next run finishes."""
     done = []
-    for moment in itertools.count(1, 1 if THOROUGH else 8):
+    for moment in itertools.count(1, 1 if THOROUGH else 11):
         host = Host()
         volume = f"{host.prefix}-vol"
         try:
