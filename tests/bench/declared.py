@@ -92,6 +92,7 @@ class Ours:
     def __init__(self, host, count):
         self.host = host
         host.defaults["port_range"] = f"{OUR_PORTS}-{OUR_PORTS + 999}"
+        harness.spread(host.data_root)
         self.declared = [{"name": host.name(f"n{n}")} for n in range(count)]
 
     def play(self):
