@@ -69,9 +69,9 @@ def _server(engine, spec, answer):
     if database is None:
         return None
     script = sql.observe(database, spec.username or "")
-    within = sql.OBSERVE_EXTENSIONS + roles.OBSERVE
+    within = sql.OBSERVE_FILE_ERRORS + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
     lines = _ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}")
-    return sql.parse(lines.splitlines())
+    return sql.facts(sql.read(lines.splitlines()))
 
 
 def _data(spec, foreign, answer):

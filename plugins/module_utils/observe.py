@@ -216,9 +216,16 @@ def _server(engine, own, record, spec):
     if own is None or own.config is None or not own.running or record is None or not record.initialised:
         return None, None
     try:
-        return session.observe(engine, own, spec.name, record.username, spec.wait_timeout), None
+        return ask_server(engine, own, spec, record, spec.wait_timeout), None
     except DatabaseError as error:
         return None, error.message
+
+
+def ask_server(engine, own, spec, record, seconds):
+    """Return the ServerFacts of a running container's server. Raises DatabaseError."""
+    # A declared login that is not the recorded one may be one of two that take turns.
+    declares_users = bool(spec.users) or record.login is not None or spec.username not in (None, record.username)
+    return session.observe(engine, own, spec.name, record.username, seconds, declares_users)
 
 
 def _settings_error(engine, spec, image, managed):
@@ -252,19 +259,21 @@ def _certificate(managed, authority):
 
 def _mounted_by(listed, spec):
     """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
-    ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
+    ours, directory = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}, spec.directory
     return tuple(
         entry["Names"][0].lstrip("/")
         for entry in listed
-        if not ours.intersection(entry["Names"])
-        if _mounts(entry, spec.directory)
+        if _mounts(entry, directory) and not ours.intersection(entry["Names"])
     )
 
 
 def _mounts(entry, directory):
     """Say whether an entry of the engine's list mounts a directory or something below it."""
-    sources = [mount.get("Source") or "" for mount in entry.get("Mounts") or []]
-    return any(source.startswith(directory) and source[len(directory) :][:1] in ("", "/") for source in sources)
+    for mount in entry.get("Mounts") or ():
+        source = mount.get("Source") or ""
+        if source.startswith(directory) and source[len(directory) :][:1] in ("", "/"):
+            return True
+    return False
 
 
 def _is_own(by, spec):

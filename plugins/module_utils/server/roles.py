@@ -37,7 +37,7 @@ def _lacks():
 
 
 # In the database itself. One line: the roles that somebody made, and what the groups of ours may do.
-OBSERVE = f"""SELECT json_build_object(
+OBSERVE = f"""SELECT json_build_object('users', json_build_object(
   'roles', (SELECT coalesce(json_object_agg(r.rolname, json_build_object(
       'verifier', r.rolpassword,
       'login', r.rolcanlogin,
@@ -60,7 +60,7 @@ OBSERVE = f"""SELECT json_build_object(
       EXISTS (SELECT FROM pg_namespace AS n WHERE {_SCHEMAS} AND NOT has_schema_privilege(g.oid, n.oid, 'USAGE'))
       OR EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE {_SCHEMAS} AND {_lacks()})))
-)::text;
+))::text;
 """
 
 

@@ -98,17 +98,28 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
     return psql(engine, facts.name, script, seconds, database).splitlines()
 
 
-def observe(engine, facts, database, username, seconds):
-    """Return the ServerFacts of a server that runs. One that hangs costs no more than the seconds given."""
+def observe(engine, facts, database, username, seconds, declares_users):
+    """Return the ServerFacts of a server that runs. One that hangs costs no more than the seconds given.
+
+    declares_users: whether further roles matter, even where none has been declared so far.
+    """
     seconds = min(seconds, QUERY_SECONDS)
-    server = sql.observe(database, username or "")
+    first = sql.observe(database, username or "")
+    # What all databases share is to be seen from each.
+    within = sql.OBSERVE_EXTENSIONS + (roles.OBSERVE if declares_users else "")
     try:
-        # What all databases share is to be seen from each.
-        return sql.parse(ask(engine, facts, database, server + sql.OBSERVE_EXTENSIONS + roles.OBSERVE, seconds))
+        answers = sql.read(ask(engine, facts, database, first + within, seconds))
     except DatabaseError as error:
         if "does not exist" not in error.message:
             raise
-    return sql.parse(ask(engine, facts, SUPERUSER, server, seconds))
+        database, within = SUPERUSER, ""
+        answers = sql.read(ask(engine, facts, database, first, seconds))
+    further = sql.OBSERVE_FILE_ERRORS if answers["suspects_files"] else ""
+    if answers["has_users"] and within and not declares_users:
+        further += roles.OBSERVE
+    if further:
+        answers.update(sql.read(ask(engine, facts, database, further, seconds)))
+    return sql.facts(answers)
 
 
 def wait_until_ready(engine, container, database, username, seconds):

@@ -31,12 +31,13 @@ PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 # What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is
 # listed with the same words as a wrong value, but marked as pending; reading the files sets the mark, hence the order.
-_FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHERE error IS NOT NULL)
-    SELECT coalesce(json_agg(
-      concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
-    FROM files LEFT JOIN LATERAL
-      (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
-    WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart"""
+OBSERVE_FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHERE error IS NOT NULL)
+SELECT json_build_object('file_errors', (SELECT coalesce(json_agg(
+    concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
+  FROM files LEFT JOIN LATERAL
+    (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
+  WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart))::text;
+"""
 
 
 # The search path of the superuser in a database of somebody else's.
@@ -52,8 +53,11 @@ def literal(text):
 
 
 def observe(database, username):
-    """Return the question whose answer `parse` turns into ServerFacts, with those to
-    OBSERVE_EXTENSIONS and roles.OBSERVE after it."""
+    """Return the first question to a server, whose answer says also whether there is reason for two further ones.
+
+    What costs is to plan a question, so that most servers are asked only this and OBSERVE_EXTENSIONS.
+    suspects_files: OBSERVE_FILE_ERRORS may find something; has_users: roles.OBSERVE finds declared users.
+    """
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
   'superuser_has_password', (SELECT rolpassword IS NOT NULL FROM pg_authid WHERE oid = {BOOTSTRAP_SUPERUSER_OID}),
@@ -69,7 +73,9 @@ def observe(database, username):
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', waiting.names,
   'withdrawn', waiting.withdrawn,
-  'file_errors', ({_FILE_ERRORS}),
+  'suspects_files', EXISTS (SELECT FROM pg_file_settings WHERE error IS NOT NULL),
+  'has_users', EXISTS (SELECT FROM pg_shdescription
+    WHERE classoid = 'pg_authid'::regclass AND description = {literal(users.MARK)}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
 )::text FROM (
   SELECT coalesce(json_agg(name ORDER BY name), '[]') AS names, coalesce(json_agg(name ORDER BY name)
@@ -79,27 +85,35 @@ def observe(database, username):
 
 
 # In the database itself.
-OBSERVE_EXTENSIONS = f"""SELECT coalesce(json_object_agg(extname, json_build_object(
+OBSERVE_EXTENSIONS = f"""SELECT json_build_object('extensions',
+  coalesce(json_object_agg(extname, json_build_object(
     'version', extversion,
-    'declared', obj_description(oid, 'pg_extension') IS NOT DISTINCT FROM {literal(extensions.MARK)})), '{{}}')::text
+    'declared', obj_description(oid, 'pg_extension') IS NOT DISTINCT FROM {literal(extensions.MARK)})), '{{}}'))::text
   FROM pg_extension;
 """
 
 
-def parse(lines):
-    answer, *rest = (json.loads(line) for line in lines)
-    installed, found = rest if rest else ({}, users.NOTHING)
+def read(lines):
+    """Return the answers to any of the questions (OBSERVE_...), one line of JSON each, as one mapping."""
+    answers = {}
+    for line in lines:
+        answers.update(json.loads(line))
+    return answers
+
+
+def facts(answers):
+    """Return the ServerFacts of what `read` gives, of at least the first question."""
     return ServerFacts(
-        role=answer["role"],
-        database=answer["database"],
-        superuser_has_password=bool(answer["superuser_has_password"]),
-        pending_restart=tuple(answer["pending_restart"]),
-        withdrawn=tuple(answer["withdrawn"]),
-        version=answer["version"],
-        file_errors=tuple(answer["file_errors"]),
-        loaded_at=float(answer["loaded_at"]),
-        extensions=installed,
-        users=found,
+        role=answers["role"],
+        database=answers["database"],
+        superuser_has_password=bool(answers["superuser_has_password"]),
+        pending_restart=tuple(answers["pending_restart"]),
+        withdrawn=tuple(answers["withdrawn"]),
+        version=answers["version"],
+        file_errors=tuple(answers.get("file_errors", ())),
+        loaded_at=float(answers["loaded_at"]),
+        extensions=answers.get("extensions", {}),
+        users=answers.get("users", users.NOTHING),
     )
 
 

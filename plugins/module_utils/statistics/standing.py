@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import layout
+from .. import layout, observe
 from ..errors import DatabaseError
 from ..host import images
 from ..plan import plan_database
-from ..server import session
 
 # What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
 _NO_DRIFT = ("pull", "write_record")
@@ -52,7 +51,7 @@ def drift(engine, database, seconds):
     if seen is None:
         raise DatabaseError("it has no record that could be read")
     if seen.server is None:
-        server = session.observe(engine, database.container, database.spec.name, record.username, seconds)
+        server = observe.ask_server(engine, database.container, database.spec, record, seconds)
         seen = dataclasses.replace(seen, server=server, server_error=None)
     try:
         plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, new_id=None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils import users
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import sql
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,18 +74,21 @@ def answer(**changed):
     known = {
         "version": "15.20",
         "loaded_at": 1768478400.5,
-        "file_errors": [],
         "superuser_has_password": False,
         "role": {"verifier": VERIFIER, "login": True, "privileged": False},
         "database": {"owner": "app", "public": False},
         "pending_restart": [],
         "withdrawn": [],
     }
-    return [json.dumps({**known, **changed})]
+    return json.dumps({**known, **changed})
+
+
+def facts(*lines):
+    return sql.facts(sql.read(lines))
 
 
 def test_the_answer_of_the_server_is_read():
-    found = sql.parse(answer(pending_restart=["max_connections", "wal_level"]))
+    found = facts(answer(pending_restart=["max_connections", "wal_level"]))
     assert found.role == {"verifier": VERIFIER, "login": True, "privileged": False}
     assert found.database == {"owner": "app", "public": False}
     assert found.pending_restart == ("max_connections", "wal_level")
@@ -92,8 +96,20 @@ def test_the_answer_of_the_server_is_read():
 
 
 def test_what_is_not_there_is_none():
-    found = sql.parse(answer(role=None, database=None, superuser_has_password=True))
+    found = facts(answer(role=None, database=None, superuser_has_password=True))
     assert (found.role, found.database, found.superuser_has_password) == (None, None, True)
+
+
+def test_what_was_not_asked_is_nothing():
+    found = facts(answer())
+    assert (found.file_errors, found.extensions, found.users) == ((), {}, users.NOTHING)
+
+
+def test_further_answers_are_read_in_any_order():
+    further = ({"users": {"roles": {}}}, {"file_errors": ["line 1"]}, {"extensions": {"hstore": {"version": "1.8"}}})
+    found = facts(answer(), *map(json.dumps, further))
+    assert (found.file_errors, found.users) == (("line 1",), {"roles": {}})
+    assert found.extensions == {"hstore": {"version": "1.8"}}
 
 
 def test_observation_quotes_what_it_asks_for():
