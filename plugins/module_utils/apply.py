@@ -12,40 +12,12 @@ import time
 from . import adopting, adoption, certification, certifying, layout, names, networks, server_changes
 from . import container as containers
 from . import record as records
-from .backup import dump
+from .backup import catalog, dump
 from .backup.target import observe_target
 from .errors import DatabaseError
 from .host import files
 from .server import configuration, session
 from .server.session import NotReady
-
-
-@dataclasses.dataclass
-class Work:
-    """What the verbs work on: one database, what was seen of it and what it is to be.
-
-    facts: of the container, once its server has been waited for. interruption: seconds for which a server that served
-    did not, from the word to stop until it answered again. final_backup: catalog.Backup, of a deletion.
-    clusters: initdb.Clusters, of several new databases.
-    """
-
-    engine: object
-    spec: object
-    seen: object
-    plan: object
-    clusters: object
-    facts: object = None
-    interruption: float = 0.0
-    final_backup: object | None = None
-    warnings: list = dataclasses.field(default_factory=list)
-
-    @property
-    def name(self):
-        return self.spec.container
-
-    @property
-    def username(self):
-        return self.plan.record.username
 
 
 def execute(work, done):
@@ -338,7 +310,8 @@ def _expire(work):
 def _final_backup(work):
     spec = work.spec
     target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
-    work.final_backup, warnings = dump.take(work.engine, target, dump.Options(taken_by="final"))
+    backup, warnings = dump.take(work.engine, target, dump.Options(taken_by="final"))
+    work.final_backup = catalog.describe(backup)
     work.warnings += warnings
 
 

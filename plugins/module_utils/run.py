@@ -12,11 +12,12 @@ import dataclasses
 import os
 import traceback
 
-from . import apply, fleet, layout, names, observe, spec, view
+from . import fleet, layout, names, observe, spec, view
 from .errors import DatabaseError
 from .host import files, initdb, locks, roots
 from .plan import plan_database
 from .server import configuration, session
+from .work import Work
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
@@ -42,7 +43,7 @@ class Outcome:
     warnings: list = dataclasses.field(default_factory=list)
     interruption: float = 0.0
     database: dict | None = None
-    final_backup: object | None = None
+    final_backup: dict | None = None
     error: DatabaseError | None = None
 
 
@@ -162,7 +163,7 @@ def _bring_about(run, declared, declaration, outcome):
         if seen.server_error and declared.state in _SERVES:
             host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
-        work = apply.Work(engine, plan.spec or declared, seen, plan, run.clusters)
+        work = Work(engine, plan.spec or declared, seen, plan, run.clusters)
         if turn == 0:
             outcome.before = plan.before
         outcome.after, outcome.pending = plan.after, list(plan.pending)
@@ -202,11 +203,19 @@ def _execute(work, outcome):
             # Only the image itself, or the record, says what is to be done with it.
             work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
             break
-    with _no_backup_meanwhile(work):
-        apply.execute(work, outcome.actions.append)
+    if work.plan.steps:
+        with _no_backup_meanwhile(work):
+            _verbs().execute(work, outcome.actions.append)
     outcome.interruption += work.interruption
     outcome.final_backup = work.final_backup
     outcome.warnings += work.warnings
+
+
+def _verbs():
+    """Load the verbs only where there is something to do: each run compiles anew what it loads of Ansible's archive."""
+    from . import apply
+
+    return apply
 
 
 def _no_backup_meanwhile(work):
@@ -227,7 +236,7 @@ def _reserve(work, identity, outcome):
         work.seen, work.plan = seen, plan_database(declared, seen, identity)
         step = work.plan.steps[0]
         roots.remember(declared.data_root)
-        apply.write_record(work)
+        _verbs().write_record(work)
     work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
     outcome.actions.append(step)
     outcome.after = work.plan.after

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import run, view
-from ..backup import catalog
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
 from .arguments import DECLARATION_ARGUMENTS, ENGINE_ARGUMENTS, ROOT_ARGUMENT
@@ -105,7 +104,7 @@ def _one_result(outcome):
         "pending": view.pending(outcome.pending),
         "interruption_seconds": round(outcome.interruption, 2),
         "database": outcome.database,
-        "final_backup": catalog.describe(outcome.final_backup) if outcome.final_backup else None,
+        "final_backup": outcome.final_backup,
         "diff": {
             "before_header": outcome.container,
             "after_header": outcome.container,
