@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import shutil
 import subprocess
@@ -66,10 +65,22 @@ def write(path, content, mode, uid=-1, gid=-1):
 
 def sweep(directory):
     """Remove what writers that were killed have left in a directory, and just below it. The caller holds its lock."""
-    for pattern in (f".*{PARTIAL}", f"*/.*{PARTIAL}"):
-        for path in glob.glob(os.path.join(glob.escape(directory), pattern)):
-            with _errors("remove", path):
-                os.unlink(path)
+    for path in _partial(directory):
+        with _errors("remove", path):
+            os.unlink(path)
+
+
+def _partial(directory, below=True):
+    try:
+        with os.scandir(directory) as found:
+            entries = list(found)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") and entry.name.endswith(PARTIAL):
+            yield entry.path
+        elif below and entry.is_dir(follow_symlinks=False):
+            yield from _partial(entry.path, below=False)
 
 
 def synchronise(directory):

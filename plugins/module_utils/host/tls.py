@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import ipaddress
 import os
@@ -33,6 +34,8 @@ SERVER_DAYS = 397
 RENEW_DAYS = 30
 # So that no server certificate outlives its authority, and clients have a year to take the new one.
 AUTHORITY_RENEW_DAYS = SERVER_DAYS + 365
+# A run reads a certificate more than once, and the authority's with each database.
+_REMEMBERED = 256
 # Clocks of clients differ.
 BACKDATED = datetime.timedelta(hours=1)
 
@@ -124,18 +127,17 @@ def describe(certificate_pem, key_pem, authority_pem):
     """
     _check_library()
     try:
-        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        certificate, issuer = _certificate(certificate_pem), _certificate(authority_pem)
         key = serialization.load_pem_private_key(key_pem, password=None)
-        issuer = x509.load_pem_x509_certificate(authority_pem)
         certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         if certificate.public_key().public_numbers() != key.public_key().public_numbers():
             return None
         issuer.public_key().verify(
             certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(certificate.signature_hash_algorithm)
         )
-    except (ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
+    except (Unreadable, ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
         return None
-    return {**_facts(certificate), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
+    return {**facts(certificate_pem), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
 
 
 def describe_own(certificate_pem, key_pem):
@@ -149,11 +151,13 @@ def describe_own(certificate_pem, key_pem):
         return None
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def facts(certificate_pem):
     """Return what the first certificate of a text says of itself: moments are ISO 8601, UTC. Raises Unreadable."""
     return _facts(_certificate(certificate_pem))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _certificate(pem):
     _check_library()
     try:
