@@ -50,13 +50,13 @@ _value:
 import dataclasses
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup import cron, notify, schedule
+from ansible_collections.vellaric.postgres.plugins.module_utils.backup import cron, receiver, schedule
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 
 
 def schedules(declared):
     try:
-        notify.from_declaration(declared.get("notify") or {})
+        receiver.from_declaration(declared.get("notify") or {})
         known = schedule.from_declaration(declared).schedules()
     except DatabaseError as error:
         raise AnsibleFilterError(error.message) from None

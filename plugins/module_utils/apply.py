@@ -12,7 +12,7 @@ import time
 from . import adopting, adoption, certification, certifying, layout, names, networks, server_changes
 from . import container as containers
 from . import record as records
-from .backup import catalog, dump
+from .backup import catalog, dump, dump_options
 from .backup.target import observe_target
 from .errors import DatabaseError
 from .host import files
@@ -310,7 +310,7 @@ def _expire(work):
 def _final_backup(work):
     spec = work.spec
     target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
-    backup, warnings = dump.take(work.engine, target, dump.Options(taken_by="final"))
+    backup, warnings = dump.take(work.engine, target, dump_options.Options(taken_by="final"))
     work.final_backup = catalog.describe(backup)
     work.warnings += warnings
 

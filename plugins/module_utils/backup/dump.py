@@ -15,34 +15,14 @@ import time
 from ..errors import DatabaseError
 from ..server.session import SUPERUSER, psql
 from ..server.sql import literal
-from . import catalog, naming, store
+from . import catalog, dump_options, naming, store
 from . import snapshot as snapshots
 from .dumping import Dumping
 from .manifest import Manifest
 from .target import refuse_unless_running
 
-# pg_dump knows others than gzip from here on.
-COMPRESSIONS_SINCE = 16
 # What sessions of a backup are called on the server: under the lock of the backups, all that are there are stale.
 APPLICATION = "vellaric backup "
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How a backup is to be taken. level: of the compression, None for a good one; jobs: for the directory format.
-
-    timeout: seconds that all of it may take; lock_timeout: seconds that it waits for a table that somebody has for
-    himself. taken_by: one of manifest.TAKEN_BY.
-    """
-
-    format: str = "plain"
-    compression: str = "gzip"
-    level: int | None = None
-    jobs: int = 1
-    row_counts: bool = True
-    timeout: int = 21600
-    lock_timeout: int = 60
-    taken_by: str = "module"
 
 
 def take(engine, target, options, progress=None):
@@ -52,25 +32,8 @@ def take(engine, target, options, progress=None):
     is then nothing of it left.
     """
     refuse_unless_running(target)
-    refuse_options(options, target.image.major)
+    dump_options.refuse(options, target.image.major)
     return _Taking(engine, target, options, progress or (lambda text: None)).run()
-
-
-def refuse_options(options, major):
-    if options.jobs > 1 and options.format != "directory":
-        raise DatabaseError("jobs: only format: directory is dumped by several processes; leave jobs out")
-    if options.compression in ("zstd", "lz4") and major is not None and major < COMPRESSIONS_SINCE:
-        raise DatabaseError(
-            f"compression is {options.compression}, which pg_dump has from PostgreSQL {COMPRESSIONS_SINCE} on, and this"
-            f" server is {major}: use compression: gzip"
-        )
-    for name in ("jobs", "timeout", "lock_timeout"):
-        if getattr(options, name) < 1:
-            raise DatabaseError(f"{name} is {getattr(options, name)}: at least 1")
-    levels = {"gzip": range(1, 10), "zstd": range(1, 23), "lz4": range(1, 13), "none": range(0)}[options.compression]
-    if options.level is not None and options.level not in levels:
-        allowed = f"from {levels[0]} to {levels[-1]}" if levels else "left out"
-        raise DatabaseError(f"compression_level is {options.level}: with compression {options.compression}, {allowed}")
 
 
 class _Taking:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import socket
@@ -18,51 +17,7 @@ from ..errors import DatabaseError
 from . import outcome
 
 FAILED, RECOVERED, SUCCEEDED = "failed", "recovered", "succeeded"
-WHEN = ("failure", "always")
 _MOST_OUTPUT = 400
-
-
-@dataclasses.dataclass(frozen=True)
-class Receiver:
-    """command: a list of arguments, or None; url: or None; when: one of WHEN; timeout: seconds for each."""
-
-    command: tuple | None = None
-    url: str | None = None
-    when: str = "failure"
-    timeout: int = 15
-
-
-def from_declaration(declared):
-    """Return the Receiver of what was declared. Raises DatabaseError, naming the variable of role `backup`."""
-    command, url = declared.get("command") or None, declared.get("url") or None
-    when, timeout = declared.get("when") or "failure", declared.get("timeout") or 15
-    if command is not None:
-        strings = isinstance(command, (list, tuple)) and all(isinstance(part, str) for part in command)
-        if not strings or not command[0].startswith("/"):
-            raise DatabaseError(
-                "backup_notify_command is a list of the command, with its whole path, and its arguments, such as"
-                " [/usr/local/bin/page, --team, storage]: it is run without a shell"
-            )
-    if url is not None:
-        parts = urllib.parse.urlsplit(url) if isinstance(url, str) else None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or url != "".join(url.split()):
-            raise DatabaseError("backup_notify_url is not a URL that begins with https:// or http://")
-    if when not in WHEN:
-        raise DatabaseError(f"backup_notify_when is {when!r}: one of {', '.join(WHEN)}")
-    if isinstance(timeout, str) and timeout.isdigit():
-        timeout = int(timeout)
-    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:
-        raise DatabaseError(f"backup_notify_timeout is {timeout!r}: at least 1 second")
-    return Receiver(tuple(command) if command else None, url, when, timeout)
-
-
-def from_json(text, path):
-    try:
-        return from_declaration(json.loads(text))
-    except (ValueError, AttributeError) as error:
-        raise DatabaseError(
-            f"{path} is damaged ({error}): run role vellaric.postgres.backup, which writes it"
-        ) from None
 
 
 def event(status, before):

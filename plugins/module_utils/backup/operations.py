@@ -11,7 +11,7 @@ from .. import layout
 from ..errors import DatabaseError
 from ..host import locks
 from ..steps import Step
-from . import catalog, check, dump, naming, retention, verify
+from . import catalog, check, dump, dump_options, naming, retention, verify
 from .target import observe_target, refuse_unless_running
 
 STATES = ("present", "checked", "verified", "absent", "pruned")
@@ -28,7 +28,7 @@ class Request:
     backup_root: str | None = None
     backup: str | None = None
     max_age: int | None = None
-    options: dump.Options = dataclasses.field(default_factory=dump.Options)
+    options: dump_options.Options = dataclasses.field(default_factory=dump_options.Options)
     retention: retention.Retention | None = None
     wait_timeout: int = 120
 
@@ -84,7 +84,7 @@ def _present(engine, target, request, outcome, check_mode, progress):
 
 def _take_if_due(engine, target, request, outcome, check_mode, progress):
     refuse_unless_running(target)
-    dump.refuse_options(request.options, target.image.major)
+    dump_options.refuse(request.options, target.image.major)
     there = catalog.backups(target.backup_directory)
     recent = [backup for backup in there if backup.good and _within(backup.age_seconds, request.max_age)]
     if recent:

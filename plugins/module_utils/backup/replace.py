@@ -21,7 +21,7 @@ from ..host import files, locks
 from ..server import replacement, session
 from ..statistics.text import size as shown_size
 from ..steps import Step
-from . import catalog, dump, load, store
+from . import catalog, dump, dump_options, load, store
 
 _LOOK_EVERY = 0.5
 # Between the end of a container and its next start, where somebody restarts it.
@@ -225,7 +225,7 @@ class Replacing:
         return False
 
     def _take_backup(self):
-        taken, warnings = dump.take(self._engine, self._target, dump.Options(taken_by="before_restore"))
+        taken, warnings = dump.take(self._engine, self._target, dump_options.Options(taken_by="before_restore"))
         self._outcome.backup_before = taken
         self._outcome.warnings += warnings
 

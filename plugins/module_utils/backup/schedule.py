@@ -16,7 +16,7 @@ import re
 
 from .. import names
 from ..errors import DatabaseError
-from . import cron, dump, naming, retention
+from . import cron, dump_options, naming, retention
 
 SCHEMA = 1
 SCHEDULERS = ("systemd", "cron")
@@ -241,14 +241,14 @@ def _refuse(options, where):
         for key, choices in (("format", naming.FORMATS), ("compression", naming.COMPRESSIONS)):
             if key in options and options[key] not in choices:
                 raise DatabaseError(f"{key} is {options[key]!r}: one of {', '.join(choices)}")
-        dump.refuse_options(_dump_options(options), None)
+        dump_options.refuse(_dump_options(options), None)
     except DatabaseError as error:
         raise DatabaseError(f"{where}: {error.message}") from None
 
 
 def _dump_options(options):
     chosen = {"level" if key == "compression_level" else key: options[key] for key in _DUMP if key in options}
-    return dump.Options(**chosen, taken_by="schedule")
+    return dump_options.Options(**chosen, taken_by="schedule")
 
 
 def _retention(given):

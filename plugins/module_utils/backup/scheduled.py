@@ -21,7 +21,7 @@ from ..errors import DatabaseError
 from ..host import files, locks
 from ..host.engine import Engine
 from ..statistics import text
-from . import catalog, notify, operations, outcome, schedule, timetable
+from . import catalog, notify, operations, outcome, receiver, schedule, timetable
 from .journal import ERROR, NOTICE, WARNING
 
 # May hold a secret, and is root's alone.
@@ -35,7 +35,7 @@ class Ended(BaseException):
 def read_receiver(directory):
     path = os.path.join(directory, RECEIVER)
     found = files.read(path)
-    return notify.from_json(found.content, path) if found is not None else notify.Receiver()
+    return receiver.from_json(found.content, path) if found is not None else receiver.Receiver()
 
 
 class Run:

@@ -9,7 +9,7 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..backup import catalog, dump, naming, operations, retention
+from ..backup import catalog, dump_options, naming, operations, retention
 from ..errors import DatabaseError
 from ..names import ENVIRONMENTS
 from ..units import parse_duration
@@ -18,7 +18,7 @@ from .arguments import engine as engine_of
 
 
 def main():
-    defaults = dump.Options()
+    defaults = dump_options.Options()
     rules = [field.name for field in dataclasses.fields(retention.Retention)]
     module = AnsibleModule(
         argument_spec={
@@ -74,7 +74,7 @@ def _request(given):
         max_age=None if given["max_age"] is None else parse_duration(given["max_age"], "max_age"),
         retention=None if rules is None else retention.from_option(rules),
         wait_timeout=given["wait_timeout"],
-        options=dump.Options(
+        options=dump_options.Options(
             format=given["format"],
             compression=given["compression"],
             level=given["compression_level"],

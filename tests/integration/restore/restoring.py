@@ -16,6 +16,7 @@ PACKAGE = "ansible_collections.vellaric.postgres.plugins.module_utils."
 SAMPLE = Path(__file__).with_name("sample.sql").read_text()
 
 dump = importlib.import_module(PACKAGE + "backup.dump")
+dump_options = importlib.import_module(PACKAGE + "backup.dump_options")
 target = importlib.import_module(PACKAGE + "backup.target")
 Engine = importlib.import_module(PACKAGE + "host.engine").Engine
 
@@ -50,7 +51,7 @@ def take(host, short, **options):
     engine.connect()
     root = host.defaults["backup_root"]
     of = target.observe_target(engine, host.data_root, host.name(short), host.environment, root)
-    return dump.take(engine, of, dump.Options(**options))[0]
+    return dump.take(engine, of, dump_options.Options(**options))[0]
 
 
 def arguments(host, short, check=False, **options):

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import notify, outcome
+from ansible_collections.vellaric.postgres.plugins.module_utils.backup import receiver as receivers
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 
 WHAT = "Backup of production"
@@ -62,7 +63,7 @@ def test_payload():
 )
 def test_when(when, event, told, tmp_path):
     path = tmp_path / "told"
-    receiver = notify.Receiver(command=("/usr/bin/tee", "-a", str(path)), when=when)
+    receiver = receivers.Receiver(command=("/usr/bin/tee", "-a", str(path)), when=when)
     assert notify.send(receiver, {**notify.payload(status(), {}, "db-1", WHAT), "event": event}) == []
     assert len(path.read_text().splitlines() if path.exists() else []) == told
 
@@ -70,7 +71,7 @@ def test_when(when, event, told, tmp_path):
 def test_a_command_is_told_without_a_shell(tmp_path):
     path = tmp_path / "told"
     script = "import os,sys;open(sys.argv[1],'w').write(sys.argv[2]+os.environ['VELLARIC_FAILED']+sys.stdin.read())"
-    receiver = notify.Receiver(command=(sys.executable, "-c", script, str(path), "$(id); "))
+    receiver = receivers.Receiver(command=(sys.executable, "-c", script, str(path), "$(id); "))
     failed = status("failed", shop=one("failed", "nul \0 in it"))
     assert notify.send(receiver, notify.payload(failed, {}, "db-1", WHAT)) == []
     assert path.read_text().startswith("$(id); shop{")
@@ -85,13 +86,13 @@ def test_a_command_is_told_without_a_shell(tmp_path):
     ],
 )
 def test_a_command_that_cannot_be_told(command, trouble):
-    receiver = notify.Receiver(command=command, timeout=1)
+    receiver = receivers.Receiver(command=command, timeout=1)
     troubles = notify.send(receiver, notify.payload(status("failed"), {}, "db-1", WHAT))
     assert len(troubles) == 1 and trouble in troubles[0] and "backup_notify_command" in troubles[0]
 
 
 def test_a_url_that_cannot_be_told_is_not_named():
-    receiver = notify.Receiver(command=("/nowhere",), url="http://127.0.0.1:1/hooks/secret-token", timeout=2)
+    receiver = receivers.Receiver(command=("/nowhere",), url="http://127.0.0.1:1/hooks/secret-token", timeout=2)
     troubles = notify.send(receiver, notify.payload(status("failed"), {}, "db-1", WHAT))
     assert len(troubles) == 2 and "(127.0.0.1)" in troubles[1] and "secret" not in str(troubles)
 
@@ -111,12 +112,12 @@ def test_a_url_that_cannot_be_told_is_not_named():
 )
 def test_refusals(declared, message):
     with pytest.raises(DatabaseError, match=message):
-        notify.from_declaration(declared)
+        receivers.from_declaration(declared)
 
 
 def test_nobody():
-    receiver = notify.from_declaration({"command": [], "url": ""})
-    assert receiver == notify.Receiver() and notify.send(receiver, {"event": "failed"}) == []
+    receiver = receivers.from_declaration({"command": [], "url": ""})
+    assert receiver == receivers.Receiver() and notify.send(receiver, {"event": "failed"}) == []
 
 
 def test_a_run_that_was_killed_has_failed():
