@@ -31,9 +31,19 @@ def shared():
     host.close()
 
 
+@pytest.fixture(scope="session")
+def tags_made():
+    """The tags of all images of the tests' own: the last ones go when no container uses them any more."""
+    tags = set()
+    yield tags
+    for tag in tags:
+        harness.remove_images(tag)
+
+
 @pytest.fixture
-def image_tag(request):
-    """A tag for an image of the test's own, removed with it."""
+def image_tag(request, tags_made):
+    """A tag for an image of the test's own, removed with it, or at the end where a container still uses it."""
     tag = f"vellaric-test/{request.node.name.partition('[')[0]}:{os.getpid()}"
+    tags_made.add(tag)
     yield tag
     harness.remove_images(tag)
