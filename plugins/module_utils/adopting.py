@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking over a container that somebody else made: the look at it, and the verbs that only an adoption has.
+"""The verbs that only taking over a container has which somebody else made.
 
 Each is safe to repeat after a crash. The journal is Record.adopted; until the database is marked as initialised,
 everything can be put back as it was.
@@ -15,8 +15,8 @@ import os
 from . import adoptable, adoption, layout
 from . import container as containers
 from .errors import DatabaseError
-from .host import cluster, files, images
-from .server import roles, scram, session, sql, takeover
+from .host import cluster, files
+from .server import scram, session, takeover
 from .server.session import NotReady
 
 _PROGRESS = "adoption.progress"
@@ -27,69 +27,6 @@ NO_RESTARTS = {"RestartPolicy": {"Name": "no"}}
 
 class NothingArranged(DatabaseError):
     """The roles are as they were."""
-
-
-def observe(engine, spec, remember):
-    """Look at the foreign container of a database that is to be taken over, and ask its server."""
-    foreign = adoptable.from_inspect(engine.inspect(spec.container))
-    if not foreign.running:
-        return adoptable.Adoptable(
-            foreign, obstacle="it does not run, so that its server cannot be asked what it holds: start it first"
-        )
-    try:
-        answer = takeover.parse(_ask(engine, spec, takeover.QUESTION))
-        image = images.describe(
-            engine,
-            engine.inspect_image(foreign.image_id) or {"Id": foreign.image_id},
-            foreign.image,
-            layout.image_cache(spec.data_root),
-            remember,
-        )
-        server = _server(engine, spec, answer)
-    except DatabaseError as error:
-        return adoptable.Adoptable(foreign, obstacle=error.message)
-    return adoptable.Adoptable(foreign, image=image, answer=answer, server=server, **_data(spec, foreign, answer))
-
-
-def _ask(engine, spec, script):
-    """Run SQL as the foreign container's own superuser."""
-    finished = engine.execute(
-        spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS
-    )
-    if finished.exit_code != 0:
-        raise DatabaseError(
-            "its server does not answer its own superuser (POSTGRES_USER, with POSTGRES_PASSWORD where it wants one):"
-            f" {session.first_error(finished.stderr)}"
-        )
-    return finished.stdout
-
-
-def _server(engine, spec, answer):
-    database = adoptable.choose_database(answer["databases"], spec.name)
-    if database is None:
-        return None
-    script = sql.observe(database, spec.username or "")
-    within = sql.OBSERVE_FILE_ERRORS + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
-    lines = _ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}")
-    return sql.facts(sql.read(lines.splitlines()))
-
-
-def _data(spec, foreign, answer):
-    source = adoptable.data_source(foreign.mounts, answer["data_directory"])
-    if source is None:
-        return {}
-    path = source[0]
-    if cluster.major(path) is None:
-        raise DatabaseError(f"its data is not to be found on this host ({path} holds none)")
-    measured = cluster.measure(path)
-    return {
-        "data": path,
-        "owner": cluster.owner(path),
-        "size": measured.size,
-        "links": measured.links,
-        "free": cluster.free_space(spec.directory),
-        "movable": cluster.can_move(path, spec.directory),
-    }
 
 
 def stop(work):

@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import os
 
-from . import adopting, certification, layout
+from . import certification, foreign, layout
 from . import container as containers
 from . import record as records
 from .errors import DatabaseError
@@ -156,7 +156,7 @@ def _adoptable(engine, spec, own, record, remember):
     if not spec.adopt or own is None or own.config is not None:
         return None
     begun = record is not None and record.adopted and not record.initialised
-    return None if begun and record.adopted["container"] == own.id else adopting.observe(engine, spec, remember)
+    return None if begun and record.adopted["container"] == own.id else foreign.observe(engine, spec, remember)
 
 
 def data_majors(directory):
