@@ -10,11 +10,12 @@ import dataclasses
 import fnmatch
 import os
 
-from . import layout, observe, plan, spec, view
+from . import layout, observe, spec, view
 from .errors import DatabaseError
 from .facts import LABEL
 from .host import files
 from .names import ENVIRONMENTS
+from .planning import plan
 from .server import configuration
 
 _ANSWER_SECONDS = 5

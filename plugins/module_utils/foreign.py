@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from . import adoptable, layout
+from . import layout
 from .errors import DatabaseError
 from .host import cluster, images
+from .planning import adoptable
 from .server import roles, session, sql, takeover
 
 

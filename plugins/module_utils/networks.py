@@ -10,7 +10,7 @@ import ipaddress
 import re
 
 from .errors import Refused
-from .steps import Step
+from .planning.steps import Step
 
 # Every container of ours is on it, and its port is published there.
 DEFAULT = "bridge"

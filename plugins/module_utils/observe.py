@@ -10,12 +10,13 @@ import dataclasses
 import datetime
 import os
 
-from . import certification, foreign, layout
 from . import container as containers
+from . import foreign, layout
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
 from .host import files, images, own_tls, ports, roots, tls
+from .planning import certification
 from .server import configuration, session
 
 KNOWN_FILES = (

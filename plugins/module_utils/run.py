@@ -13,11 +13,11 @@ import os
 import traceback
 
 from . import fleet, layout, names, observe, spec, view
+from .applying.work import Work
 from .errors import DatabaseError
 from .host import files, initdb, locks, roots
-from .plan import plan_database
+from .planning.plan import plan_database
 from .server import configuration, session
-from .work import Work
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
@@ -213,7 +213,7 @@ def _execute(work, outcome):
 
 def _verbs():
     """Load the verbs only where there is something to do: each run compiles anew what it loads of Ansible's archive."""
-    from . import apply
+    from .applying import apply
 
     return apply
 

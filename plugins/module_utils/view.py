@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from . import certification, networks, users
+from . import networks, users
 from . import spec as specs
 from .errors import DatabaseError
+from .planning import certification
 from .server import configuration
 from .units import format_cpus, format_size
 

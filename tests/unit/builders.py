@@ -19,7 +19,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils import container
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec, users
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
-from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning.plan import plan_database
 from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration, scram
 

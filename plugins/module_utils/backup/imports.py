@@ -19,9 +19,9 @@ import secrets
 from .. import extensions as declared_extensions
 from ..errors import DatabaseError, Refused
 from ..host import files
+from ..planning.steps import Step
 from ..server import replacement, scram, sql
 from ..server.configuration import PG_HBA_CONF
-from ..steps import Step
 from . import formats, load
 from .compare import differences, take_census
 from .replace import Replacing, refuse_options

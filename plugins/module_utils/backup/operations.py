@@ -10,7 +10,7 @@ import dataclasses
 from .. import layout
 from ..errors import DatabaseError
 from ..host import locks
-from ..steps import Step
+from ..planning.steps import Step
 from . import catalog, check, dump, dump_options, naming, retention, verify
 from .target import observe_target, refuse_unless_running
 

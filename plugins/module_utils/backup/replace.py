@@ -18,9 +18,9 @@ import time
 from .. import layout
 from ..errors import DatabaseError, Refused
 from ..host import files, locks
+from ..planning.steps import Step
 from ..server import replacement, session
 from ..statistics.text import size as shown_size
-from ..steps import Step
 from . import catalog, dump, dump_options, load, store
 
 _LOOK_EVERY = 0.5

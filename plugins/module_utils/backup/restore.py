@@ -13,8 +13,8 @@ import os
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError, Refused
 from ..host import files
+from ..planning.steps import Step
 from ..server import replacement, sql
-from ..steps import Step
 from . import catalog, formats, load, naming, store, stream
 from .compare import differences, take_census
 from .replace import Replacing, refuse_options

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ..host.engine import DEFAULT_URL, Engine
 from ..names import ENVIRONMENTS
+from ..planning.steps import IMPACTS
 from ..spec import DEFAULTS, PULL, SSLMODES, STATES, UPDATE_PASSWORD
-from ..steps import IMPACTS
 from ..users import ROLES
 
 ENGINE_ARGUMENTS = {

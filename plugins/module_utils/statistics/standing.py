@@ -10,7 +10,7 @@ import dataclasses
 from .. import layout, observe
 from ..errors import DatabaseError
 from ..host import images
-from ..plan import plan_database
+from ..planning.plan import plan_database
 
 # What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
 _NO_DRIFT = ("pull", "write_record")

@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import os
 
-from . import adoptable, adoption, layout
-from . import container as containers
-from .errors import DatabaseError
-from .host import cluster, files
-from .server import scram, session, takeover
-from .server.session import NotReady
+from .. import container as containers
+from .. import layout
+from ..errors import DatabaseError
+from ..host import cluster, files
+from ..planning import adoptable, adoption
+from ..server import scram, session, takeover
+from ..server.session import NotReady
 
 _PROGRESS = "adoption.progress"
 # What is ours beside the data, and is made anew by another attempt.

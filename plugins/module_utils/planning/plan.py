@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from . import adoption, layout, view
-from . import container as containers
+from .. import container as containers
+from .. import layout, view
+from ..errors import Refused
+from . import adoption
 from .converge import converge, refuse_broken_files
-from .errors import Refused
 from .steps import Plan, Step
 
 

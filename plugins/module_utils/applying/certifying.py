@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import time
 
-from . import certification, layout
-from .container import SERVER_PORT
-from .host import files, locks, served, tls
+from .. import layout
+from ..container import SERVER_PORT
+from ..host import files, locks, served, tls
+from ..planning import certification
 
 # Between looks at what the server shows, in seconds.
 _PAUSES = (0.02, 0.05, 0.1, 0.3, 1, 3)

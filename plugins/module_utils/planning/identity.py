@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from . import names
-from .errors import Refused
-from .host.ports import first_free
-from .record import Record
+from .. import names
+from ..errors import Refused
+from ..host.ports import first_free
+from ..record import Record
 
 
 def new_record(spec, seen, identity):

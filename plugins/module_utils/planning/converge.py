@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import certification, identity, layout, networks, server_steps, view
-from . import container as containers
-from .errors import Refused
-from .server import configuration
+from .. import container as containers
+from .. import layout, networks, view
+from ..errors import Refused
+from ..server import configuration
+from . import certification, identity, server_steps
 from .steps import IMPACTS, Plan, Step
 
 

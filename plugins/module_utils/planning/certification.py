@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 
-from . import pem
-from .errors import Refused
-from .host import tls
+from .. import pem
+from ..errors import Refused
+from ..host import tls
 from .steps import Step
 
 CERTIFICATE, KEY, AUTHORITY = "tls/server.crt", "tls/server.key", "tls/ca.crt"

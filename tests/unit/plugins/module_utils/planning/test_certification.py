@@ -9,8 +9,9 @@ import dataclasses
 import datetime
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import certification, facts, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils import facts, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning import certification
 from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 

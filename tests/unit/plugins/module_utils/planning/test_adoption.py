@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import adoptable, adoption, layout
+from ansible_collections.vellaric.postgres.plugins.module_utils import layout
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning import adoptable, adoption
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import (
     NAME,

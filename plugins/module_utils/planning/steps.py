@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from .facts import ContainerConfig
-from .record import Record
+from ..facts import ContainerConfig
+from ..record import Record
 
 # What a step does to those who use the database, from nothing to the longest interruption.
 IMPACTS = ("none", "restart", "recreate")

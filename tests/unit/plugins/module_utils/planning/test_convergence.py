@@ -10,7 +10,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils.plan import plan_database
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
 from hypothesis import given, settings
 from hypothesis import strategies as st

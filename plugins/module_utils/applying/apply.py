@@ -9,15 +9,17 @@ import dataclasses
 import os
 import time
 
-from . import adopting, adoption, certification, certifying, layout, names, networks, server_changes
-from . import container as containers
-from . import record as records
-from .backup import catalog, dump, dump_options
-from .backup.target import observe_target
-from .errors import DatabaseError
-from .host import files
-from .server import configuration, session
-from .server.session import NotReady
+from .. import container as containers
+from .. import layout, names, networks
+from .. import record as records
+from ..backup import catalog, dump, dump_options
+from ..backup.target import observe_target
+from ..errors import DatabaseError
+from ..host import files
+from ..planning import adoption, certification
+from ..server import configuration, session
+from ..server.session import NotReady
+from . import adopting, certifying, server_changes
 
 
 def execute(work, done):

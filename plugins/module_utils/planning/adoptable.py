@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from . import container as containers
-from . import networks
-from .errors import Refused
-from .spec import MANAGED_SETTINGS
-from .statistics import text
+from .. import container as containers
+from .. import networks
+from ..errors import Refused
+from ..spec import MANAGED_SETTINGS
+from ..statistics import text
 
 # Space that a copy leaves free on its file system.
 RESERVE = 64 << 20

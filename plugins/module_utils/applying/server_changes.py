@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from . import users
-from .server import roles, scram, session, sql
+from .. import users
+from ..server import roles, scram, session, sql
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
 VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import apply, server_changes, spec, steps
+from ansible_collections.vellaric.postgres.plugins.module_utils import spec
+from ansible_collections.vellaric.postgres.plugins.module_utils.applying import apply, server_changes
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning import steps
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 

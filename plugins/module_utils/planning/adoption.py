@@ -12,11 +12,12 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from . import adoptable, certification, identity, server_steps, view
+from .. import view
+from ..errors import Refused
+from ..server import configuration, scram, takeover
+from ..statistics import text
+from . import adoptable, certification, identity, server_steps
 from .converge import desired, removal_of_original
-from .errors import Refused
-from .server import configuration, scram, takeover
-from .statistics import text
 from .steps import IMPACTS, Plan, Step
 
 COPY, MOVE = "copy", "move"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import extensions, names, users
-from .errors import Refused
-from .server import scram
+from .. import extensions, names, users
+from ..errors import Refused
+from ..server import scram
 from .steps import Step
 
 
