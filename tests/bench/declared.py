@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -125,19 +126,20 @@ def play(host, name, tasks, **variables):
     return seconds
 
 
-def best(measure, rounds=3):
-    return min(measure() for turn in range(rounds))
-
-
 def idle(host, count):
     practice, ours = Practice(host, count), Ours(host, count)
     print(f"creating {count} databases twice ...", flush=True)
     practice.play()
     ours.play()
-    loops, single = best(practice.play, 1), best(ours.play)
+    # Before the loops and after them: what else the machine does changes within a minute.
+    turns = [ours.play() for turn in range(3)]
+    loops = practice.play()
+    turns += [ours.play() for turn in range(3)]
+    single = statistics.median(turns)
     print(f"a run that changes nothing over {count} databases")
     print(f"  loops of docker_container and postgresql_ping  {loops:8.2f} s")
     print(f"  one task of postgres_db                        {single:8.2f} s   {loops / single:.1f} times faster")
+    print(f"  from {min(turns):.2f} to {max(turns):.2f} s")
     print(f"  allowed: 4 s + 20 ms for each                  {4 + 0.02 * count:8.2f} s")
     arguments = host.arguments(databases=ours.declared)
     command = [sys.executable, "-m", harness.MODULES + "postgres_db", str(_arguments_file(host, arguments))]
