@@ -10,7 +10,7 @@ import os
 import ssl
 import tempfile
 
-from .. import pem
+from .. import pem, validity
 from ..facts import OwnTls
 from . import tls
 
@@ -55,7 +55,7 @@ def _rehearse(declared, authority, facts, now):
             server.load_cert_chain(path)
     except (ssl.SSLError, OSError) as error:
         return f"a server cannot use tls_certificate, OpenSSL says: {_words(error)}"
-    if tls.ended(facts["not_after"], now):
+    if validity.ended(facts["not_after"], now):
         return None
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False

@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 import os
 
+from .. import validity
 from ..errors import DatabaseError
 from . import files
 
@@ -26,14 +27,6 @@ except ImportError as error:
 else:
     IMPORT_ERROR = None
 
-# P-256: PostgreSQL 18's default groups leave P-521 out, and every client knows this one.
-# https://github.com/coollabsio/coolify/issues/8601
-AUTHORITY_DAYS = 3650
-# The most that clients on all platforms accept of a server, https://support.apple.com/en-us/102028
-SERVER_DAYS = 397
-RENEW_DAYS = 30
-# So that no server certificate outlives its authority, and clients have a year to take the new one.
-AUTHORITY_RENEW_DAYS = SERVER_DAYS + 365
 # A run reads a certificate more than once, and the authority's with each database.
 _REMEMBERED = 256
 # Clocks of clients differ.
@@ -60,7 +53,7 @@ def authority(data_root, now=None):
     certificate, key = os.path.join(directory, "ca.crt"), os.path.join(directory, "ca.key")
     have_certificate, have_key = files.read(certificate), files.read(key)
     if have_certificate and have_key:
-        if now is None or not authority_renewal_due(facts(have_certificate.content)["not_after"], now):
+        if now is None or not validity.authority_renewal_due(facts(have_certificate.content)["not_after"], now):
             return have_certificate.content, have_key.content
         name = x509.load_pem_x509_certificate(have_certificate.content).subject
         renewed = _authority_certificate(serialization.load_pem_private_key(have_key.content, password=None), name)
@@ -73,7 +66,7 @@ def authority(data_root, now=None):
         )
     _check_library()
     files.make_directory(directory, 0o755)
-    new_key = ec.generate_private_key(ec.SECP256R1())
+    new_key = _new_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vellaric.postgres on {os.uname().nodename}"[:64])])
     content = _authority_certificate(new_key, name), _key_pem(new_key)
     files.write(key, content[1], 0o600)
@@ -91,7 +84,7 @@ def _authority_certificate(key, name):
         .add_extension(_key_usage(authority=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False),
         key,
-        AUTHORITY_DAYS,
+        validity.AUTHORITY_DAYS,
     )
     return _pem(certificate)
 
@@ -101,7 +94,7 @@ def server_certificate(authority_pems, subject, alternative_names):
     _check_library()
     issuer = x509.load_pem_x509_certificate(authority_pems[0])
     issuer_key = serialization.load_pem_private_key(authority_pems[1], password=None)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _new_key()
     certificate = _sign(
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -114,7 +107,7 @@ def server_certificate(authority_pems, subject, alternative_names):
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False),
         issuer_key,
-        SERVER_DAYS,
+        validity.SERVER_DAYS,
     )
     return _pem(certificate), _key_pem(key)
 
@@ -232,30 +225,18 @@ def fingerprint(der):
     return hashlib.sha256(der).hexdigest()
 
 
-def ended(not_after, now):
-    return _remaining(not_after, now) < datetime.timedelta(0)
-
-
-def authority_renewal_due(not_after, now):
-    return _remaining(not_after, now) < datetime.timedelta(days=AUTHORITY_RENEW_DAYS)
-
-
-def renewal_due(not_after, now):
-    """Say whether a certificate that ends at not_after is to be renewed; both ISO 8601 in UTC."""
-    return _remaining(not_after, now) < datetime.timedelta(days=RENEW_DAYS)
-
-
-def _remaining(not_after, now):
-    end = datetime.datetime.fromisoformat(not_after.rstrip("Z"))
-    return end - datetime.datetime.fromisoformat(now.rstrip("Z"))
-
-
 def _check_library():
     if x509 is None:
         raise DatabaseError(
             f"The Python library cryptography is not there: {IMPORT_ERROR}. Install the distribution's package"
             " python3-cryptography (role vellaric.postgres.docker_host does)"
         )
+
+
+def _new_key():
+    # P-256: PostgreSQL 18's default groups leave P-521 out, and every client knows this one.
+    # https://github.com/coollabsio/coolify/issues/8601
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def _general_name(name):

@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 
-from .. import pem
+from .. import pem, validity
 from ..errors import Refused
-from ..host import tls
 from .steps import Step
 
 CERTIFICATE, KEY, AUTHORITY = "tls/server.crt", "tls/server.key", "tls/ca.crt"
@@ -58,11 +57,11 @@ def _reason(spec, seen):
         return "there is none of this host's authority"
     if found["names"] != list(spec.certificate_names):
         return "for other names"
-    if tls.renewal_due(found["not_after"], seen.now):
+    if validity.renewal_due(found["not_after"], seen.now):
         return f"the present one ends on {found['not_after'][:10]}"
     if not found["current"]:
         return "the authority of this host has been renewed"
-    if tls.authority_renewal_due(found["authority_not_after"], seen.now):
+    if validity.authority_renewal_due(found["authority_not_after"], seen.now):
         return f"the authority of this host ends on {found['authority_not_after'][:10]} and is renewed"
     if not _key_is_safe(seen):
         return "the key has another owner or mode"
@@ -73,7 +72,7 @@ def _authority_warning(seen):
     found = seen.certificate
     if not found or not found["ours"]:
         return ()
-    if found["current"] and not tls.authority_renewal_due(found["authority_not_after"], seen.now):
+    if found["current"] and not validity.authority_renewal_due(found["authority_not_after"], seen.now):
         return ()
     return (
         "the certificate of this host's authority, with which clients verify the server, has been renewed. Clients that"
@@ -104,9 +103,9 @@ def _given(spec, seen):
 
 def _refuse_unusable(examined, now):
     error = examined.error
-    if error is None and tls.ended(examined.facts["not_after"], now):
+    if error is None and validity.ended(examined.facts["not_after"], now):
         error = f"tls_certificate ended on {examined.facts['not_after'][:10]}: give one that is valid"
-    if error is None and not tls.ended(examined.facts["not_before"], now):
+    if error is None and not validity.ended(examined.facts["not_before"], now):
         error = f"tls_certificate is valid from {examined.facts['not_before']} on: give one that is valid now"
     if error is not None:
         raise Refused(f"{error}. Nothing was changed")
@@ -128,9 +127,9 @@ def _own(spec, seen, found, contents, why, changes):
     end = found["not_after"]
     summary = f"install the declared certificate for {_listed(found['names'])}, until {end[:10]}"
     warnings = []
-    if tls.ended(end, seen.now):
+    if validity.ended(end, seen.now):
         warnings.append(f"its certificate ended on {end[:10]}, and clients that verify refuse it: declare another one")
-    elif tls.renewal_due(end, seen.now):
+    elif validity.renewal_due(end, seen.now):
         warnings.append(f"its certificate ends on {end[:10]}: declare another one before that day")
     if changes and not covers(found["names"], spec.host):
         warnings.append(
@@ -147,7 +146,7 @@ def _own(spec, seen, found, contents, why, changes):
         first=Step("certificate", summary),
         contents=contents,
         own=_shown(found, contents[AUTHORITY]),
-        verifiable=contents[AUTHORITY] is not None and not tls.ended(end, seen.now),
+        verifiable=contents[AUTHORITY] is not None and not validity.ended(end, seen.now),
         warnings=tuple(warnings),
     )
 

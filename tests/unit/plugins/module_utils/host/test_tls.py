@@ -10,6 +10,7 @@ import ssl
 import stat
 
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils import validity
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
 from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
@@ -111,11 +112,11 @@ def test_the_server_may_serve_and_not_sign(authority, server):
 
 def test_certificates_last_as_long_as_clients_accept(authority, server):
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-    for pem, days in ((authority[0], tls.AUTHORITY_DAYS), (server[0], tls.SERVER_DAYS)):
+    for pem, days in ((authority[0], validity.AUTHORITY_DAYS), (server[0], validity.SERVER_DAYS)):
         end = datetime.datetime.fromisoformat(_not_after(pem))
         assert abs(end - now - datetime.timedelta(days=days)) < datetime.timedelta(minutes=5)
     # https://support.apple.com/en-us/102028
-    assert tls.SERVER_DAYS <= 397
+    assert validity.SERVER_DAYS <= 397
 
 
 def _not_after(pem):
@@ -181,7 +182,7 @@ def test_a_mixture_of_old_and_new_files_is_described_as_nothing(authority, serve
     ],
 )
 def test_renewal_is_due_thirty_days_before_the_end(now, due):
-    assert tls.renewal_due("2026-06-01T12:00:00Z", now) is due
+    assert validity.renewal_due("2026-06-01T12:00:00Z", now) is due
 
 
 def test_the_authority_is_made_once(root, authority):
@@ -199,8 +200,8 @@ def later(days):
 def test_the_authority_is_renewed_before_a_certificate_could_outlive_it(tmp_path):
     first = tls.authority(str(tmp_path))
     issued = tls.server_certificate(first, "app-development-postgres", NAMES)
-    lasts = tls.AUTHORITY_DAYS - tls.AUTHORITY_RENEW_DAYS
-    assert tls.AUTHORITY_RENEW_DAYS > tls.SERVER_DAYS + 300
+    lasts = validity.AUTHORITY_DAYS - validity.AUTHORITY_RENEW_DAYS
+    assert validity.AUTHORITY_RENEW_DAYS > validity.SERVER_DAYS + 300
     assert tls.authority(str(tmp_path), later(lasts - 1)) == first
     renewed = tls.authority(str(tmp_path), later(lasts + 1))
     assert renewed[0] != first[0]
