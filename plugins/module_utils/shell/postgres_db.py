@@ -47,7 +47,7 @@ def _converge(module):
         for warning in outcome.warnings:
             module.warn(f"{outcome.container}: {warning}")
     single = module.params["databases"] is None
-    result = _result(outcomes, single)
+    result = {**_result(outcomes, single), "invocation": _invocation(module)}
     if not single:
         result["undeclared"] = undeclared
     failed = [outcome for outcome in outcomes if outcome.error]
@@ -75,6 +75,17 @@ def _declarations(module):
         if missing:
             raise DatabaseError(f"{' and '.join(missing)} must be given for every database")
     return declarations
+
+
+def _invocation(module):
+    """Return what a verbose run shows of the call: of each database what is given, not what could be given.
+
+    Ansible's own would be almost half of the result of many, which the controller takes apart and a callback may store.
+    """
+    given = module.params["databases"]
+    if given is not None:
+        given = [{name: value for name, value in one.items() if value is not None} for one in given]
+    return {"module_args": {**module.params, "databases": given}}
 
 
 def _result(outcomes, single):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import Failed, Host, result, verbs
+from harness import PASSWORD, Failed, Host, result, verbs
 
 
 def test_a_list_takes_its_defaults_from_the_options_of_the_module(host):
@@ -30,6 +30,10 @@ def test_a_list_takes_its_defaults_from_the_options_of_the_module(host):
     assert sorted(ports) == sorted(one["database"]["port"] for one in answer["databases"])
     again = host.run(**options)
     assert not again["changed"] and again["diff"] == []
+    # What a verbose run shows of the call is what was declared, not all that could have been.
+    shown = again["invocation"]["module_args"]
+    assert shown["databases"] == declared and shown["memory"] == "300m"
+    assert PASSWORD not in str(again)
     # One of them changes: only that one.
     declared[2]["settings"] = {"work_mem": "16MB"}
     changed = host.run(**options)
