@@ -11,7 +11,7 @@ import datetime
 import os
 
 from . import container as containers
-from . import foreign, layout
+from . import layout
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
@@ -157,7 +157,12 @@ def _adoptable(engine, spec, own, record, remember):
     if not spec.adopt or own is None or own.config is not None:
         return None
     begun = record is not None and record.adopted and not record.initialised
-    return None if begun and record.adopted["container"] == own.id else foreign.observe(engine, spec, remember)
+    if begun and record.adopted["container"] == own.id:
+        return None
+    # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
+    from . import foreign
+
+    return foreign.observe(engine, spec, remember)
 
 
 def data_majors(directory):

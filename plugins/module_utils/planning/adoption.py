@@ -16,7 +16,7 @@ from .. import view
 from ..errors import Refused
 from ..server import configuration, scram, takeover
 from ..statistics import text
-from . import adoptable, certification, identity, server_steps
+from . import adoptable, certification, identity, server_steps, taken_over
 from .converge import desired, removal_of_original
 from .steps import IMPACTS, Plan, Step
 
@@ -25,33 +25,9 @@ COPY, MOVE = "copy", "move"
 OWN_ENTRIES = ("backups", "conf", "database.json", "pgdata", "tls")
 
 
-def unfinished(seen):
-    """Say whether an adoption was begun and has not come to its end."""
-    return seen.record is not None and bool(seen.record.adopted) and not seen.record.initialised
-
-
-def is_original(seen, container):
-    """Say whether a container is the one that was, or is being, taken over."""
-    adopted = seen.record.adopted if seen.record is not None else None
-    return bool(adopted) and container.id == adopted["container"]
-
-
-def concerns(spec, seen):
-    """Say whether a run is about an adoption. Raises Refused where one was cut short and is not to be finished."""
-    if unfinished(seen):
-        if spec.adopt and spec.state in ("started", "present"):
-            return True
-        raise Refused(
-            f"The adoption of {spec.container} was cut short. Nothing was changed: run it again with adopt: true and"
-            " state: started, which finishes it, or puts everything back where that is not possible"
-        )
-    foreign = seen.container is not None and seen.container.config is None
-    return foreign and spec.adopt and spec.state in ("started", "present")
-
-
 def plan(spec, seen, new_id):
     """Return the Plan that takes the foreign container over, or that finishes what was begun."""
-    begun = unfinished(seen) and seen.adoptable is None
+    begun = taken_over.unfinished(seen) and seen.adoptable is None
     if not begun:
         adoptable.refuse(spec, seen)
     fetch = _fetch(spec, seen)

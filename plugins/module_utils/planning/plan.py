@@ -14,7 +14,7 @@ import os
 from .. import container as containers
 from .. import layout, view
 from ..errors import Refused
-from . import adoption
+from . import taken_over
 from .converge import converge, refuse_broken_files
 from .steps import Plan, Step
 
@@ -37,7 +37,10 @@ def plan_database(spec, seen, new_id):
 
     Raises Refused where the declaration cannot be met without risk to data.
     """
-    if adoption.concerns(spec, seen):
+    if taken_over.concerns(spec, seen):
+        # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
+        from . import adoption
+
         return adoption.plan(spec, seen, new_id)
     _refuse_foreign(spec, seen)
     if spec.state == "absent":
@@ -77,7 +80,7 @@ def _refuse_foreign(spec, seen):
 
 def _was_taken_over(seen, container):
     """What an adoption has left to remove is no stranger; under the database's own name it is."""
-    return container is seen.previous and adoption.is_original(seen, container)
+    return container is seen.previous and taken_over.is_original(seen, container)
 
 
 def _lifecycle(spec, seen):
