@@ -9,6 +9,7 @@ The sequences are the same in every run. VELLARIC_TEST_EXAMPLES asks for more of
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from ansible_collections.vellaric.postgres.tests.unit import certificates
 from harness import Host, derived_image, docker, remove_images, verbs
 from hypothesis import strategies as st
 
@@ -24,6 +26,8 @@ EXAMPLES = int(os.environ.get("VELLARIC_TEST_EXAMPLES", "3"))
 SEED = os.environ.get("VELLARIC_TEST_SEED")
 PASSWORDS = ("Correct-Horse_Battery9", "Another-Password_7777")
 TAG = f"vellaric-test/convergence:{os.getpid()}"
+NETWORK = f"vellaric-test-convergence-{os.getpid()}"
+USERS = {"reader": PASSWORDS[0], "writer": PASSWORDS[1]}
 UNITS = {"256m": 256 << 20, "320m": 320 << 20, "64m": 64 << 20, "128m": 128 << 20}
 
 DECLARATIONS = st.fixed_dictionaries(
@@ -41,6 +45,20 @@ DECLARATIONS = st.fixed_dictionaries(
         "settings": st.sampled_from(
             [{"work_mem": "70"}, {"max_connections": "70"}, {"jit": "off", "max_connections": "80"}]
         ),
+        "tune": st.just(True),
+        # The number of one of the host's ports.
+        "port": st.sampled_from([20, 21]),
+        "networks": st.just([NETWORK]),
+        "users": st.sampled_from(
+            [
+                [{"name": "reader", "role": "readonly", "password": USERS["reader"]}],
+                [
+                    {"name": "reader", "role": "readwrite", "password": USERS["reader"]},
+                    {"name": "writer", "role": "owner", "password": USERS["writer"]},
+                ],
+            ]
+        ),
+        "certificate": st.just("own"),
         "max_impact": st.sampled_from(["none", "restart"]),
     },
 )
@@ -57,6 +75,9 @@ DRIFT = {
     "without certificate": "tls/server.crt",
     "password": "ALTER ROLE db_user_0123456789ab PASSWORD 'something-else'",
     "privileges": "ALTER ROLE db_user_0123456789ab CREATEDB",
+    "user": "ALTER ROLE reader NOLOGIN CONNECTION LIMIT 3",
+    "left network": ("network", "disconnect", NETWORK),
+    "trash and back": None,
 }
 STEPS = st.lists(
     st.tuples(
@@ -70,9 +91,18 @@ STEPS = st.lists(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def image():
+def around():
+    docker("network", "create", NETWORK)
     yield derived_image(TAG)
     remove_images(TAG)
+    docker("network", "rm", NETWORK)
+
+
+@functools.cache
+def own_certificate():
+    root = certificates.authority()
+    pair = certificates.server(root, ("db1.example.com",))
+    return {"tls_certificate": pair.certificate, "tls_key": pair.key, "tls_ca": root.certificate}
 
 
 def drift(host, kind):
@@ -80,7 +110,10 @@ def drift(host, kind):
     change = DRIFT[kind]
     if host.inspect("a") is None:
         return
-    if isinstance(change, tuple):
+    if change is None:
+        host.run("a", state="absent")
+        host.run("a", state="undeleted", password=None)
+    elif isinstance(change, tuple):
         docker(*change, host.container("a"), check=False)
     elif change.startswith("ALTER"):
         docker("exec", "-u", "postgres", host.container("a"), "psql", "-c", change, check=False)
@@ -121,47 +154,96 @@ def check_prediction(asked, predicted, answer):
         assert all(verb in left for verb in said), (said, done)
 
 
+def declaration(host, drawn):
+    """Return the module's options for what was drawn: what depends on the host, or on something else, is filled in."""
+    options = dict(drawn)
+    if options.get("tune"):
+        options.setdefault("memory", "320m")
+    if "port" in options:
+        options["port"] += host.ports[0]
+    if options.pop("certificate", None):
+        options.update(own_certificate())
+    return options
+
+
 def check_truth(host, options):
     """Compare the host with the declaration, by what Docker and the server say themselves."""
-    details = host.inspect("a")["HostConfig"]
-    assert details["Memory"] == UNITS.get(options.get("memory"), 0)
-    assert details["NanoCpus"] == int(options.get("cpus", 0) * 1e9)
-    assert details["ShmSize"] == UNITS.get(options.get("shm_size"), 256 << 20)
-    assert details["RestartPolicy"]["Name"] == "unless-stopped"
-    address = options.get("bind_address", "127.0.0.1")
-    assert details["PortBindings"]["5432/tcp"] == [{"HostIp": address, "HostPort": str(host.record("a")["port"])}]
-    expected = {"work_mem": "4MB", "max_connections": "100", "jit": "on"}
-    expected.update(
-        {**options.get("settings", {}), **({"work_mem": "70kB"} if "work_mem" in options.get("settings", {}) else {})}
-    )
-    for name, value in expected.items():
+    details = host.inspect("a")
+    check_container(host, options, details["HostConfig"])
+    assert {*details["NetworkSettings"]["Networks"]} == {"bridge", *options.get("networks", [])}
+    for name, value in expected_parameters(host, options).items():
         assert host.psql("a", f"SHOW {name}") == value
-    kind = "hostssl" if options.get("sslmode") == "require" else "host"
-    sources = options.get("trusted_sources", ["0.0.0.0/0", "::/0"])
-    rules = f"SELECT type, address FROM pg_hba_file_rules WHERE user_name = '{{{host.defaults['username']}}}'"
-    found = [tuple(line.split("|")) for line in host.psql("a", rules).splitlines()]
-    assert ("host", "samehost") in found and len(found) == 1 + len(sources)
-    assert {rule for rule, _address in found[1:]} <= {kind}
-    extensions = host.query("a", "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'", **login(options))
+    check_access(host, options)
+    extensions = host.query("a", "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'", **login(host, options))
     assert [name for (name,) in extensions] == options.get("extensions", [])
     role = "SELECT rolcreatedb OR rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
-    assert host.query("a", role, **login(options)) == [(False,)]
+    assert host.query("a", role, **login(host, options)) == [(False,)]
+    assert host.one("a")["certificate"]["own"] == ("tls_certificate" in options)
+    check_users(host, options)
 
 
-def login(options):
-    return {"password": options["password"], "host": options.get("bind_address", "127.0.0.1")}
+def check_container(host, options, config):
+    assert config["Memory"] == UNITS.get(options.get("memory"), 0)
+    assert config["NanoCpus"] == int(options.get("cpus", 0) * 1e9)
+    if "shm_size" in options or "tune" not in options:
+        assert config["ShmSize"] == UNITS.get(options.get("shm_size"), 256 << 20)
+    assert config["RestartPolicy"]["Name"] == "unless-stopped"
+    port = host.record("a")["port"]
+    assert port == options.get("port", port)
+    address = options.get("bind_address", "127.0.0.1")
+    assert config["PortBindings"]["5432/tcp"] == [{"HostIp": address, "HostPort": str(port)}]
+
+
+def expected_parameters(host, options):
+    declared = dict(options.get("settings", {}))
+    if "work_mem" in declared:
+        declared["work_mem"] = "70kB"
+    if "tune" in options:
+        # What is derived has tests of its own; here the server has to run with what the host is said to have.
+        derived = host.one("a")["parameters"]
+        return {"shared_buffers": derived["shared_buffers"], "jit": "off", **declared}
+    return {"shared_buffers": "128MB", "work_mem": "4MB", "max_connections": "100", "jit": "on", **declared}
+
+
+def check_access(host, options):
+    kind = "hostssl" if options.get("sslmode") == "require" else "host"
+    sources = options.get("trusted_sources", ["0.0.0.0/0", "::/0"])
+    networks = options.get("networks", []) if "trusted_sources" in options else []
+    rules = f"SELECT type, address FROM pg_hba_file_rules WHERE '{host.defaults['username']}' = ANY (user_name)"
+    found = [tuple(line.split("|")) for line in host.psql("a", rules).splitlines()]
+    assert ("host", "samehost") in found and len(found) >= 1 + len(sources) + len(networks)
+    assert networks or len(found) == 1 + len(sources)
+    assert {rule for rule, _address in found[1:]} <= {kind}
+
+
+def check_users(host, options):
+    """Each declared user logs in and may do what its role says; of the others none is left."""
+    known = "SELECT rolname FROM pg_roles WHERE rolname IN ('reader', 'writer') ORDER BY 1"
+    declared = {user["name"]: user["role"] for user in options.get("users", [])}
+    assert host.psql("a", known).split() == sorted(declared)
+    may_write = "SELECT has_table_privilege('kept', 'INSERT') FROM pg_tables WHERE tablename = 'kept'"
+    for name, role in declared.items():
+        rows = host.query("a", may_write, **{**login(host, options), "user": name, "password": USERS[name]})
+        assert set(rows) <= {(role != "readonly",)}
+
+
+def login(host, options):
+    """How the application logs in now, wherever a change that is held back has left the port."""
+    binding = host.inspect("a")["HostConfig"]["PortBindings"]["5432/tcp"][0]
+    return {"password": options["password"], "host": binding["HostIp"], "port": int(binding["HostPort"])}
 
 
 def check_rows(host, options, rows):
-    assert host.query("a", "SELECT count(*) FROM kept", **login(options)) == [(rows,)]
+    assert host.query("a", "SELECT count(*) FROM kept", **login(host, options)) == [(rows,)]
 
 
 def play(steps):
-    host, rows, done = Host(), 0, None
+    host, rows = Host(), 0
     # As slow as the machine is, nothing here is about time.
     host.defaults["wait_timeout"] = 300
     try:
-        for options, kind, moment in steps:
+        for drawn, kind, moment in steps:
+            options = declaration(host, drawn)
             if kind is not None:
                 drift(host, kind)
             if moment is not None:
@@ -174,14 +256,12 @@ def play(steps):
             assert again["actions"] == [] and again["pending"] == answer["pending"], again["actions"]
             assert host.one("a")["pending"] == answer["pending"]
             if not answer["pending"]:
-                done = options
                 check_truth(host, options)
-            # A role has the password that is declared, whatever else was held back; the address may have been.
-            reach = {**options, "bind_address": (done or {}).get("bind_address", "127.0.0.1")}
+            # A role has the password that is declared, whatever else was held back.
             if rows:
-                check_rows(host, reach, rows)
-            host.query("a", "CREATE TABLE IF NOT EXISTS kept (row int)", **login(reach))
-            host.query("a", f"INSERT INTO kept VALUES ({rows})", **login(reach))
+                check_rows(host, options, rows)
+            host.query("a", "CREATE TABLE IF NOT EXISTS kept (row int)", **login(host, options))
+            host.query("a", f"INSERT INTO kept VALUES ({rows})", **login(host, options))
             rows += 1
     finally:
         host.close()
@@ -212,5 +292,7 @@ def test_whatever_happens_the_next_run_converges(steps):
 
 
 def test_drift_of_every_kind():
-    """Each kind once, on one database, so that none depends on chance."""
-    play([({"password": PASSWORDS[0]}, kind, None) for kind in sorted(DRIFT)])
+    """Each kind once, on one database that has what it is about, so that none depends on chance."""
+    users = [{"name": "reader", "role": "readonly", "password": USERS["reader"]}]
+    declared = {"password": PASSWORDS[0], "networks": [NETWORK], "users": users}
+    play([(declared, kind, None) for kind in sorted(DRIFT)])
