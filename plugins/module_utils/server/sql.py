@@ -56,6 +56,8 @@ def observe(database, username):
     """Return the first question to a server, whose answer says also whether there is reason for two further ones.
 
     What costs is to plan a question, so that most servers are asked only this and OBSERVE_EXTENSIONS.
+    To read the files marks in this session what waits for a restart, also where the server has not read them yet: hence
+    the order. What waits is listed with an error, so that most servers need not list all their parameters.
     suspects_files: OBSERVE_FILE_ERRORS may find something; has_users: roles.OBSERVE finds declared users.
     """
     return f"""SELECT json_build_object(
@@ -73,14 +75,14 @@ def observe(database, username):
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', waiting.names,
   'withdrawn', waiting.withdrawn,
-  'suspects_files', EXISTS (SELECT FROM pg_file_settings WHERE error IS NOT NULL),
+  'suspects_files', files.suspect,
   'has_users', EXISTS (SELECT FROM pg_shdescription
     WHERE classoid = 'pg_authid'::regclass AND description = {literal(users.MARK)}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
-)::text FROM (
+)::text FROM (SELECT count(error) > 0 AS suspect FROM pg_file_settings) AS files, LATERAL (
   SELECT coalesce(json_agg(name ORDER BY name), '[]') AS names, coalesce(json_agg(name ORDER BY name)
     FILTER (WHERE starts_with(sourcefile, {literal(HOME_MOUNT + "/")})), '[]') AS withdrawn
-  FROM pg_settings WHERE pending_restart) AS waiting;
+  FROM pg_settings WHERE pending_restart AND files.suspect) AS waiting;
 """
 
 
