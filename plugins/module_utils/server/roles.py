@@ -12,27 +12,41 @@ from .sql import ALONE, UNLOGGED, enter, identifier, literal
 # What initdb made has a lower oid (src/include/access/transam.h).
 FIRST_NORMAL_OID = 16384
 
-_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-_RELATIONS = "('r', 'p', 'v', 'm', 'f', 'S')"
 _OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "n": "SCHEMAS"}
+_SINGULAR = {"r": "TABLE", "S": "SEQUENCE"}
 
 
-def _lacks():
-    """Return the condition that a relation (c) gives a group (g) other privileges than it is to have.
+def _of_extension(catalog, oid):
+    """Return the condition that an object belongs to an extension, which says itself what everybody may do with it."""
+    return (
+        f"EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid}"
+        " AND e.deptype = 'e')"
+    )
+
+
+_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_OWN_SCHEMAS = f"{_SCHEMAS} AND NOT {_of_extension('pg_namespace', 'n.oid')}"
+_RELATIONS = "('r', 'p', 'v', 'm', 'f', 'S')"
+_KINDS = {"r": "c.relkind <> 'S'", "S": "c.relkind = 'S'"}
+
+
+def _differs():
+    """Return what says of a group (g) and a relation (c) that it gives other privileges than it is to have.
 
     One subquery for all groups and kinds: what costs here is to plan it.
     """
     cases = [
-        f"WHEN g.rolname = {literal(users.GROUPS[kind])} AND c.relkind {relkinds}"
+        f"WHEN g.rolname = {literal(users.GROUPS[kind])} AND {condition}"
         f" THEN {literal('{' + ','.join(privileges[objects]) + '}')}::text[]"
         for kind, privileges in users.PRIVILEGES.items()
-        for objects, relkinds in (("r", "<> 'S'"), ("S", "= 'S'"))
+        for objects, condition in _KINDS.items()
     ]
     return (
-        f"c.relkind IN {_RELATIONS} AND"
+        f"pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        f" WHERE {_SCHEMAS} AND c.relkind IN {_RELATIONS} AND"
         ' (SELECT array_agg(DISTINCT a.privilege_type COLLATE "C" ORDER BY a.privilege_type COLLATE "C")'
         " FROM aclexplode(c.relacl) AS a WHERE a.grantee = g.oid) IS DISTINCT FROM"
-        f" CASE {' '.join(cases)} END"
+        f" CASE WHEN {_of_extension('pg_class', 'c.oid')} THEN NULL {' '.join(cases)} END"
     )
 
 
@@ -57,9 +71,8 @@ OBSERVE = f"""SELECT json_build_object('users', json_build_object(
     FROM pg_default_acl AS d, aclexplode(d.defaclacl) AS a WHERE d.defaclnamespace = 0 AND a.grantee <> 0),
   'ungranted', (SELECT coalesce(json_agg(g.rolname), '[]') FROM pg_roles AS g
     WHERE g.rolname IN ({", ".join(literal(group) for group in users.GROUPS.values())}) AND (
-      EXISTS (SELECT FROM pg_namespace AS n WHERE {_SCHEMAS} AND NOT has_schema_privilege(g.oid, n.oid, 'USAGE'))
-      OR EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE {_SCHEMAS} AND {_lacks()})))
+      EXISTS (SELECT FROM pg_namespace AS n WHERE {_OWN_SCHEMAS} AND NOT has_schema_privilege(g.oid, n.oid, 'USAGE'))
+      OR EXISTS (SELECT FROM {_differs()})))
 ))::text;
 """
 
@@ -132,6 +145,17 @@ DROP OWNED BY {quoted};
 DROP ROLE {quoted};"""
 
 
+def _on_differing(group, statement, condition=""):
+    """Return what runs a statement once for all relations (%s) that give a group other than its privileges, if any.
+
+    Named in full, as the search path is the catalog's.
+    """
+    return (
+        f"SELECT format({literal(statement)}, string_agg(c.oid::regclass::text, ', '))"
+        f" FROM pg_roles AS g, {_differs()} AND g.rolname = {literal(group)}{condition} HAVING count(*) > 0 \\gexec"
+    )
+
+
 def _grants(database, declared, owner):
     """Return what gives the groups just their privileges, on what is there and on what will be made."""
     lines = [enter(database), "BEGIN;"]
@@ -139,16 +163,13 @@ def _grants(database, declared, owner):
     for kind in users.groups(declared):
         group, privileges = identifier(users.GROUPS[kind]), users.PRIVILEGES[kind]
         lines.append(f"GRANT {', '.join(users.DATABASE_PRIVILEGES[kind])} ON DATABASE {database} TO {group};")
-        for statement in (
-            f"GRANT {', '.join(privileges['n'])} ON SCHEMA %1$I TO {group}",
-            f"REVOKE ALL ON ALL TABLES IN SCHEMA %1$I FROM {group}",
-            f"GRANT {', '.join(privileges['r'])} ON ALL TABLES IN SCHEMA %1$I TO {group}",
-            f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA %1$I FROM {group}",
-            f"GRANT {', '.join(privileges['S'])} ON ALL SEQUENCES IN SCHEMA %1$I TO {group}",
-        ):
-            lines.append(
-                f"SELECT format({literal(statement)}, nspname) FROM pg_namespace AS n WHERE {_SCHEMAS} \\gexec"
-            )
+        usage = f"GRANT {', '.join(privileges['n'])} ON SCHEMA %1$I TO {group}"
+        lines.append(f"SELECT format({literal(usage)}, nspname) FROM pg_namespace AS n WHERE {_OWN_SCHEMAS} \\gexec")
+        lines.append(_on_differing(users.GROUPS[kind], f"REVOKE ALL ON %s FROM {group}"))
+        for objects, condition in _KINDS.items():
+            grant = f"GRANT {', '.join(privileges[objects])} ON {_SINGULAR[objects]} %s TO {group}"
+            own = f" AND {condition} AND NOT {_of_extension('pg_class', 'c.oid')}"
+            lines.append(_on_differing(users.GROUPS[kind], grant, own))
         for creator in users.creators(declared, owner):
             for objects, name in _OBJECTS.items():
                 lines.append(

@@ -42,6 +42,24 @@ def by(shared, name, sql):
     return shared.query("a", sql, user=name, password=SECRET)
 
 
+def test_what_belongs_to_an_extension_is_left_to_it(host):
+    """Its tables may decide what a superuser does. It comes with the run after the users, or in the same one."""
+    host.run("a", users=ALL)
+    host.converge("a", users=ALL, extensions=["pg_stat_statements"])
+    may = "SELECT relacl::text LIKE '%vellaric%' FROM pg_class WHERE relname = 'pg_stat_statements'"
+    assert host.query("a", may) == [(False,)]
+    # As everybody, by its own word.
+    assert by(host, "app", "SELECT count(*) > 0 FROM pg_stat_statements") == [(True,)]
+    host.psql_in("a", "GRANT INSERT ON pg_stat_statements TO vellaric_readwrite")
+    assert verbs(host.converge("a", users=ALL, extensions=["pg_stat_statements"])) == ["users"]
+    assert host.query("a", may) == [(False,)]
+    host.query("a", 'CREATE TABLE "it\'s ""quoted""" (i int)')
+    assert by(host, "app", 'INSERT INTO "it\'s ""quoted""" VALUES (1) RETURNING i') == [(1,)]
+    host.query("a", 'REVOKE ALL ON "it\'s ""quoted""" FROM vellaric_readwrite')
+    assert verbs(host.converge("a", users=ALL, extensions=["pg_stat_statements"])) == ["users"]
+    assert by(host, "app", 'INSERT INTO "it\'s ""quoted""" VALUES (1) RETURNING i') == [(1,)]
+
+
 def test_what_each_may_do(shared, database):
     by(shared, "admin", "CREATE TABLE later (i int); INSERT INTO later VALUES (7)")
     shared.query("a", "CREATE SCHEMA newest; CREATE TABLE newest.later AS SELECT 8 AS i")
