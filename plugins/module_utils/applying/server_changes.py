@@ -27,9 +27,9 @@ def run(work, verbs):
         "lock_superuser": sql.lock_superuser,
         "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
-    script = "\n".join([sql.UNLOGGED, sql.ALONE, *[statements[verb]() for verb in verbs if verb != LOGIN_VERB]])
+    script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != LOGIN_VERB]])
     if LOGIN_VERB not in verbs:
-        session.psql(work.engine, work.name, script)
+        session.psql(work.engine, work.name, script, alone=True)
         return
     facts = work.facts or work.seen.container
     arguments = (work.engine, work.name, facts, spec.name, work.username, spec.password, script)
@@ -44,7 +44,7 @@ def change_users(work):
     given = {change.name for change in users.changes(declared, owner, observed) if change.sets_password}
     proved = [user for user in declared if user.name in given]
     if not proved:
-        session.psql(work.engine, work.name, script)
+        session.psql(work.engine, work.name, script, alone=True)
     facts = work.facts or work.seen.container
     for user in proved:
         arguments = (work.engine, work.name, facts, work.spec.name, user.name, user.password, script)
@@ -55,7 +55,7 @@ def change_users(work):
 def end_logins(work):
     record = work.plan.record
     going = users.unended(record.username, record.login, work.seen.server.users)
-    session.psql(work.engine, work.name, roles.end_logins(going, work.spec.login_grace))
+    session.psql(work.engine, work.name, roles.end_logins(going, work.spec.login_grace), alone=True)
 
 
 def _verifiable(work):

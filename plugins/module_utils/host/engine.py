@@ -238,9 +238,9 @@ class Engine:
         stamped = (line.partition(" ") for line in text.splitlines())
         return "\n".join(line for stamp, _blank, line in stamped if stamp >= first).rstrip()
 
-    def execute(self, container, command, user, stdin, seconds):
+    def execute(self, container, command, user, stdin, seconds, environment=None):
         """Run a command in a container, feed it text and return what it came to. Raises DatabaseError after seconds."""
-        with self.open(container, command, user) as execution:
+        with self.open(container, command, user, environment) as execution:
             try:
                 execution.send(stdin)
                 execution.end_input()

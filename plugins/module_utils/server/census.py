@@ -13,7 +13,8 @@ _PREPARE = """SET search_path = '';
 SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
   ('statement_timeout', '0'), ('lock_timeout', '200ms'),
   ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
-  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8'))
+  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8'),
+  ('restrict_nonsystem_relation_kind', 'view, foreign-table'))
   AS wanted(name, value) USING (name) \\gset prepared_
 """
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT pg_export_snapshot();\n"
@@ -117,8 +118,14 @@ _FACTS = f"""SELECT json_build_object(
 _COUNTED = f"""FROM pg_class AS object JOIN pg_namespace AS n ON n.oid = relnamespace
   WHERE relkind = 'r' AND {_USER_SCHEMA} AND relpersistence <> 't'
   AND {_NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="object.oid")}"""
-_LOCKED = "AND object.oid IN (SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND granted)"
 _TABLE = "format('%I.%I', nspname, relname)"
+# Names are looked up as they are now, not as they were at the snapshot: what has a table's name by now may be a view of
+# somebody's, over that same table. What is locked keeps its name.
+# https://www.postgresql.org/support/security/CVE-2024-7348/
+_LOCKED = (
+    "AND object.oid IN (SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND granted)"
+    f" AND to_regclass({_TABLE}) = object.oid"
+)
 
 
 def snapshot():

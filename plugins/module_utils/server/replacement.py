@@ -98,7 +98,7 @@ EXTENSIONS = """SELECT coalesce(json_object_agg(name, trusted), '{}')::text FROM
   superuser) AS trusted FROM pg_available_extension_versions GROUP BY name) AS known;
 """
 # Of the database connected to: how much there is in it, and where its sequences stand.
-CONTENTS = """SELECT count(*)::text FROM pg_catalog.pg_class AS c
+CONTENTS = f"""{ALONE}SELECT count(*)::text FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
   WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid

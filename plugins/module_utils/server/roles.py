@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import users
 from . import scram
-from .sql import ALONE, UNLOGGED, enter, identifier, literal
+from .sql import UNLOGGED, enter, identifier, literal
 
 # What initdb made has a lower oid (src/include/access/transam.h).
 FIRST_NORMAL_OID = 16384
@@ -81,7 +81,7 @@ def script(database, declared, owner, observed):
     """Return the script from what the server has to the declared users. Run again after a crash, it does the same."""
     changes = {change.name: change for change in users.changes(declared, owner, observed)}
     groups = [users.GROUPS[kind] for kind in users.groups(declared)]
-    lines = [UNLOGGED, ALONE, "BEGIN;", *[_group(group) for group in groups]]
+    lines = [UNLOGGED, "BEGIN;", *[_group(group) for group in groups]]
     lines += [_user(user, owner, observed, changes[user.name]) for user in declared if user.name in changes]
     lines.append("COMMIT;")
     going = [name for name in changes if name not in groups and name not in [user.name for user in declared]]

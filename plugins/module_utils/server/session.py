@@ -27,11 +27,16 @@ _READY = (
     " && exec psql -XAtq -U postgres -d postgres -f -"
 )
 _PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -f - -d"
+# A killed run's psql goes on inside the container until its script ends, through all the databases that it enters: the
+# next one's waits for that, by a lock that ends with the process. (BusyBox's flock knows no time limit.)
+_ALONE = "flock /var/run/postgresql/.vellaric.lock"
+# What the owner of a database has set for it is not for the superuser's sessions there.
+SUPERUSER_ENVIRONMENT = {"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in wire.SUPERUSER_OPTIONS.items())}
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
 # The superuser's SQL is the rest of the input.
 _SQL_FAILED = 90
 _LOGIN = (
-    f"IFS= read -r PGPASSWORD; {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD;"
+    f"IFS= read -r PGPASSWORD; {_ALONE} {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD; unset PGOPTIONS;"
     ' exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
 )
 
@@ -51,9 +56,13 @@ class Ended(NotReady):
     """It ended instead: to wait longer is of no use."""
 
 
-def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, role=SUPERUSER):
-    """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error."""
-    finished = _execute_when_up(engine, container, [*_PSQL.split(), database, "-U", role], script, seconds)
+def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, role=SUPERUSER, alone=False):
+    """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error.
+
+    alone: wait for what a killed run has left to run, and keep the next one waiting.
+    """
+    command = [*(_ALONE.split() if alone else []), *_PSQL.split(), database, "-U", role]
+    finished = _execute_when_up(engine, container, command, script, seconds)
     if finished.exit_code != 0:
         raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     return finished.stdout
@@ -63,7 +72,8 @@ def _execute_when_up(engine, container, command, script, seconds):
     """Run a command that asks the server; again while it says that it is still starting up."""
     deadline = time.monotonic() + seconds
     while True:
-        finished = engine.execute(container, command, SUPERUSER, script, max(1.0, deadline - time.monotonic()))
+        remaining = max(1.0, deadline - time.monotonic())
+        finished = engine.execute(container, command, SUPERUSER, script, remaining, SUPERUSER_ENVIRONMENT)
         if finished.exit_code == 0 or "starting up" not in finished.stderr or time.monotonic() > deadline:
             return finished
         time.sleep(0.05)

@@ -19,10 +19,6 @@ UNLOGGED = """SELECT count(set_config(name, value, false)) FROM pg_settings JOIN
   ('auto_explain.log_min_duration', '-1'), ('pg_stat_statements.track_utility', 'off')) AS unlogged(name, value)
   USING (name);"""
 
-# A killed run's psql goes on inside the container until its script ends: the next one's waits for it here. In the
-# database postgres nobody else can hold it. The number has no meaning but to be this one's.
-ALONE = "SELECT pg_catalog.pg_advisory_lock(1986358380);"
-
 # The role that initdb made has this oid, whatever its name (src/include/catalog/pg_authid.dat).
 BOOTSTRAP_SUPERUSER_OID = 10
 # From here on the schema public belongs to the database's owner, and to nobody else.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 
 from .sql import BOOTSTRAP_SUPERUSER_OID as SUPERUSER
+from .sql import literal
 from .wire import APPLICATION
 
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
@@ -283,11 +284,25 @@ def script(names, limit, seconds, about=None):
     prepare = {"lock": _LOCK_MILLISECONDS, "milliseconds": max(1, int(seconds * 1000))}
     texts = [_filled(_PREPARE, prepare)]
     for name in names:
-        if name != "queries" or about["statements"]:
-            texts.append(
-                f"SELECT '{name} ' || answer::text FROM ({_filled(_TEXTS[name], words)}) AS section (answer);\n"
-            )
+        text = f"SELECT '{name} ' || answer::text FROM ({_filled(_TEXTS[name], words)}) AS section (answer);\n"
+        if name == "queries":
+            text = _held_in_place(about["statements"], text) if about["statements"] else ""
+        texts.append(text)
     return "".join(texts)
+
+
+def _held_in_place(schema, text):
+    """Let a statement read from the extension only, in the schema that it has been found in.
+
+    The owner of the schema may rename it meanwhile, and put a view of their own in its place, which would then be read
+    as the superuser. While this runs nobody can; where somebody has, it is an error.
+    """
+    return (
+        "BEGIN;\nLOCK TABLE pg_catalog.pg_namespace IN SHARE MODE;\n"
+        "SELECT 1 / count(*) FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n"
+        " ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'"
+        f" AND quote_ident(n.nspname) = {literal(schema)};\n{text}COMMIT;\n"
+    )
 
 
 def parse(lines):

@@ -88,6 +88,8 @@ def put_roles_in_order(bootstrap, username, database, keeps_password):
     role = identifier(username)
     return "\n".join(
         [
+            # In a database whose owner may have put functions and operators of theirs before the server's.
+            "SET search_path = pg_catalog;",
             "BEGIN READ WRITE;",
             *(_rename(bootstrap) if bootstrap != "postgres" else []),
             f"SELECT {literal('CREATE ROLE ' + role)}"

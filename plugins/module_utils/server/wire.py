@@ -26,10 +26,18 @@ APPLICATION = "vellaric.postgres"
 # Answers are small; whatever sends more than this is not a server of ours.
 MOST_BYTES = 64 * 1024 * 1024
 
+# What the owner of a database has set for it is not for the superuser's sessions.
+SUPERUSER_OPTIONS = {
+    "role": "none",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "default_transaction_read_only": "off",
+}
 # What is asked shows in no log, whatever the server is told to write there, and calls nothing but the server's own
 # functions, whatever search path the owner of the database has set for it.
 _OPTIONS = {
     "search_path": "pg_catalog",
+    **SUPERUSER_OPTIONS,
     "log_statement": "none",
     "log_duration": "off",
     "log_min_duration_statement": "-1",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vellaric.postgres.tests.unit import certificates
-from harness import THOROUGH, Host, derived_image, docker, inspect, result
+from harness import PASSWORD, THOROUGH, Host, derived_image, docker, eventually, inspect, result, verbs
 
 engine = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.host.engine")
 DRIVER = [sys.executable, str(Path(__file__).with_name("killed.py"))]
@@ -243,19 +244,42 @@ def test_what_was_asked_of_an_image_leaves_nothing(host, image_tag):
 def test_the_sql_of_a_killed_run_goes_on(host):
     """Its psql is inside the container, where it makes the database while the next run comes to the same."""
     host.run("a")
-    session = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.session")
     sql = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.sql")
     host.psql("a", f'DROP DATABASE "{host.name("a")}"')
-    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
     making = sql.ensure_database(host.name("a"), host.defaults["username"])
-    script = "\n".join([sql.ALONE, "SELECT pg_sleep(2);", making, "SELECT pg_sleep(1);"])
+    with left_to_run(host, f"SELECT pg_sleep(2); {making} SELECT pg_sleep(1);"):
+        assert "database" in [action["verb"] for action in host.run("a")["actions"]]
+        assert host.psql("a", SLEEPS) == "0", "it did not wait for the other's end"
+    assert host.query("a", "SELECT current_database()") == [(host.name("a"),)]
+
+
+def test_the_sql_of_a_killed_run_goes_on_in_the_database_of_the_application(host):
+    """What it does there is done before the next run's: a user that is declared again is there in the end."""
+    users = [{"name": "reader", "role": "readonly", "password": PASSWORD}]
+    host.run("a", users=users)
+    enter = f'\\connect "{host.name("a")}"'
+    leaving = [enter, "SELECT pg_sleep(2);", "DROP OWNED BY reader;"]
+    leaving += ["\\connect postgres", "DROP OWNED BY reader;", "DROP ROLE reader;"]
+    limited = [{**users[0], "connection_limit": 3}]
+    with left_to_run(host, "\n".join(leaving)):
+        # It finds a user of which it is to change the limit, and then one that is gone.
+        assert verbs(host.run("a", users=limited)) == ["write_record", "users", "users"]
+    assert verbs(host.run("a", users=limited)) == []
+    assert host.query("a", "SELECT 1", user="reader", password=PASSWORD) == [(1,)]
+
+
+SLEEPS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+
+
+@contextlib.contextmanager
+def left_to_run(host, script):
+    """Have a script run in the container as that of a killed run, that sleeps at its first."""
+    session = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.session")
     client = engine.Engine()
     client.connect()
-    with client.open(host.container("a"), [*session._PSQL.split(), "postgres", "-U", "postgres"], "postgres") as left:
-        left.send(script)
+    command = [*session._ALONE.split(), *session._PSQL.split(), "postgres", "-U", "postgres"]
+    with client.open(host.container("a"), command, "postgres") as left:
+        left.send(script + "\n")
         left.end_input()
-        while host.psql("a", held) == "0":
-            time.sleep(0.05)
-        assert "database" in [action["verb"] for action in host.run("a")["actions"]]
-        assert host.psql("a", held) == "0", "it did not wait for the other's end"
-    assert host.query("a", "SELECT current_database()") == [(host.name("a"),)]
+        eventually(lambda: host.psql("a", SLEEPS) != "0")
+        yield
