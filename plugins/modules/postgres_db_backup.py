@@ -52,7 +52,8 @@ options:
   backup:
     description:
       - Name of a backup, for O(state=checked), V(verified) and V(absent); V(latest) is the newest good one,
-        V(latest_verified) the newest that was verified. The latter two cannot be removed by these names.
+        V(latest_verified) the newest that was verified, neither of them one that a restore took of what it replaced.
+        These two cannot be removed by these names.
       - V(latest) when it is not given. O(state=absent) needs a name.
     type: str
   max_age:

@@ -38,6 +38,8 @@ options:
     description:
       - Name of a backup in the directory of the database's backups; V(latest) for the newest good one,
         V(latest_verified) for the newest that was restored for a test; or the whole path of a backup on the host.
+      - What an earlier restore took of the database that it replaced is meant only by its name, so that a restore that
+        is run twice comes to the same.
       - Beside it must be its manifest, C(BACKUP.json). Where roles are missing, they come from C(BACKUP.globals.sql).
     type: str
     default: latest

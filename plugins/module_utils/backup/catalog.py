@@ -80,6 +80,7 @@ def backups(backup_directory, now=None):
 def find(backup_directory, wanted, now=None):
     """Return the backup of that name, or the newest good (`latest`) or newest verified (`latest_verified`) one.
 
+    Of what a restore has replaced, a backup is only meant by its name: else a restore that is run twice undoes itself.
     Raises DatabaseError where there is none.
     """
     container = os.path.basename(os.path.normpath(backup_directory))
@@ -92,7 +93,13 @@ def find(backup_directory, wanted, now=None):
             raise DatabaseError(
                 f"There is no {what} of {container} in {backup_directory}. {mend} with postgres_db_backup"
             )
-        return fitting[-1]
+        meant = [b for b in fitting if b.manifest is None or b.manifest.taken_by != manifests.BEFORE_RESTORE]
+        if not meant:
+            raise DatabaseError(
+                f"There is no {what} of {container} but of what a restore or an import has replaced, such as"
+                f" {fitting[-1].file_name}. To have that back, give its name"
+            )
+        return meant[-1]
     naming.check(container, wanted)
     for backup in there:
         if backup.file_name == wanted:

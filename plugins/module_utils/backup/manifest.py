@@ -17,7 +17,8 @@ from ..errors import DatabaseError
 
 SCHEMA = 1
 CHECK, VERIFICATION = "check", "verification"
-TAKEN_BY = ("module", "schedule", "before_restore", "final")
+BEFORE_RESTORE = "before_restore"
+TAKEN_BY = ("module", "schedule", BEFORE_RESTORE, "final")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ..planning.steps import Step
 from ..server import replacement, session
 from ..statistics.text import size as shown_size
 from . import catalog, dump, dump_options, load, store
+from .manifest import BEFORE_RESTORE
 
 _LOOK_EVERY = 0.5
 # Between the end of a container and its next start, where somebody restarts it.
@@ -225,7 +226,7 @@ class Replacing:
         return False
 
     def _take_backup(self):
-        taken, warnings = dump.take(self._engine, self._target, dump_options.Options(taken_by="before_restore"))
+        taken, warnings = dump.take(self._engine, self._target, dump_options.Options(taken_by=BEFORE_RESTORE))
         self._outcome.backup_before = taken
         self._outcome.warnings += warnings
 

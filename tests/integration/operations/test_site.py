@@ -38,7 +38,7 @@ class DeclaredFleet(Fleet):
         super().__init__(host)
         (self.root / "facts.yml").write_text(FACTS)
         self.defaults = {"environment": "development", "sslmode": "require", "memory": "256m", "wait_timeout": 60}
-        self.defaults.update({name: host.defaults[name] for name in ("backup_root", "port_range")})
+        self.defaults["port_range"] = host.defaults["port_range"]
         self.declare()
 
     def declare(self, group=(), own=(), **variables):

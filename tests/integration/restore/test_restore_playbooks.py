@@ -52,6 +52,20 @@ def test_import_of_a_file_on_the_controller(fleet):
     nothing_left(fleet.host, "shop")
 
 
+def test_a_restore_that_is_run_twice_comes_to_the_same(fleet):
+    wished = take(fleet.host, "shop").file_name
+    fleet.host.query("shop", "CREATE TABLE mistake (i int)")
+    for _turn in range(2):
+        assert wished in fleet.play("restore", restore_keep_old=0)
+        assert fleet.host.query("shop", "SELECT to_regclass('mistake') IS NULL") == [(True,)]
+
+
+def test_a_clone_into_itself_is_refused(fleet):
+    given = {"clone_from_environment": "development", "clone_mask": "DELETE FROM people"}
+    assert "would be cloned into itself" in fleet.play("clone", succeeds=False, **given)
+    assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
+
+
 def test_clone_that_is_masked(fleet):
     fleet.host.run("copy")
     mask = fleet.root / "mask.sql"

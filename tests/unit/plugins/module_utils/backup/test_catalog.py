@@ -109,6 +109,18 @@ def test_latest_verified_passes_over_what_was_not_verified(directory):
     assert catalog.find(str(directory), "latest_verified").file_name == verified.file_name
 
 
+@pytest.mark.parametrize("wanted", ["latest", "latest_verified"])
+def test_what_a_restore_has_replaced_is_meant_by_its_name_only(directory, wanted):
+    """Or a restore that is run twice undoes itself."""
+    proved = {"verified_at": "2026-06-15T11:30:00Z"}
+    replaced = build.put(directory, build.NOW, sequence=2, taken_by="before_restore", **proved).file_name
+    with pytest.raises(DatabaseError, match=f"such as {replaced}"):
+        catalog.find(str(directory), wanted)
+    wished = build.put(directory, build.NOW - HOUR, sequence=1, **proved).file_name
+    assert catalog.find(str(directory), wanted).file_name == wished
+    assert catalog.find(str(directory), replaced).file_name == replaced
+
+
 def test_what_is_not_there_is_named_with_what_is(directory):
     there = build.put(directory, build.NOW)
     missing = build.manifest(build.NOW - HOUR).file_name
