@@ -60,8 +60,8 @@ def _is_final(seen, record, texts, steps):
     """Say whether nothing can come to light that needs more than these steps.
 
     A server that could not be asked may need more. So may one that reads parameters which the image does not know to
-    need a restart: those of extensions, and those of files that an earlier run wrote. And before users are changed, what
-    a killed run has left to do there is waited for.
+    need a restart: those of extensions, and those of files that an earlier run wrote. Before users are changed, what a
+    killed run has left to do there is waited for.
     """
     if not record.initialised or not steps:
         return True

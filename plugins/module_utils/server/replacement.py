@@ -125,7 +125,12 @@ def create(fresh, owner, encoding, locale):
 
 def drop(name):
     """Remove a database, whoever is in it."""
-    return f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\n"
+    # Its owner may have made it a template, which cannot be dropped.
+    untemplate = f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false"
+    return (
+        f"SELECT {literal(untemplate)} FROM pg_database WHERE datname = {literal(name)} AND datistemplate \\gexec\n"
+        f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\n"
+    )
 
 
 def allow(name):

@@ -131,8 +131,15 @@ def end_logins(names, seconds):
     return "".join(statement.replace("%s", literal(name)) + "\n" for name in names)
 
 
+# No mark of ours any more: it is left alone until it is declared again.
+_LEFT = "Removed by vellaric.postgres: it cannot log in. Another database of the server still speaks of it"
+
+
 def _removal(name, owner, database):
-    """Take a role away. What it owns goes to the owner; its sessions end."""
+    """Take a role away. What it owns goes to the owner; its sessions end.
+
+    One that another database speaks of, such as one that a restore has replaced and kept, stays without a login.
+    """
     quoted, heir = identifier(name), identifier(owner)
     return f"""{enter(database)}
 ALTER ROLE {quoted} NOLOGIN;
@@ -142,7 +149,9 @@ DROP OWNED BY {quoted};
 \\connect postgres
 REASSIGN OWNED BY {quoted} TO {heir};
 DROP OWNED BY {quoted};
-DROP ROLE {quoted};"""
+SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+    AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = {literal(name)}))
+  THEN {literal(f"COMMENT ON ROLE {quoted} IS {literal(_LEFT)}")} ELSE {literal(f"DROP ROLE {quoted}")} END \\gexec"""
 
 
 def _on_differing(group, statement, condition=""):

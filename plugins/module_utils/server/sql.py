@@ -16,6 +16,7 @@ from ..facts import ServerFacts
 UNLOGGED = """SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
   ('log_statement', 'none'), ('log_duration', 'off'), ('log_min_duration_statement', '-1'),
   ('log_min_duration_sample', '-1'), ('log_transaction_sample_rate', '0'), ('log_min_error_statement', 'panic'),
+  ('debug_print_parse', 'off'), ('debug_print_rewritten', 'off'), ('debug_print_plan', 'off'),
   ('auto_explain.log_min_duration', '-1'), ('pg_stat_statements.track_utility', 'off')) AS unlogged(name, value)
   USING (name);"""
 

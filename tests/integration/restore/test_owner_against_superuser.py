@@ -85,3 +85,17 @@ def test_settings_of_the_database(host, setting):
     assert take(host, "a").file_name
     run(host, "a", backup="latest", backup_first=False, keep_old=0)
     assert verbs(host.converge("a"))[-1] == "users"
+
+
+def test_what_is_kept_of_a_replaced_database_stands_in_no_way(host):
+    """A user that only that one still speaks of is gone as far as the server lets it, and comes back when declared."""
+    host.run("a", users=READER)
+    host.query("a", f'ALTER DATABASE "{host.name("a")}" IS_TEMPLATE true')
+    take(host, "a")
+    run(host, "a", backup="latest", backup_first=False)
+    assert verbs(host.converge("a"))[-1] == "users"
+    assert host.psql("a", "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'reader'") in ("f", "")
+    assert verbs(host.converge("a", users=READER))[-1] == "users"
+    assert host.query("a", "SELECT 1", user="reader", password=PASSWORD) == [(1,)]
+    run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    assert host.query("a", "SELECT datistemplate FROM pg_database WHERE datname LIKE '%.%'") == []
