@@ -17,6 +17,7 @@ from ..errors import DatabaseError
 from . import formats
 
 _PIECE = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -65,8 +66,12 @@ class Feeder:
         try:
             with os.fdopen(target, "wb", buffering=0) as stream, self._process.stdout as source:
                 _write(stream, self._prologue)
+                begins = True
                 while True:
                     piece = source.read(_PIECE)
+                    if begins:
+                        # The mark that editors put at a text's beginning, which it is no longer.
+                        piece, begins = piece.removeprefix(_BYTE_ORDER_MARK), False
                     _write(stream, self.filter.feed(piece, last=not piece))
                     if not piece:
                         return

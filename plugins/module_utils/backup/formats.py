@@ -12,6 +12,7 @@ import shutil
 import subprocess
 
 from ..errors import DatabaseError
+from .manifest import major_of
 
 HEAD = 64 << 10
 PLAIN, CUSTOM, TAR, DIRECTORY = "plain", "custom", "tar", "directory"
@@ -78,7 +79,7 @@ class Dump:
     @property
     def major(self):
         """The newer of the major versions that it speaks of; None where it speaks of none."""
-        found = [int(version.split(".")[0]) for version in (self.server_version, self.dump_version) if version]
+        found = [major_of(version) for version in (self.server_version, self.dump_version) if version]
         return max(found) if found else None
 
 

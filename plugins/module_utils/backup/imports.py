@@ -24,6 +24,7 @@ from ..server import replacement, scram, sql
 from ..server.configuration import PG_HBA_CONF
 from . import formats, load
 from .compare import differences, take_census
+from .manifest import major_of
 from .replace import Replacing, refuse_options
 from .source import Source
 
@@ -252,7 +253,7 @@ class _ImportingServer(_Importing):
         self._source = self._options.source
         about = self._source.about(self._engine, self._container, self._remaining)
         self._about = about
-        self._refuse_newer(int(about["server_version"].split(".")[0]), about["server_version"], "The source")
+        self._refuse_newer(major_of(about["server_version"]), about["server_version"], "The source")
         self._refuse_extensions(about)
         self._refuse_roles(about)
         self._refuse_without_space(about["size_bytes"] * 2, "To import the source, with a dump of it")

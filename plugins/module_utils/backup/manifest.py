@@ -21,6 +21,11 @@ BEFORE_RESTORE = "before_restore"
 TAKEN_BY = ("module", "schedule", BEFORE_RESTORE, "final")
 
 
+def major_of(version):
+    """Return the major version of what a server or pg_dump calls itself, such as 17.2 or 18beta1."""
+    return int(re.match(r"[0-9]+", version).group())
+
+
 @dataclasses.dataclass(frozen=True)
 class Manifest:
     """What is known of a backup. Times are ISO 8601 in UTC.
@@ -79,7 +84,7 @@ class Manifest:
 
     @property
     def major(self):
-        return int(re.match(r"[0-9]+", self.server_version).group())
+        return major_of(self.server_version)
 
 
 _KNOWN = tuple(field.name for field in dataclasses.fields(Manifest) if field.name != "extra")

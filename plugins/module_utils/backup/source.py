@@ -21,6 +21,7 @@ from ..server import replacement
 from ..server.session import first_error
 from ..statistics.text import size as shown_size
 from . import load, store
+from .manifest import major_of
 from .snapshot import Snapshot
 
 # What is known of older ones differs too much.
@@ -82,7 +83,7 @@ class Source:
             if line is None:
                 raise DatabaseError(f"{self.shown} cannot be imported: {_said(client)}")
         about = json.loads(line)
-        if int(about["server_version"].split(".")[0]) < OLDEST_MAJOR:
+        if major_of(about["server_version"]) < OLDEST_MAJOR:
             raise Refused(
                 f"{self.shown} runs PostgreSQL {about['server_version']}: from {OLDEST_MAJOR} on it can be imported"
                 " so. Take a dump with pg_dump and import that file"

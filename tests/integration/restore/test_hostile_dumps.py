@@ -211,3 +211,14 @@ def test_newer_dumps_and_full_databases_are_refused(target):
     assert "replace: true" in failure.value.message
     unharmed(target)
     assert databases(target, "a") == [target.name("a")]
+
+
+def test_a_dump_of_a_beta_that_an_editor_has_saved(shared):
+    """With a byte order mark, as editors put it, and of a version that is no number."""
+    shared.run("beta")
+    said = "-- Dumped from database version 15beta1\n-- Dumped by pg_dump version 15beta1\n"
+    path = Path(shared.root, "beta.sql")
+    path.write_bytes(b"\xef\xbb\xbf" + (HEAD + said + "INSERT INTO harmless VALUES ('x');" + TAIL).encode())
+    run(shared, "beta", module="postgres_db_import", path=str(path), backup_first=False)
+    assert shared.query("beta", "TABLE harmless") == [("x",)]
+    shared.forget("beta")
