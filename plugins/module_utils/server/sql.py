@@ -28,7 +28,9 @@ PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 # What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is
 # listed with the same words as a wrong value, but marked as pending; reading the files sets the mark, hence the order.
-OBSERVE_FILE_ERRORS = """WITH files AS MATERIALIZED (SELECT * FROM pg_file_settings WHERE error IS NOT NULL)
+# One that was taken out is listed without a file (ProcessConfigFileInternal in src/backend/utils/misc/guc-file.l).
+OBSERVE_FILE_ERRORS = """WITH files AS MATERIALIZED (
+  SELECT * FROM pg_file_settings WHERE error IS NOT NULL AND sourcefile IS NOT NULL)
 SELECT json_build_object('file_errors', (SELECT coalesce(json_agg(
     concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
   FROM files LEFT JOIN LATERAL

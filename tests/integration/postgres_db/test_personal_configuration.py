@@ -57,3 +57,15 @@ def test_what_carries_the_contracts_cannot_be_taken_away(host):
     host.run("a", sslmode="require")
     assert setting(host, "ssl") == "on"
     assert setting(host, "hba_file") == "/etc/vellaric/conf/pg_hba.conf"
+
+
+def test_a_run_that_was_killed_after_it_took_parameters_out_stands_in_no_way(host):
+    """The server lists what waits for its restart as errors, without a file where it was taken out."""
+    tuned = {"tune": True, "memory": "320m"}
+    host.run("a", **tuned)
+    conf = host.directory("a") / "conf/postgresql.conf"
+    host.run("b")
+    conf.write_text((host.directory("b") / "conf/postgresql.conf").read_text())
+    assert host.one("a")["status"] == "active"
+    answer = host.converge("a", shm_size="64m")
+    assert "replace" in verbs(answer) and host.psql("a", "SHOW shared_buffers") == "128MB"
