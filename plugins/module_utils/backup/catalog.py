@@ -204,6 +204,9 @@ def remove(backup):
             os.close(descriptor)
 
 
+_MOST_TURNS = 20
+
+
 def write_manifest(backup_directory, manifest):
     path = os.path.join(backup_directory, naming.manifest_name(manifest.file_name))
     files.write(path, manifests.to_json(manifest).encode("utf-8"), 0o640)
@@ -212,9 +215,15 @@ def write_manifest(backup_directory, manifest):
 def revise(backup, **changes):
     """Write changes of a backup's manifest, on top of what is there by now, and return the new Manifest."""
     directory = os.path.dirname(backup.path)
-    current = _read_manifest(directory, backup.file_name)
-    manifest = dataclasses.replace(current, **changes)
-    write_manifest(directory, manifest)
+    for turn in range(_MOST_TURNS):
+        manifest = dataclasses.replace(_read_manifest(directory, backup.file_name), **changes)
+        try:
+            write_manifest(directory, manifest)
+            break
+        except DatabaseError as error:
+            # A backup of the same database that ends at this moment sweeps what is half written.
+            if turn == _MOST_TURNS - 1 or not isinstance(error.__cause__, FileNotFoundError):
+                raise
     return manifest
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime
 import os
+import threading
+import time
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog
@@ -146,3 +148,25 @@ def test_a_revision_keeps_what_others_wrote_meanwhile(directory):
     catalog.revise(backup, verified_at="2026-06-15T12:40:00Z")
     (revised,) = listed(directory)
     assert (revised.manifest.checked_at, revised.verified) == ("2026-06-15T12:30:00Z", True)
+
+
+def test_a_revision_outlives_the_sweep_of_a_backup_that_ends_meanwhile(directory):
+    manifest = build.put(directory, build.NOW)
+    backup = catalog.find(str(directory), manifest.file_name)
+    ended = threading.Event()
+
+    def sweep():
+        while not ended.is_set():
+            for path in directory.glob(".*.partial"):
+                path.unlink(missing_ok=True)
+            time.sleep(0.003)
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    try:
+        for turn in range(100):
+            assert catalog.revise(backup, failure=str(turn)).failure == str(turn)
+    finally:
+        ended.set()
+        sweeping.join()
+    assert catalog.find(str(directory), manifest.file_name).manifest.failure == "99"
