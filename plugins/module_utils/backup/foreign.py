@@ -13,22 +13,10 @@ from __future__ import annotations
 import re
 
 from ..errors import Refused
+from ..server import statements
 
 END_MARK = b"-- PostgreSQL database dump complete"
 
-# What ends or begins something, outside of everything else; the rest of a statement is skipped over.
-_NEXT = re.compile(
-    rb"""[^'"$\-/\\;]+ | ' | " | (?<![\w$])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$ | -- | /\* | \\ | ; | .""",
-    re.X | re.S,
-)
-_QUOTED = re.compile(rb"[^']*(?:''[^']*)*'")
-_ESCAPED = re.compile(rb"[^'\\]*(?:(?:\\.|'')[^'\\]*)*'", re.S)
-_ESCAPING = re.compile(rb"[^\w$\x80-\xff][eE]")
-# A dollar quote has the longest: the tag is a name, of at most 63 bytes.
-_LONGEST_TOKEN = 128
-_IDENTIFIER = re.compile(rb'[^"]*"')
-_COMMENTS = re.compile(rb"/\*|\*/")
-_BLANK = re.compile(rb"(?:\s+|--[^\n]*(?:\n|$))*")
 _COPY = re.compile(rb"COPY\s.*\sFROM\s+stdin\b", re.I | re.S)
 _META = re.compile(rb"\\(\S*)[^\n]*\n?")
 
@@ -164,7 +152,7 @@ class Filter:
         rows = _ROWS.match(self._buffer) if self._position == 0 else None
         if rows:
             return self._take(rows.end())
-        end = self._end_of_statement(last)
+        end, self._position = statements.end(self._buffer, self._position, last)
         if end is None:
             if not last:
                 return None
@@ -172,7 +160,7 @@ class Filter:
         statement = self._take(end)
         if END_MARK in statement:
             self.complete = True
-        start = _beginning(statement)
+        start = statements.beginning(statement)
         if statement.startswith(b"\\", start):
             return self._meta(statement, start)
         return self._fitting(statement, start)
@@ -207,79 +195,3 @@ class Filter:
             f"Line {line} of the dump has {shown!r}, a command to psql, which a dump of pg_dump does not have: it could"
             " run programs. Nothing was imported. Look at who made this dump, or take another with pg_dump"
         )
-
-    def _end_of_statement(self, last):
-        """Return where the statement in the buffer ends, or None where that is yet to come.
-
-        The position is kept, so that a long one is not read again with each piece: at the start of what was not whole.
-        """
-        buffer, position = self._buffer, self._position
-        while position < len(buffer):
-            match = _NEXT.match(buffer, position)
-            token, end = match.group(), match.end()
-            if not last and len(buffer) - position < _LONGEST_TOKEN and token[:1] in b"-/$;":
-                # Perhaps its second half, or the end of the line, is yet to come.
-                break
-            if token == b";":
-                newline = buffer.find(b"\n", end)
-                line_end = newline + 1 if newline >= 0 else len(buffer)
-                return line_end if not buffer[end:line_end].strip() else end
-            if token == b"\\":
-                # A command ends with its line, and is a statement of its own.
-                before = _beginning(buffer)
-                newline = buffer.find(b"\n", position)
-                if before < position:
-                    return position
-                if newline < 0 and not last:
-                    break
-                return newline + 1 if newline >= 0 else len(buffer)
-            closed = self._closed(token, position, end, last)
-            if closed is None:
-                break
-            position = closed
-        self._position = position
-        return None
-
-    def _closed(self, token, start, end, last):
-        """Return where the token's own end is, or of what it opens; None where that is yet to come."""
-        buffer = self._buffer
-        if token == b"'":
-            escaping = _ESCAPING.match(buffer, start - 2) if start > 1 else start == 1 and buffer[:1] in b"eE"
-            match = (_ESCAPED if escaping else _QUOTED).match(buffer, end)
-            # Another quote that follows would make both a quote in the text.
-            return match.end() if match and (last or match.end() < len(buffer)) else None
-        if token == b'"':
-            match = _IDENTIFIER.match(buffer, end)
-            return match.end() if match else None
-        if token == b"--":
-            newline = buffer.find(b"\n", end)
-            return newline + 1 if newline >= 0 else None
-        if token == b"/*":
-            return _after_comment(buffer, end)
-        if token[:1] == b"$" and len(token) > 1:
-            closing = buffer.find(token, end)
-            return closing + len(token) if closing >= 0 else None
-        return end
-
-
-def _beginning(statement):
-    """Return where a statement begins behind the blanks and comments before it."""
-    position = _BLANK.match(statement).end()
-    while statement.startswith(b"/*", position):
-        end = _after_comment(statement, position + 2)
-        if end is None:
-            break
-        position = _BLANK.match(statement, end).end()
-    return position
-
-
-def _after_comment(buffer, position):
-    """Return where a comment ends, other than C's with all comments inside it, or None where that is yet to come."""
-    depth = 1
-    while depth:
-        match = _COMMENTS.search(buffer, position)
-        if match is None:
-            return None
-        depth += 1 if match.group() == b"/*" else -1
-        position = match.end()
-    return position
