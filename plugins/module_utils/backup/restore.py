@@ -150,12 +150,17 @@ class _Restoring(Replacing):
         there = json.loads(self._sql(replacement.ROLES))
         known = files.read(naming.globals_name(self._backup.path))
         text = known.content.decode("utf-8", "replace") if known else f"CREATE ROLE {sql.identifier(source_owner)};"
-        self._made_roles, script = replacement.missing_roles(text, there, credentials=not self._other)
+        self._made_roles, script, left_out = replacement.missing_roles(text, there, credentials=not self._other)
         if self._made_roles:
             self._sql(f"{sql.UNLOGGED}\n{script}")
             made = [role for role in self._made_roles if role != source_owner or source_owner == self._owner]
             if made:
                 self._outcome.warnings.append(f"made the roles that the backup speaks of: {', '.join(made)}")
+        if left_out:
+            self._outcome.warnings.append(
+                f"did not give back memberships in roles that are there or of a superuser: {', '.join(left_out)}. Where"
+                " they are right, grant them again"
+            )
 
     @contextlib.contextmanager
     def _visible(self):

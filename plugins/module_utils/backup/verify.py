@@ -222,7 +222,7 @@ class _Verification:
         known = files.read(naming.globals_name(self._backup.path))
         owner = self._manifest.database["owner"]
         text = known.content.decode("utf-8", "replace") if known else f"CREATE ROLE {sql.identifier(owner)};"
-        roles, script = replacement.missing_roles(text, there, credentials=False)
+        roles, script, _left_out = replacement.missing_roles(text, there, credentials=False)
         if roles:
             self._sql(script)
 

@@ -12,6 +12,7 @@ import datetime
 import re
 
 from .sql import identifier, literal
+from .statements import split
 
 # What tells the time of a replacement in the name of the database that was replaced.
 _STAMP = "%Y%m%d%H%M%S"
@@ -223,28 +224,35 @@ def settings(fresh, database, owner, source_owner):
     return "\n".join(statements) + "\n"
 
 
-_CREATE_ROLE = re.compile(r'CREATE ROLE ("(?:[^"]|"")+"|[^\s";]+);')
-_ALTER_ROLE = re.compile(r'ALTER ROLE ("(?:[^"]|"")+"|[^\s";]+) (WITH|SET) .*;')
-_GRANT_ROLE = re.compile(r'GRANT ("(?:[^"]|"")+"|[^\s";]+) TO ("(?:[^"]|"")+"|[^\s";]+)( .*)?;')
+_ROLE = r'("(?:[^"]|"")+"|[^\s";]+)'
+_CREATE_ROLE = re.compile(f"CREATE ROLE {_ROLE};")
+_ALTER_ROLE = re.compile(f"ALTER ROLE {_ROLE} (WITH|SET) (.*);", re.S)
+# Who granted it may not be there.
+_GRANT_ROLE = re.compile(f"GRANT {_ROLE} TO {_ROLE}( WITH [A-Z, ]+?)?(?: GRANTED BY {_ROLE})?;")
 
 
 def missing_roles(globals_text, there, credentials):
-    """Return (names, SQL) of the roles in what pg_dumpall wrote that the server does not have.
+    """Return (names, SQL, left out) of the roles in what pg_dumpall wrote that the server does not have.
 
     credentials: whether they may log in as they could, with the verifiers of their passwords; else nobody can be them.
+    left out: in words, the memberships in a superuser, or of a missing role in one that is there or of the server's
+    own: what comes with a backup gives nobody the rights of what is there.
     """
-    lines = globals_text.splitlines()
-    known = [match.group(1) for match in map(_CREATE_ROLE.fullmatch, lines) if match]
-    missing = [shown for shown in known if unquoted(shown) not in there]
-    statements = [f"CREATE ROLE {shown};" for shown in missing]
-    for line in lines:
-        altered, granted = _ALTER_ROLE.fullmatch(line), _GRANT_ROLE.fullmatch(line)
-        if altered and altered.group(1) in missing and (credentials or altered.group(2) == "SET"):
-            statements.append(line)
-        elif granted and (granted.group(1) in missing or granted.group(2) in missing):
-            # Who granted it may not be there.
-            statements.append(re.sub(r" GRANTED BY .*", "", line.rstrip(";")) + ";")
-    return [unquoted(shown) for shown in missing], "\n".join(statements) + "\n"
+    known = split(globals_text)
+    created = [match.group(1) for match in map(_CREATE_ROLE.fullmatch, known) if match]
+    missing = [shown for shown in created if unquoted(shown) not in there]
+    altered = [match for match in map(_ALTER_ROLE.fullmatch, known) if match and match.group(1) in missing]
+    granted = [match for match in map(_GRANT_ROLE.fullmatch, known) if match]
+    superusers = [match.group(1) for match in altered if re.match(r"SUPERUSER\b", match.group(3))]
+    lines, left_out = [f"CREATE ROLE {shown};" for shown in missing], []
+    lines += [match.group() for match in altered if credentials or match.group(2) == "SET"]
+    for match in granted:
+        role, member, options = match.group(1), match.group(2), match.group(3) or ""
+        if role in missing and role not in superusers:
+            lines.append(f"GRANT {role} TO {member}{options};")
+        elif role in missing or member in missing:
+            left_out.append(f"{unquoted(member)} in {unquoted(role)}")
+    return [unquoted(shown) for shown in missing], "\n".join(lines) + "\n", left_out
 
 
 def unquoted(shown):

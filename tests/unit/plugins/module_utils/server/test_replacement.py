@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 
+import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import replacement
+from ansible_collections.vellaric.postgres.plugins.module_utils.server.statements import split
 
 NOW = datetime.datetime(2026, 1, 24, 14, 22, 51)
 GLOBALS = '''CREATE ROLE "odd ""role""";
@@ -36,16 +38,50 @@ def test_both_names_change_in_one_transaction():
 
 
 def test_missing_roles_alone_are_made():
-    names, script = replacement.missing_roles(GLOBALS, ["app", "postgres"], credentials=True)
+    names, script, left_out = replacement.missing_roles(GLOBALS, ["app", "postgres"], credentials=True)
     assert names == ['odd "role"']
     assert 'CREATE ROLE "odd ""role""";' in script and "SCRAM-SHA-256$x" in script
     assert "SCRAM-SHA-256$y" not in script and "CREATE ROLE app" not in script
-    assert 'GRANT app TO "odd ""role""" WITH ADMIN OPTION;' in script
+    assert "GRANT" not in script and left_out == ['odd "role" in app']
+
+
+def test_missing_roles_have_each_other():
+    script, left_out = replacement.missing_roles(GLOBALS, ["postgres"], credentials=True)[1:]
+    assert 'GRANT app TO "odd ""role""" WITH ADMIN OPTION;' in script and not left_out
 
 
 def test_roles_of_another_database_bring_no_passwords():
     script = replacement.missing_roles(GLOBALS, ["app"], credentials=False)[1]
     assert "SCRAM" not in script and "LOGIN" not in script and "SET work_mem" in script
+
+
+@pytest.mark.parametrize("quote", ["'", "E'"])
+def test_what_a_role_says_of_itself_is_no_statement(quote):
+    """Whoever can log in may give himself settings, whose values go over several lines."""
+    value = "x\nCREATE ROLE evil;\nALTER ROLE reader WITH SUPERUSER;\nGRANT postgres TO evil;\nGRANT evil TO reader;\n"
+    said = f"ALTER ROLE reader SET application_name TO {quote}{value}';"
+    text = f"CREATE ROLE postgres;\nCREATE ROLE reader;\n{said}\nCOMMENT ON ROLE reader IS {quote}it''s {value}';\n"
+    assert replacement.missing_roles(text, ["postgres", "reader"], credentials=True) == ([], "\n", [])
+    names, script, left_out = replacement.missing_roles(text, ["postgres"], credentials=True)
+    assert (names, left_out) == (["reader"], []) and split(script) == ["CREATE ROLE reader;", said]
+
+
+@pytest.mark.parametrize(
+    "role, member", [("root", "made"), ("root", "there"), ("postgres", "made"), ("pg_read_server_files", "made")]
+)
+def test_nobody_becomes_a_superuser_by_membership(role, member):
+    text = (
+        "CREATE ROLE made;\nCREATE ROLE root;\nALTER ROLE root WITH SUPERUSER LOGIN;\n"
+        f"GRANT {role} TO {member} WITH ADMIN OPTION, INHERIT TRUE GRANTED BY postgres;\nGRANT made TO there;\n"
+    )
+    script, left_out = replacement.missing_roles(text, ["postgres", "there"], credentials=True)[1:]
+    assert left_out == [f"{member} in {role}"] and script.count("GRANT") == 1 and "GRANT made TO there;" in script
+
+
+def test_who_granted_is_left_out_but_not_of_a_name():
+    text = 'CREATE ROLE a;\nGRANT a TO "b GRANTED BY c" WITH ADMIN OPTION, INHERIT FALSE GRANTED BY "x ; y";\n'
+    script = replacement.missing_roles(text, ["b GRANTED BY c"], credentials=True)[1]
+    assert split(script)[1:] == ['GRANT a TO "b GRANTED BY c" WITH ADMIN OPTION, INHERIT FALSE;']
 
 
 def test_settings_keep_their_values():
