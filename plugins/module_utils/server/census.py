@@ -50,9 +50,11 @@ def _of_relation(catalog, relation, condition="true"):
 
 
 _OBJECTS = {
-    "schemas": "SELECT count(*) FROM pg_catalog.pg_namespace AS object WHERE "
+    # A fresh database has a schema public, which pg_dump does not remove where there is none. Manifests that have
+    # "schemas" counted it.
+    "schemas_besides_public": "SELECT count(*) FROM pg_catalog.pg_namespace AS object WHERE "
     + _USER_SCHEMA
-    + " AND "
+    + " AND nspname <> 'public' AND "
     + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_namespace", oid="object.oid"),
     "tables": _relations("'r'"),
     "partitioned_tables": _relations("'p'"),

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+
 import pytest
-from restoring import nothing_left, psql, run, take
+from restoring import PACKAGE, nothing_left, psql, run, take
+
+differences = importlib.import_module(PACKAGE + "backup.compare").differences
 
 READER = {"user": "reader", "password": "reader-Password-1"}
 
@@ -50,3 +55,20 @@ def test_a_role_that_comes_back_does_not_get_the_rights_of_others(database):
     assert psql(database.container("a"), "postgres", of) == "staff"
     assert "clerk in pg_monitor" in str(answer["warnings"]) and "clerk in postgres" in str(answer["warnings"])
     psql(database.container("a"), "postgres", "DROP ROLE clerk; DROP ROLE staff")
+
+
+@pytest.mark.parametrize("change", ["DROP SCHEMA public", "ALTER SCHEMA public RENAME TO formerly_public"])
+def test_a_database_need_not_have_a_schema_public(database, change):
+    database.run("bare")
+    psql(database.container("bare"), database.name("bare"), change)
+    schemas = "SELECT string_agg(nspname, ',') FROM pg_namespace WHERE nspname !~ '^pg_|^info|^public$'"
+    before = psql(database.container("bare"), database.name("bare"), schemas)
+    backup = take(database, "bare")
+    # As an earlier version wrote it.
+    assert differences(dataclasses.replace(backup.manifest, objects={"schemas": 1}), vars(backup.manifest), {}) == (
+        [],
+        [],
+    )
+    run(database, "bare", backup=backup.file_name, backup_first=False, keep_old=0)
+    assert psql(database.container("bare"), database.name("bare"), schemas) == before
+    database.forget("bare")
