@@ -72,7 +72,8 @@ _OBJECTS = {
     "policies": _of_relation("pg_catalog.pg_policy", "polrelid"),
     "types": _in_schemas("pg_catalog.pg_type", "typnamespace", "typtype IN ('d', 'e', 'r')"),
     "functions": _in_schemas("pg_catalog.pg_proc", "pronamespace"),
-    "operators": _in_schemas("pg_catalog.pg_operator", "oprnamespace"),
+    # One that is only named as another's commutator or negator has no function, and pg_dump may leave it out.
+    "operators": _in_schemas("pg_catalog.pg_operator", "oprnamespace", "oprcode <> 0"),
     "collations": _in_schemas("pg_catalog.pg_collation", "collnamespace"),
     "text_search_configurations": _in_schemas("pg_catalog.pg_ts_config", "cfgnamespace"),
     "extended_statistics": _in_schemas("pg_catalog.pg_statistic_ext", "stxnamespace"),

@@ -72,3 +72,14 @@ def test_a_database_need_not_have_a_schema_public(database, change):
     run(database, "bare", backup=backup.file_name, backup_first=False, keep_old=0)
     assert psql(database.container("bare"), database.name("bare"), schemas) == before
     database.forget("bare")
+
+
+def test_an_operator_that_is_only_named_is_not_counted(database):
+    script = """CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2';
+      CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int, COMMUTATOR = ====);
+      DROP OPERATOR === (int, int)"""
+    database.query("a", script)
+    assert database.query("a", "SELECT oprname FROM pg_operator WHERE oprcode = 0") == [("====",)]
+    backup = take(database, "a")
+    assert backup.manifest.objects["operators"] == 0
+    restored(database, backup)
