@@ -38,10 +38,10 @@ class Snapshot:
         """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
         both."""
         self._counting = True
-        self._execution.send(census.row_counts(_COUNTED))
+        self._execution.send(census.row_counts(_COUNTED, shared=True))
 
     def row_counts(self):
-        """Return the rows of each table, or None where they were not to be counted."""
+        """End, and return the rows of each table, or None where they were not to be counted."""
         if not self._counting:
             return None
         counts = {}
@@ -51,6 +51,12 @@ class Snapshot:
                 break
             table, rows = census.parse_row_count(line)
             counts[table] = rows
-        if self._execution.stderr.strip():
+        # What psql complains of may come after what it prints.
+        self._execution.end_input()
+        said = self._execution.finish(self._deadline).stderr
+        failure = census.failure(said)
+        if failure is not None:
+            raise DatabaseError(f"{self._container}: the rows could not be counted: {failure}")
+        if said.strip():
             self._warnings.append("not all rows were counted, since others wait for the tables' locks")
         return counts

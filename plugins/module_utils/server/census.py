@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 # As pg_dump: what is read must not depend on how the role or the database is set up, and no function of a user be taken
 # for one of the server's. Parameters differ by version.
@@ -146,20 +147,33 @@ def prepare():
     return _PREPARE
 
 
-def row_counts(end):
+def row_counts(end, shared=False):
     """Return the script that prints a line of JSON, [table, rows], for each table, and `end` as the last.
 
     A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
     of the dump, after which they might be gone. The locks are therefore all taken first, and none is waited for.
+    shared: others may have an index for themselves too (REINDEX), whose table is then left out; what else fails is for
+    `failure` to find in what psql said.
     """
     lock = f"format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', {_TABLE})"
     count = f"format('SELECT json_build_array(%L, count(*)) FROM ONLY %s', {_TABLE}, {_TABLE})"
     return (
         "\\set ON_ERROR_ROLLBACK on\n"
         f"\\set ON_ERROR_STOP off\nSELECT {lock} {_COUNTED} \\gexec\n\\set ON_ERROR_STOP on\n"
-        f"SELECT {count} {_COUNTED} {_LOCKED} ORDER BY relpages DESC \\gexec\n"
-        f"\\echo '{end}'\n"
+        + ("\\set ON_ERROR_STOP off\n\\set VERBOSITY verbose\n" if shared else "")
+        + f"SELECT {count} {_COUNTED} {_LOCKED} ORDER BY relpages DESC \\gexec\n"
+        + f"\\set ON_ERROR_STOP on\n\\set VERBOSITY terse\n\\echo '{end}'\n"
     )
+
+
+# As psql says it when it is verbose: where it comes from, how bad it is, its code. Others are notices and warnings.
+_FAILURE = re.compile(r"^psql:\S+ \S+:\s+(?!55P03|0[012])([0-9A-Z]{5}): .*", re.M)
+
+
+def failure(said):
+    """Return what went wrong in counting other than that somebody has a lock, or None."""
+    match = _FAILURE.search(said)
+    return match.group() if match else None
 
 
 def parse(line):

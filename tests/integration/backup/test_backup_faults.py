@@ -308,3 +308,17 @@ def test_what_somebody_waits_to_have_for_himself_is_not_counted_but_dumped(tiny)
     assert "public.free" in counted and "public.held" not in counted
     tiny.host.query("tiny", "DROP TABLE held; DROP TABLE free")
     tiny.assert_clean(1)
+
+
+def test_a_table_whose_index_is_made_again_is_left_out_of_the_counts(tiny):
+    tiny.host.query("tiny", "CREATE TABLE made (i int PRIMARY KEY); CREATE TABLE free (i int)")
+    holder = tiny.host.connect("tiny", autocommit=False)
+    try:
+        holder.execute("REINDEX INDEX made_pkey")
+        answer = tiny.run()
+    finally:
+        holder.close()
+    assert answer["backup"]["good"] and "others wait for" in str(answer["warnings"])
+    counted = json.loads((tiny.directory / f"{answer['backup']['name']}.json").read_text())["row_counts"]
+    assert "public.free" in counted and "public.made" not in counted
+    tiny.host.query("tiny", "DROP TABLE made; DROP TABLE free")
