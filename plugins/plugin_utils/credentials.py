@@ -251,8 +251,9 @@ def _stored(value, name, check, request, vault):
         return check(vault.decrypt(value.text) if value.encrypted else value.text)
     except VaultError as exc:
         raise VarsFileError(
-            "%s cannot be read: %s. Where that secret is lost for good, remove the entry (state: absent), and rotate"
-            " the password (playbook vellaric.postgres.rotate)" % (where, exc)
+            "%s cannot be read: %s. Where that secret is lost for good, remove the entry (module"
+            " vellaric.postgres.postgres_db_credentials, state: absent), and rotate the password (playbook"
+            " vellaric.postgres.rotate)" % (where, exc)
         ) from None
     except names.InvalidName as exc:
         # A username may be encrypted because it is a secret; check_username quotes it.

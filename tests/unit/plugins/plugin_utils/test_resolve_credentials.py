@@ -83,8 +83,9 @@ def test_stored_values_refused(a_file, message):
 
 def test_what_cannot_be_decrypted_is_not_overwritten():
     other = RunVault([("dev", VaultSecret(b"2"))])
-    with pytest.raises(VarsFileError, match="vault id 'prod', and none of the vault secrets loaded"):
+    with pytest.raises(VarsFileError, match="vault id 'prod', and none of the vault secrets loaded") as caught:
         credentials.resolve(file(), request(password="given-password"), other, "dev")
+    assert "remove the entry (module vellaric.postgres.postgres_db_credentials, state: absent)" in str(caught.value)
 
 
 def test_twice_the_same_database():
