@@ -130,6 +130,8 @@ class ActionModule(ActionBase):
             document = artifact.restored(original, options["artifact"], requests, vault)
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
             changes = {item.request.entry: item.written for item in resolved if item.written}
+            if any(item.encrypts for item in resolved):
+                vault.check_known(vault_id, original.ciphertexts())
             # Check mode, too, makes the new text: what cannot be done is known before.
             text = document.with_entries(changes) if changes else document.text
             stale = text != original.text and not only_read

@@ -108,6 +108,8 @@ options:
       - The vault id that new passwords are encrypted with. It must be one that the run was started with.
       - By default, the id that Ansible's C(vault_encrypt_identity) names, else the only one that is loaded. Where
         several are loaded and none is chosen, the task fails.
+      - Where the file has passwords with that id, and the secret loaded decrypts none of them, the task fails, instead
+        of adding what could not be read together with them.
     type: str
   state:
     description:

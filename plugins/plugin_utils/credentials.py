@@ -64,6 +64,10 @@ class Resolved:
         # While it is rotated: the login that gets the new password.
         self.next_username = None
 
+    @property
+    def encrypts(self):
+        return any(self.written.get(key) is not None for key in ("password", "next_password"))
+
 
 def requests_from(databases):
     """Requests from the task's options. Values may be text of Ansible's own types: plain text is made of them."""

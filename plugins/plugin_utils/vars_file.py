@@ -88,6 +88,11 @@ class VarsFile:
     def containers(self):
         return [key.value for key, _node in _pairs(self.section)]
 
+    def ciphertexts(self):
+        """The passwords of all entries that are encrypted, whatever else is in those entries."""
+        nodes = [_find(node, "password")[1] for _key, node in _pairs(self.section) if _is_mapping(node)]
+        return [node.value for node in nodes if isinstance(node, yaml.ScalarNode) and Value(node).encrypted]
+
     def entry(self, container):
         """The entry of a container, or None."""
         key, node = _find(self.section, container)

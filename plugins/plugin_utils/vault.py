@@ -76,9 +76,33 @@ class RunVault:
             # Ansible's message is left out: it may quote what it could not read.
             raise VaultError(
                 "it was encrypted with the vault id %r, and none of the vault secrets loaded (%s) decrypts it:"
-                " start the run with the one that does"
-                % (header[3] if len(header) > 3 else "default", self._named_ids() or "none")
+                " start the run with the one that does" % (_id_of(header), self._named_ids() or "none")
             ) from exc
+
+    def check_known(self, vault_id, ciphertexts):
+        """Raise VaultError where others were encrypted with this id, and its secret that is loaded decrypts none of
+        them: it is another one, and nobody could read both."""
+        same = [text for text in ciphertexts if _id_of(text.strip().split("\n", 1)[0].split(";")) == vault_id]
+        if same and not any(self._decrypts(text) for text in same):
+            raise VaultError(
+                "the vault secret loaded for the vault id %r decrypts none of those %d passwords that are stored with"
+                " that id: it is another one, and what it encrypts could not be read together with them. Start the run"
+                " with the right vault password. Where that is lost for good, remove their entries (module"
+                " vellaric.postgres.postgres_db_credentials, state: absent), or encrypt with another id (vault_id)"
+                % (vault_id, len(same))
+            )
+
+    def _decrypts(self, ciphertext):
+        try:
+            self.decrypt(ciphertext)
+        except VaultError:
+            return False
+        return True
 
     def _named_ids(self):
         return ", ".join(repr(str(vault_id)) for vault_id in self.ids)
+
+
+def _id_of(header):
+    """The vault id in the parts of a header. That which is called default is not written there."""
+    return header[3] if len(header) > 3 else "default"

@@ -302,6 +302,22 @@ def test_nothing_is_overwritten_that_cannot_be_read(project):
     assert content in project.file.read_bytes()
 
 
+def test_a_mistyped_vault_password(project):
+    both = {"databases": [DATABASE, dict(DATABASE, name="other")]}
+    project.result()
+    content, right = project.file.read_bytes(), (project.root / "vault-prod").read_text()
+    (project.root / "vault-prod").write_text("mistyped")
+    for options in ({"name": "other"}, {"name": "other", "user": "report", "password": PASSWORD}):
+        for arguments in ((), ("--check",)):
+            refused = project.result(options, *arguments)
+            assert refused["failed"] and "Start the run with the right vault password" in refused["msg"]
+    rotated = {"name": "other", "username": "app", "state": "rotating"}
+    assert "decrypts none of" in project.result(rotated)["msg"]
+    assert project.file.read_bytes() == content
+    (project.root / "vault-prod").write_text(right)
+    assert project.result(both)["changed"] and len(project.stored()) == 2
+
+
 def test_no_vault_secret(project):
     for arguments in ((), ("--check",)):
         refused = project.result(None, *arguments, vaults=())

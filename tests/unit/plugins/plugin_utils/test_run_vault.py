@@ -75,3 +75,16 @@ def test_what_cannot_be_read():
             RunVault([DEV]).decrypt(broken)
     with pytest.raises(VaultError, match="cannot encrypt"):
         RunVault([DEV]).encrypt("$ANSIBLE_VAULT;1.1;AES256\n6162", "dev")
+
+
+@pytest.mark.parametrize(("vault_id", "other"), [("prod", "dev"), ("default", "prod")])
+def test_a_secret_that_is_not_the_one_of_what_is_there(vault_id, other):
+    right, wrong = RunVault([(vault_id, VaultSecret(b"1"))]), RunVault([(vault_id, VaultSecret(b"mistyped"))])
+    there = [right.encrypt("a password", vault_id)]
+    foreign = RunVault([(other, VaultSecret(b"2"))]).encrypt("a password", other)
+    for ciphertexts in ([], [foreign]):
+        wrong.check_known(vault_id, ciphertexts)
+    with pytest.raises(VaultError, match="id %r decrypts none of those 1 .* right vault password" % vault_id):
+        wrong.check_known(vault_id, [foreign, *there])
+    # What somebody with a mistyped one has left does not keep the right one from going on.
+    right.check_known(vault_id, [wrong.encrypt("a password", vault_id), *there])

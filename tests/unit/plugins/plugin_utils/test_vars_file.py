@@ -86,6 +86,12 @@ def test_windows_line_breaks_are_kept():
     assert add("a: 1\r\nb: 2\r\n") == "a: 1\r\nb: 2\r\n" + BLOCK.replace("\n", "\r\n")
 
 
+def test_all_that_is_encrypted():
+    text = "postgres_credentials:\n  broken: {}\n  list: []\n  clear: {username: b, password: in-clear}\n"
+    assert VarsFile("").ciphertexts() == VarsFile(text).ciphertexts() == []
+    assert [found.split() for found in VarsFile(add(text)).ciphertexts()] == [CIPHERTEXT.split()]
+
+
 def test_indented_mapping():
     assert add("  a: 1\n") == "  a: 1\n" + "".join("  %s\n" % line for line in BLOCK.splitlines())
 
