@@ -15,6 +15,7 @@ class FilterModule:
             "postgres_declarations": declarations.with_defaults,
             "postgres_credential_requests": declarations.credential_requests,
             "postgres_official_images": declarations.official_images,
+            "postgres_credentials_settled": declarations.settled,
             "postgres_completed": declarations.completed,
             "postgres_outcomes": declarations.outcomes,
             "postgres_connections": declarations.connections,

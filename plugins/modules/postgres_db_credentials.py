@@ -46,14 +46,24 @@ options:
   username:
     description:
       - The user that owns the database. Where it is neither given nor stored, one is generated.
+      - Another one than is stored is refused, since a database keeps its own. Where two logins take turns for the user
+        given, the stored one of them stays.
     type: str
   password:
     description:
       - The user's password, of at least 12 printable ASCII characters without blanks. Where it is neither given nor
         stored, one is generated.
-      - A password that is given replaces the one that is stored.
+      - One that is given for an entry which has another is stored beside that, as C(next_password), since the server
+        may yet refuse it. Once the server has it, O(state=rotated) puts it in the place of the old one.
       - It must not contain C({{), C({%) or C({#), which would begin a template where the file is read.
     type: str
+  update_password:
+    description:
+      - V(on_create) where a server that has another password than O(password) keeps it, as with
+        M(vellaric.postgres.postgres_db). A password that is given for an entry which has another is then not stored
+        before O(state=rotated) is given it.
+    type: str
+    choices: [always, on_create]
   user:
     description:
       - A further user of the database, whose credentials are meant instead of those of the user that owns it.
@@ -85,6 +95,10 @@ options:
       password:
         description: As O(password).
         type: str
+      update_password:
+        description: As O(update_password).
+        type: str
+        choices: [always, on_create]
       user:
         description: As O(user).
         type: str
@@ -119,6 +133,7 @@ options:
         One that a rotation which was cut short has stored is kept. Where nothing is stored, or credentials of another
         role than O(username), the new password is stored as the present one.
       - V(rotated) puts it in the place of the present one, once the server has it. Nothing changes where none waits.
+        Where O(password) is given, it is that which the server has, for the stored user.
       - V(absent) forgets them, with those of all further users unless one is named. The file is removed when nothing
         else is in it. This needs no vault secret.
     type: str
@@ -270,8 +285,9 @@ databases:
       type: str
       sample: generated
     rotating:
-      description: Whether a new password waits in the file until the server has it. Where nobody rotates it at the
-        moment, a rotation was cut short, which the next one takes up.
+      description: Whether a new password waits until the server has it, in the file or, with
+        O(update_password=on_create), outside of it. Where nobody changes it at the moment, a change was cut
+        short, which the next rotation takes up.
       type: bool
       sample: false
     changed:
@@ -283,7 +299,7 @@ databases:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
 
-DATABASE_OPTIONS = ("name", "environment", "username", "password", "user", "owner")
+DATABASE_OPTIONS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 
 
 def argument_spec():
@@ -294,6 +310,7 @@ def argument_spec():
         environment=dict(type="str", choices=list(ENVIRONMENTS)),
         username=dict(type="str"),
         password=dict(type="str", no_log=True),
+        update_password=dict(type="str", choices=["always", "on_create"], no_log=False),
         user=dict(type="str"),
         owner=dict(type="str"),
         databases=dict(
@@ -304,6 +321,7 @@ def argument_spec():
                 environment=dict(type="str", choices=list(ENVIRONMENTS), required=True),
                 username=dict(type="str"),
                 password=dict(type="str", no_log=True),
+                update_password=dict(type="str", choices=["always", "on_create"], no_log=False),
                 user=dict(type="str"),
                 owner=dict(type="str"),
             ),

@@ -5,7 +5,8 @@
 """What the credentials of databases are: given, else stored, else generated; and what of the file that changes.
 
 A rotation has two halves. `rotating` stores a new password beside the present one, `rotated` puts it in its place, once
-the server has it. A run that was cut short between them is taken up by the next: both passwords are in the file.
+the server has it. A run that was cut short between them is taken up by the next: both passwords are in the file. What
+is given for an entry that has another password goes the same way: `resolve`, then `rotated`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
 
-KEYS = ("name", "environment", "username", "password", "user", "owner")
+KEYS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 
 
 class InvalidRequest(ValueError):
@@ -24,10 +25,11 @@ class InvalidRequest(ValueError):
 class Request:
     """One database that was asked for, or with `user` a further user of it, its values checked. entry: its key.
 
-    owner: the role that two logins take turns for, one of which is the username.
+    owner: the role that two logins take turns for, one of which is the username. update_password: on_create where a
+    server that has another password keeps it.
     """
 
-    def __init__(self, name, environment, username=None, password=None, user=None, owner=None):
+    def __init__(self, name, environment, username=None, password=None, update_password=None, user=None, owner=None):
         self.name = name
         self.environment = environment
         self.user = user
@@ -38,6 +40,7 @@ class Request:
         username = user if username is None else username
         self.username = None if username is None else names.check_username(username)
         self.password = None if password is None else names.check_password(password)
+        self.update_password = update_password
         self.owner = None if owner is None else names.check_username(owner)
 
 
@@ -59,7 +62,7 @@ class Resolved:
         self.written = {}
         self.was_plain = False
         self.old_username = None
-        # Whether a new password waits in the file for the server to have it.
+        # Whether a new password waits for the server to have it: in the file, or with on_create outside of it.
         self.rotating = False
         # While it is rotated: the login that gets the new password.
         self.next_username = None
@@ -87,25 +90,51 @@ def requests_from(databases):
 
 
 def resolve(file, request, vault, vault_id):
-    """Raises when what is stored cannot be read: nothing that could not be read is ever overwritten."""
+    """Raises when what is stored cannot be read: nothing that could not be read is ever overwritten.
+
+    Nor is what is stored replaced by what is given, which the server may yet refuse.
+    """
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     resolved.rotating = next_password is not None
 
     # One of two logins that take turns for the role that is meant.
     takes_turn = request.username is not None and stored_username in names.alternates(request.username)
+    another = stored_username is not None and request.username not in (None, stored_username)
+    if another and not takes_turn and request.user is None:
+        raise InvalidRequest(
+            "username: %s is not the one stored for %s, and a database keeps its own for life. Nothing was changed:"
+            " leave the option out. Where that database is no longer there, forget its credentials first (module"
+            " vellaric.postgres.postgres_db_credentials, state: absent); where what is stored is wrong, rotate the"
+            " password (playbook vellaric.postgres.rotate)" % (request.username, request.entry)
+        )
     resolved.username = stored_username if takes_turn else request.username or stored_username
     if resolved.username is None:
         resolved.username = names.new_username()
         resolved.username_generated = True
-    password = request.password or stored_password or names.new_password()
     resolved.source = "given" if request.password else "stored" if stored_password else "generated"
 
     if resolved.username != stored_username:
         resolved.written["username"] = resolved.username
     # Encryption is salted: what has not changed is not encrypted again, or every run would change the file.
-    if password != stored_password or resolved.was_plain:
+    if resolved.is_new or resolved.was_plain:
+        password = stored_password or request.password or names.new_password()
         resolved.written["password"] = _encrypted(password, request, vault, vault_id)
+    if not resolved.is_new and request.password not in (None, stored_password):
+        resolved.rotating = True
+        if request.update_password != "on_create" and request.password != next_password:
+            resolved.written["next_password"] = _beside(next_password, request, vault, vault_id)
     return resolved
+
+
+def _beside(next_password, request, vault, vault_id):
+    """Encrypt what is given for an entry that has another password. Raises where one waits that the server may have."""
+    if next_password is not None:
+        raise InvalidRequest(
+            "password: another new one waits for %s, which its server may have: a change of the password was cut"
+            " short. Nothing was changed: rotate it first (playbook vellaric.postgres.rotate), or give the stored"
+            " password, which puts that back" % request.entry
+        )
+    return _encrypted(request.password, request, vault, vault_id)
 
 
 def rotating(file, request, vault, vault_id):
@@ -155,18 +184,24 @@ def _next_login(request, current):
 
 
 def rotated(file, request, vault, vault_id):
-    """Let the new password take the place of the old one, now that the server has it. Nothing, where none waits."""
+    """Let the new password take the place of the old one, now that the server has it. Nothing, where none waits.
+
+    It is the one that waits, or the one given: then the login is the stored one, and nothing waits any more.
+    """
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     if stored_password is None:
         raise InvalidRequest("%s has no stored credentials, so that none can take their place" % request.entry)
     resolved.username = stored_username
     resolved.source = "stored"
-    if next_password is not None:
-        entry = file.entry(request.entry)
+    entry = file.entry(request.entry)
+    if request.password is None and next_password is not None:
         resolved.username = _text(entry.next_username) or stored_username
         if resolved.username != stored_username:
             resolved.written["username"] = resolved.username
-        resolved.written["password"] = _encrypted(next_password, request, vault, vault_id)
+    wanted = request.password or next_password
+    if wanted not in (None, stored_password):
+        resolved.written["password"] = _encrypted(wanted, request, vault, vault_id)
+    if wanted is not None:
         resolved.written.update(dict.fromkeys(_waiting(entry)))
     return resolved
 

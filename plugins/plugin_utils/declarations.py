@@ -55,9 +55,11 @@ def credential_requests(declared):
     requests = []
     for item in filter(is_whole, declared):
         place = {"name": item["name"], "environment": item["environment"]}
-        requests.append({**place, **{key: item[key] for key in ("username", "password") if item.get(key)}})
+        update = {"update_password": item["update_password"]} if item.get("update_password") else {}
+        own = {key: item[key] for key in ("username", "password") if item.get(key)}
+        requests.append({**place, **own, **(update if "password" in own else {})})
         for user in item.get("users") or []:
-            given = {"password": user["password"]} if user.get("password") else {}
+            given = {"password": user["password"], **update} if user.get("password") else {}
             requests.append({**place, "user": user["name"], **given})
     return requests
 
@@ -121,6 +123,26 @@ def _password(resolved, stored, check_mode):
     if resolved["source"] == "generated" and check_mode:
         return _PASSWORD_TO_COME
     return stored[resolved["entry"]]["password"]
+
+
+def settled(requests, resolved, databases):
+    """Return the requests whose given passwords have reached their servers, and are to take the stored ones' place.
+
+    requests: those that the store was asked. resolved: what it answered. databases: what the module returned.
+    """
+    reached = {outcome["container_name"] for outcome in databases if _serves(outcome)}
+    waiting = {
+        (one["container_name"], one["user"])
+        for one in resolved
+        if one["source"] == "given" and one["rotating"] and one["container_name"] in reached
+    }
+    return [request for request in requests if (container(request), request.get("user")) in waiting]
+
+
+def _serves(outcome):
+    """Say whether the server was asked: one that stands still, or is not taken over yet, has no new password."""
+    database = None if outcome.get("error") else outcome.get("database")
+    return bool(database and database["id"] and database["container_status"] == "running")
 
 
 def outcomes(databases, check_mode):

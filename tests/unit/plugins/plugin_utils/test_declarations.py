@@ -17,7 +17,15 @@ def shop(**given):
 
 def resolved(source="stored", user=None, **given):
     entry = f"{ENTRY}/{user}" if user else ENTRY
-    return {"entry": entry, "source": source, "user": user, "username": user or "app", "rotating": False, **given}
+    return {
+        "entry": entry,
+        "container_name": ENTRY,
+        "source": source,
+        "user": user,
+        "username": user or "app",
+        "rotating": False,
+        **given,
+    }
 
 
 def completed(item, *answers, check_mode=False, images=None):
@@ -49,6 +57,14 @@ def test_a_database_asks_for_its_role_and_then_its_users():
         {**place, "user": "reader"},
         {**place, "user": "writer", "password": "given"},
     ]
+
+
+def test_a_password_that_is_not_to_be_forced_says_so():
+    users = [{"name": "reader"}, {"name": "writer", "password": "given"}]
+    own, reader, writer = declarations.credential_requests(
+        [shop(password="given", update_password="on_create", users=users)]
+    )
+    assert own["update_password"] == writer["update_password"] == "on_create" and "update_password" not in reader
 
 
 @pytest.mark.parametrize("given", [{"partial": True}, {"state": "stopped"}, {"state": "absent"}])
@@ -106,6 +122,26 @@ def outcome(**given):
     database = {key: key for key in ("host", "username", "database", "ca_file", "ca_certificate")}
     known = {**database, "port": 5432, "sslmode": "prefer", "container_name": ENTRY}
     return {"container_name": ENTRY, "actions": [], "pending": [], "database": known, **given}
+
+
+def test_given_passwords_that_have_reached_their_servers():
+    users = [{"name": "reader"}, {"name": "writer", "password": "given"}]
+    requests = declarations.credential_requests([shop(password="given", users=users)])
+    answers = [
+        resolved("given", rotating=True),
+        resolved("stored", user="reader", rotating=True),
+        resolved("given", user="writer", rotating=True),
+    ]
+    running = dict(outcome()["database"], id="1", container_status="running")
+
+    def settled(*resolved, **given):
+        return declarations.settled(requests, resolved, [outcome(**{"database": running, **given})])
+
+    assert settled(*answers) == [requests[0], requests[2]]
+    assert settled(resolved("given")) == []
+    for database in (None, {**running, "id": None}, {**running, "container_status": "exited"}):
+        assert settled(*answers, database=database) == []
+    assert settled(*answers, error="no room") == []
 
 
 def test_only_what_something_became_of_is_told():

@@ -45,8 +45,8 @@ def test_stored():
 
 
 def test_given():
-    item = resolve(file(), username="bpp", password="given-password")
-    assert (item.source, item.username) == ("given", "bpp")
+    item = resolve(VarsFile(""), username="bpp", password="given-password")
+    assert (item.source, item.username, item.rotating) == ("given", "bpp", False)
     assert item.written["username"] == "bpp"
     assert VAULT.decrypt(item.written["password"]) == "given-password"
 
@@ -55,9 +55,52 @@ def test_given_as_stored():
     assert resolve(file(), username="app", password=STORED).written == {}
 
 
-def test_only_the_username_given():
-    item = resolve(file(), username="bpp")
-    assert (item.source, item.written) == ("stored", {"username": "bpp"})
+@pytest.mark.parametrize("more", [{}, {"password": STORED}, {"password": "given-password"}])
+def test_another_username_than_is_stored(more):
+    with pytest.raises(credentials.InvalidRequest, match="username: bpp is not the one stored for a-production"):
+        resolve(file(), username="bpp", **more)
+
+
+@pytest.mark.parametrize("user", [None, "report"])
+def test_a_given_password_waits_beside_the_stored_one_until_the_server_has_it(user):
+    given = {"password": "given-password", "user": user}
+    a_file = VarsFile(
+        file().text.replace("postgres:", "postgres/report:").replace("app", "report") if user else file().text
+    )
+    item = resolve(a_file, **given)
+    assert (item.source, item.rotating, list(item.written)) == ("given", True, ["next_password"])
+    pending = changed(a_file, item)
+    # Cut short there, or refused: given again it is the same, and otherwise the old one applies.
+    assert resolve(pending, **given).written == resolve(pending, user=user).written == {}
+    assert resolve(pending, user=user).rotating
+    # The server may have that which waits.
+    with pytest.raises(credentials.InvalidRequest, match="another new one waits"):
+        resolve(pending, **{**given, "password": "another-password"})
+    done = changed(pending, credentials.rotated(pending, request(**given), VAULT, "prod"))
+    entry = done.entry(item.request.entry)
+    assert (VAULT.decrypt(entry.password.text), entry.next_password) == ("given-password", None)
+    assert credentials.rotated(done, request(**given), VAULT, "prod").written == {}
+
+
+def test_a_given_password_that_is_not_forced_upon_the_server_is_stored_after_it():
+    given = {"password": "given-password", "update_password": "on_create"}
+    item = resolve(file(), **given)
+    assert (item.source, item.rotating, item.written) == ("given", True, {})
+    entry = changed(file(), credentials.rotated(file(), request(**given), VAULT, "prod")).entry("a-production-postgres")
+    assert VAULT.decrypt(entry.password.text) == "given-password"
+
+
+def test_the_stored_password_given_puts_an_end_to_what_waits():
+    pending = changed(file(), turn(file(), "app"))
+    item = resolve(pending, password=STORED)
+    assert (item.rotating, item.written) == (True, {})
+    done = credentials.rotated(pending, request(password=STORED), VAULT, "prod")
+    assert (done.username, done.written) == ("app", {"next_username": None, "next_password": None})
+
+
+def test_a_login_whose_turn_it_is_stays():
+    item = resolve(file(username="app_b"), username="app")
+    assert (item.username, item.written) == ("app_b", {})
 
 
 def test_plain_text_is_encrypted():
@@ -116,7 +159,7 @@ def test_diff_shows_no_secret():
 
 def changed(a_file, item):
     """The file after what was resolved has been written."""
-    return VarsFile(a_file.with_entries({item.request.container: item.written}))
+    return VarsFile(a_file.with_entries({item.request.entry: item.written}))
 
 
 def test_a_new_password_is_stored_beside_the_old_one_then_takes_its_place():
