@@ -102,7 +102,9 @@ def summary(fleet):
 def _verdict(fleet, paint):
     counts = fleets.counted((finding["severity"] for finding in fleet.findings), fleets.SEVERITIES)
     words = ", ".join(paint(f"{count} {severity}", severity) for severity, count in counts.items())
-    return f"{words or paint('Nothing to act on', 'good')}. {summary(fleet)}"
+    unknown = any("findings" in (one.get("missing") or {}) for one in fleet.databases)
+    nothing = "Nothing to act on of what is known" if unknown else paint("Nothing to act on", "good")
+    return f"{words or nothing}. {summary(fleet)}"
 
 
 def _nothing(fleet, paint):

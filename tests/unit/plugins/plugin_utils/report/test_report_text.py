@@ -147,6 +147,12 @@ def test_nothing_to_act_on():
     assert shown("findings", one(fleets.database(0))) == ["Nothing to act on. 1 database on 1 host: 1 active."]
 
 
+def test_what_could_not_be_judged_is_not_said_to_be_good():
+    stopped = {**fleets.stopped(4), "missing": {"findings": "it is stopped"}}
+    lines = shown("findings", one(stopped))
+    assert lines[0].startswith("UNKNOWN") and lines[-1].startswith("Nothing to act on of what is known. ")
+
+
 def test_long_statements_are_cut_to_the_width_of_the_terminal():
     query = {**fleets.queries(0)[0], "query": "SELECT " + ", ".join(f"column_{place}" for place in range(100))}
     for width in (100, 200):
