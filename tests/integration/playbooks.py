@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import harness
+import psycopg
 import yaml
 
 BIN = Path(sys.executable).parent
@@ -64,6 +66,15 @@ class Fleet:
         begin = next(number for number, title in enumerate(titles, 1) if first in title)
         return range(begin, len(titles) + 1)
 
+    def let_kill(self):
+        """Let runs be killed before a task that the environment names (kill_before_task); returns the fleet."""
+        plugins = self.root / "callback_plugins"
+        plugins.mkdir()
+        shutil.copy(Path(__file__).parent / "credentials" / "kill_before_task.py", plugins)
+        with (self.root / "ansible.cfg").open("a") as stream:
+            stream.write("callback_plugins = callback_plugins\n")
+        return self
+
     def killed(self, playbook, short="shop", variables=None, **environment):
         """Run a playbook that the environment lets be killed; returns the exit code, 0 where it came to its end."""
         named = {"database_name": self.host.name(short), "database_environment": "development", **(variables or {})}
@@ -89,6 +100,15 @@ class Fleet:
         entry = self.host.container(short) + (f"/{user}" if user else "")
         command = [sys.executable, "-c", READ, str(self.credentials), str(self.root / "vault-password"), entry, key]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def logs_in(self, password, short="shop", user=None):
+        """Say whether the application, or a user, logs in with a password."""
+        user = user or self.host.record(short)["username"]
+        try:
+            return self.host.query(short, "SELECT current_user", user=user, password=password) == [(user,)]
+        except psycopg.OperationalError as error:
+            assert "password authentication failed" in str(error)
+            return False
 
 
 def changes(output):

@@ -1,130 +1,19 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
 """postgres_db_credentials in real runs of ansible-playbook, with vault password files."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import signal
 import stat
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-import yaml
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-PASSWORD = "Given-by-the-user-1"
-DATABASE = {"name": "shop", "environment": "production"}
-
-DECRYPT = """
-import json, sys
-from ansible.parsing.vault import VaultLib, VaultSecret
-secrets, values = json.load(sys.stdin)
-vault = VaultLib([(name, VaultSecret(secret.encode())) for name, secret in secrets.items()])
-print(json.dumps([vault.decrypt(value).decode() for value in values]))
-"""
-
-
-class Project:
-    """A directory with a playbook, and runs of it."""
-
-    def __init__(self, root):
-        self.root = root
-        self.file = root / "credentials.yml"
-        for vault_id in ("prod", "dev", "wrong"):
-            (root / ("vault-" + vault_id)).write_text("the vault password of " + vault_id)
-
-    def play(self, tasks, name="play.yml"):
-        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
-        (self.root / name).write_text(yaml.safe_dump(play, sort_keys=False))
-        return name
-
-    def command(self, play, *arguments, vaults=("prod",)):
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local"]
-        command += ["-e", "ansible_python_interpreter=%s" % sys.executable]
-        for vault_id in vaults:
-            command += ["--vault-id", "%s@%s" % (vault_id, self.root / ("vault-" + vault_id))]
-        return command + [*arguments, str(self.root / play)]
-
-    def environment(self, **variables):
-        # Nothing of the user's, nor the repository's configuration: that names a vault password file of its own.
-        (self.root / "ansible.cfg").write_text("[defaults]\nretry_files_enabled = false\n")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        return dict(
-            kept,
-            ANSIBLE_CONFIG=str(self.root / "ansible.cfg"),
-            ANSIBLE_COLLECTIONS_PATH=str(REPOSITORY / ".venv" / "collections"),
-            ANSIBLE_LOCAL_TEMP=str(self.root / "tmp"),
-            ANSIBLE_NOCOLOR="1",
-            **variables,
-        )
-
-    def run(self, tasks, *arguments, vaults=("prod",), **variables):
-        return subprocess.run(
-            self.command(self.play(tasks), *arguments, vaults=vaults),
-            cwd="/",
-            env=self.environment(**variables),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def results(self, tasks, *arguments, **keywords):
-        """The results of tasks, each of which may fail."""
-        for task in tasks:
-            task.setdefault("register", "result_%d" % tasks.index(task))
-            task["ignore_errors"] = True
-        names = ", ".join(task["register"] for task in tasks)
-        # Encoded, so that no callback plugin can shorten, wrap or quote it.
-        show = {"ansible.builtin.debug": {"msg": "RESULTS:{{ [%s] | to_json | b64encode }}:" % names}}
-        done = self.run([*tasks, show], *arguments, **keywords)
-        shown = re.search(r"RESULTS:([A-Za-z0-9+/=]+):", done.stdout)
-        assert done.returncode == 0 and shown, done.stdout + done.stderr
-        return json.loads(base64.b64decode(shown[1]))
-
-    def result(self, options=None, *arguments, **keywords):
-        return self.results([credentials(**(options or {}))], *arguments, **keywords)[0]
-
-    def stored(self):
-        """What is in the file, decrypted: {container: (username, password)}."""
-
-        class Loader(yaml.SafeLoader):
-            pass
-
-        Loader.add_constructor("!vault", lambda loader, node: node.value)
-        section = yaml.load(self.file.read_text(), Loader)["postgres_credentials"]
-        passwords = self._decrypted([entry["password"] for entry in section.values()])
-        return {key: (entry["username"], password) for (key, entry), password in zip(section.items(), passwords)}
-
-    def _decrypted(self, values):
-        """Decrypt with Ansible's own code, in a process of its own: imported here, it makes a controller of the process
-        that the other tests fork their modules from."""
-        secrets = {name: (self.root / ("vault-" + name)).read_text() for name in ("prod", "dev")}
-        done = subprocess.run(
-            [sys.executable, "-c", DECRYPT],
-            input=json.dumps([secrets, values]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(done.stdout)
-
-
-def credentials(**options):
-    defaults = {"path": "credentials.yml"}
-    if "databases" not in options:
-        defaults.update(DATABASE)
-    arguments = {key: value for key, value in {**defaults, **options}.items() if value is not None}
-    return {"vellaric.postgres.postgres_db_credentials": arguments}
+from project import DATABASE, PASSWORD, Project, credentials
 
 
 @pytest.fixture
@@ -229,114 +118,6 @@ def test_many_in_one_call_beside_the_users_own_variables(project):
 
     removed = project.result({"databases": databases, "state": "absent"})
     assert removed["changed"] and project.file.read_text() == own
-
-
-def test_a_vaulted_variable_as_password(project):
-    encrypted = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-vault"),
-            "encrypt_string",
-            "--vault-id",
-            "prod@%s" % (project.root / "vault-prod"),
-            "--name",
-            "vaulted",
-            PASSWORD,
-        ],
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    (project.root / "given.yml").write_text(encrypted)
-    read = {"ansible.builtin.include_vars": {"file": str(project.root / "given.yml")}}
-    results = project.results(
-        [
-            read,
-            credentials(password="{{ vaulted }}", username="app"),
-            credentials(password=PASSWORD),
-            credentials(databases=[dict(DATABASE, password="{{ vaulted }}", username="{{ 'app' }}")]),
-        ]
-    )
-    assert [result.get("changed") for result in results[1:]] == [True, False, False]
-    assert project.stored() == {"shop-production-postgres": ("app", PASSWORD)}
-
-    # Not through a variable, but in the play itself.
-    indented = encrypted.split("\n", 1)[1].replace("  ", "            ")
-    play = (
-        "- hosts: all\n  gather_facts: false\n  tasks:\n    - vellaric.postgres.postgres_db_credentials:\n"
-        "        path: credentials.yml\n        name: direct\n        environment: staging\n"
-        "        password: !vault |\n" + indented
-    )
-    (project.root / "direct.yml").write_text(play)
-    done = subprocess.run(
-        project.command("direct.yml"), env=project.environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert project.stored()["direct-staging-postgres"][1] == PASSWORD
-
-
-def test_several_vault_ids(project):
-    both = ("dev", "prod")
-    refused = project.result(vaults=both)
-    assert refused["failed"] and "'dev', 'prod'" in refused["msg"]
-    assert "'dev', 'prod'" in project.result({"vault_id": "test"}, vaults=both)["msg"]
-    assert not project.file.exists()
-    assert project.result({"vault_id": "prod"}, vaults=both)["vault_id"] == "prod"
-    assert b";prod\n" in project.file.read_bytes()
-    configured = project.result({"name": "two"}, vaults=both, ANSIBLE_VAULT_ENCRYPT_IDENTITY="dev")
-    assert configured["vault_id"] == "dev"
-    assert b";dev\n" in project.file.read_bytes()
-    # What is stored stays encrypted as it is.
-    content = project.file.read_bytes()
-    assert not project.result({"vault_id": "dev"}, vaults=both)["changed"]
-    assert project.file.read_bytes() == content
-
-
-def test_nothing_is_overwritten_that_cannot_be_read(project):
-    project.result()
-    content = project.file.read_bytes()
-    for options in (None, {"password": PASSWORD, "username": "app"}):
-        for arguments in ((), ("--check",)):
-            refused = project.result(options, *arguments, vaults=("wrong",))
-            assert refused["failed"]
-            assert "shop-production-postgres.password cannot be read" in refused["msg"] and "'prod'" in refused["msg"]
-    # Another database in the same file is not affected by it.
-    assert project.result({"name": "other"}, vaults=("wrong",))["changed"]
-    assert content in project.file.read_bytes()
-
-
-def test_a_mistyped_vault_password(project):
-    both = {"databases": [DATABASE, dict(DATABASE, name="other")]}
-    project.result()
-    content, right = project.file.read_bytes(), (project.root / "vault-prod").read_text()
-    (project.root / "vault-prod").write_text("mistyped")
-    for options in ({"name": "other"}, {"name": "other", "user": "report", "password": PASSWORD}):
-        for arguments in ((), ("--check",)):
-            refused = project.result(options, *arguments)
-            assert refused["failed"] and "Start the run with the right vault password" in refused["msg"]
-    rotated = {"name": "other", "username": "app", "state": "rotating"}
-    assert "decrypts none of" in project.result(rotated)["msg"]
-    assert project.file.read_bytes() == content
-    (project.root / "vault-prod").write_text(right)
-    assert project.result(both)["changed"] and len(project.stored()) == 2
-
-
-def test_no_vault_secret(project):
-    for arguments in ((), ("--check",)):
-        refused = project.result(None, *arguments, vaults=())
-        assert refused["failed"] and "no vault secret is loaded" in refused["msg"]
-    assert not project.file.exists()
-
-
-def test_plain_text_is_encrypted_in_place(project):
-    project.file.write_text(
-        "postgres_credentials:\n  shop-production-postgres: # mine\n    username: app\n    password: %s\n" % PASSWORD
-    )
-    result = project.result(None, "--diff")
-    assert result["changed"] and result["databases"][0]["source"] == "stored"
-    assert "password: (plain text)" in result["diff"]["before"]
-    assert PASSWORD not in project.file.read_text() and "# mine" in project.file.read_text()
-    assert project.stored() == {"shop-production-postgres": ("app", PASSWORD)}
 
 
 def test_options_and_files_refused(project):

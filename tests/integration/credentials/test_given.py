@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import psycopg
 import pytest
 
 from playbooks import Fleet, changes
@@ -19,12 +15,7 @@ WRONG = {"database_settings": {"no_such_parameter": "1"}}
 
 @pytest.fixture(scope="module")
 def fleet(shared):
-    fleet = Fleet(shared)
-    plugins = fleet.root / "callback_plugins"
-    plugins.mkdir()
-    shutil.copy(Path(__file__).with_name("kill_before_task.py"), plugins)
-    with (fleet.root / "ansible.cfg").open("a") as stream:
-        stream.write("callback_plugins = callback_plugins\n")
+    fleet = Fleet(shared).let_kill()
     create(fleet)
     return fleet
 
@@ -35,15 +26,6 @@ def users(**given):
 
 def create(fleet, *options, **given):
     return fleet.play("create", *options, **{"database_users": users(), **given})
-
-
-def works(fleet, password, user=None):
-    user = user or fleet.host.record("shop")["username"]
-    try:
-        return fleet.host.query("shop", "SELECT current_user", user=user, password=password) == [(user,)]
-    except psycopg.OperationalError as error:
-        assert "password authentication failed" in str(error)
-        return False
 
 
 def waits(fleet):
@@ -64,13 +46,13 @@ def test_what_is_not_to_be_forced_is_not_stored(fleet):
     stored, old = fleet.credentials.read_bytes(), fleet.password()
     given = {"database_password": GIVEN, "database_update_password": "on_create"}
     assert "is not the one that" in create(fleet, succeeds=False, **given)
-    assert fleet.credentials.read_bytes() == stored and works(fleet, old)
+    assert fleet.credentials.read_bytes() == stored and fleet.logs_in(old)
     # The one that somebody has given the server by hand is.
     fleet.host.psql("shop", f"ALTER ROLE {fleet.host.record('shop')['username']} PASSWORD '{GIVEN}'")
     create(fleet, **given)
-    assert fleet.password() == GIVEN and works(fleet, GIVEN) and not waits(fleet)
+    assert fleet.password() == GIVEN and fleet.logs_in(GIVEN) and not waits(fleet)
     create(fleet, database_password=old)
-    assert fleet.password() == old and works(fleet, old) and not waits(fleet)
+    assert fleet.password() == old and fleet.logs_in(old) and not waits(fleet)
 
 
 @pytest.mark.parametrize("user", [None, "report"])
@@ -79,10 +61,10 @@ def test_a_refused_run_keeps_the_password_that_works(fleet, user):
     old = fleet.password(user=user)
     output = create(fleet, succeeds=False, **given, **WRONG)
     assert "no_such_parameter" in output and GIVEN not in output
-    assert fleet.password(user=user) == old and works(fleet, old, user)
-    assert "was cut short" in create(fleet) and works(fleet, old, user)
+    assert fleet.password(user=user) == old and fleet.logs_in(old, user=user)
+    assert "was cut short" in create(fleet) and fleet.logs_in(old, user=user)
     create(fleet, "-vvv", "--diff", **given)
-    assert fleet.password(user=user) == GIVEN and works(fleet, GIVEN, user) and not waits(fleet)
+    assert fleet.password(user=user) == GIVEN and fleet.logs_in(GIVEN, user=user) and not waits(fleet)
     assert changes(create(fleet, **given)) == changes(create(fleet)) == 0
 
 
@@ -94,22 +76,22 @@ def test_killed_before_each_task(fleet):
     for moment in range(first, last + 1):
         assert fleet.killed("create", variables=given, VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
         known = [fleet.password(), fleet.password(key="next_password")] if waits(fleet) else [fleet.password()]
-        assert any(works(fleet, password) for password in known)
+        assert any(fleet.logs_in(password) for password in known)
         create(fleet)
-        assert works(fleet, fleet.password())
+        assert fleet.logs_in(fleet.password())
         create(fleet, **given)
-        assert fleet.password() == OTHER and works(fleet, OTHER) and not waits(fleet)
+        assert fleet.password() == OTHER and fleet.logs_in(OTHER) and not waits(fleet)
         create(fleet, **{**given, "database_password": old})
-        assert fleet.password() == old and works(fleet, old) and not waits(fleet)
+        assert fleet.password() == old and fleet.logs_in(old) and not waits(fleet)
 
 
 def test_a_declared_fleet(fleet):
     old = fleet.password()
     declared = {"name": fleet.host.name("shop"), "environment": "development", "password": OTHER, "users": users()}
     assert "no_such_parameter" in site(fleet, {**declared, "settings": {"no_such_parameter": "1"}}, succeeds=False)
-    assert fleet.password() == old and works(fleet, old) and waits(fleet)
+    assert fleet.password() == old and fleet.logs_in(old) and waits(fleet)
     site(fleet, declared)
-    assert fleet.password() == OTHER and works(fleet, OTHER) and not waits(fleet)
+    assert fleet.password() == OTHER and fleet.logs_in(OTHER) and not waits(fleet)
     assert changes(site(fleet, declared)) == 0
 
 

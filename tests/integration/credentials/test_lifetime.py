@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,18 +14,11 @@ import pytest
 from playbooks import Fleet, changes
 
 ODD = 'p"a$s`w:o@r/d#%;&+='
-KILLER = "callback_plugins = callback_plugins\n"
 
 
 @pytest.fixture
 def fleet(host):
-    fleet = Fleet(host)
-    plugins = fleet.root / "callback_plugins"
-    plugins.mkdir()
-    shutil.copy(Path(__file__).with_name("kill_before_task.py"), plugins)
-    with (fleet.root / "ansible.cfg").open("a") as stream:
-        stream.write(KILLER)
-    return fleet
+    return Fleet(host).let_kill()
 
 
 def test_shown_once_at_creation(fleet):

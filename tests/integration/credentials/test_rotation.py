@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from playbooks import Fleet, changes
@@ -17,23 +14,9 @@ from playbooks import Fleet, changes
 
 @pytest.fixture(scope="module")
 def fleet(shared):
-    fleet = Fleet(shared)
-    plugins = fleet.root / "callback_plugins"
-    plugins.mkdir()
-    shutil.copy(Path(__file__).with_name("kill_before_task.py"), plugins)
-    with (fleet.root / "ansible.cfg").open("a") as stream:
-        stream.write("callback_plugins = callback_plugins\n")
+    fleet = Fleet(shared).let_kill()
     fleet.play("create")
     return fleet
-
-
-def logs_in(fleet, password, short="shop", user=None):
-    user = user or fleet.host.record(short)["username"]
-    try:
-        return fleet.host.query(short, "SELECT current_user", user=user, password=password) == [(user,)]
-    except psycopg.OperationalError as error:
-        assert "password authentication failed" in str(error)
-        return False
 
 
 def under_way(fleet, short="shop"):
@@ -47,19 +30,19 @@ def under_way(fleet, short="shop"):
 def agree(fleet, short="shop"):
     """Store and server have the same password, and no rotation is under way."""
     assert not under_way(fleet, short)
-    return logs_in(fleet, fleet.password(short), short)
+    return fleet.logs_in(fleet.password(short), short)
 
 
 def test_rotation(fleet):
     old, stored = fleet.password(), fleet.credentials.read_bytes()
     output = fleet.play("rotate", "--check", "--diff")
     assert changes(output) == 2 and "next_password: (encrypted)" in output
-    assert fleet.credentials.read_bytes() == stored and logs_in(fleet, old)
+    assert fleet.credentials.read_bytes() == stored and fleet.logs_in(old)
 
     output = fleet.play("rotate", "-vvv", "--diff")
     assert changes(output) == 3
     new = fleet.password()
-    assert new != old and agree(fleet) and not logs_in(fleet, old)
+    assert new != old and agree(fleet) and not fleet.logs_in(old)
     assert old not in output and new not in output and "SCRAM-SHA-256$" not in output
     assert changes(fleet.play("create")) == 0
 
@@ -76,17 +59,17 @@ def test_lost_credentials_are_rotated(fleet):
     old, kept = fleet.password(), fleet.credentials.read_text()
     fleet.credentials.unlink()
     output = fleet.play("create", succeeds=False)
-    assert "vellaric.postgres.rotate" in output and logs_in(fleet, old)
+    assert "vellaric.postgres.rotate" in output and fleet.logs_in(old)
     fleet.play("rotate")
-    assert agree(fleet) and not logs_in(fleet, old)
+    assert agree(fleet) and not fleet.logs_in(old)
     # An old copy of the file comes back: the two disagree, and it is said how to settle it.
     fleet.credentials.write_text(kept)
     for check in ([], ["--check"]):
         output = fleet.play("create", *check, succeeds=False)
         assert "is not the one that" in output and "update_password: always" in output
-    assert not logs_in(fleet, old)
+    assert not fleet.logs_in(old)
     fleet.play("create", database_update_password="always")
-    assert logs_in(fleet, old) and agree(fleet)
+    assert fleet.logs_in(old) and agree(fleet)
     fleet.host.psql("shop", f"ALTER ROLE {fleet.host.record('shop')['username']} PASSWORD 'changed-by-hand'")
     assert "is not the one that" in fleet.play("create", succeeds=False)
     fleet.play("rotate")
@@ -102,10 +85,10 @@ def test_users_are_rotated_too(fleet):
     assert agree(fleet) and not set(before) & set(after)
     for name, old, new in zip(("report", "app"), before[1:], after[1:]):
         assert old not in output and new not in output
-        assert logs_in(fleet, new, user=name) and not logs_in(fleet, old, user=name)
+        assert fleet.logs_in(new, user=name) and not fleet.logs_in(old, user=name)
     fleet.play("rotate", database_rotate_user="app")
     assert [fleet.password(user=name) for name in (None, "report")] == after[:2]
-    assert logs_in(fleet, fleet.password(user="app"), user="app") and fleet.password(user="app") != after[2]
+    assert fleet.logs_in(fleet.password(user="app"), user="app") and fleet.password(user="app") != after[2]
     assert "There is no user nobody" in fleet.play("rotate", database_rotate_user="nobody", succeeds=False)
     assert changes(fleet.play("create", database_users=declared)) == 0
 
@@ -129,11 +112,11 @@ def test_killed_before_each_task(fleet):
         assert fleet.killed("rotate", VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
         # One of the two that are stored works, whatever happened.
         pending += under_way(fleet)
-        assert logs_in(fleet, fleet.password()) or logs_in(fleet, fleet.password(key="next_password"))
+        assert fleet.logs_in(fleet.password()) or fleet.logs_in(fleet.password(key="next_password"))
         if moment == last:
             # The server has the new one, applications the old one: so does the server again.
-            assert not logs_in(fleet, fleet.password())
-            assert "was cut short" in fleet.play("create") and logs_in(fleet, fleet.password())
+            assert not fleet.logs_in(fleet.password())
+            assert "was cut short" in fleet.play("create") and fleet.logs_in(fleet.password())
         new = fleet.password(key="next_password") if moment <= last else fleet.password()
         fleet.play("rotate")
         assert agree(fleet) and (fleet.password() == new) is (moment <= last)

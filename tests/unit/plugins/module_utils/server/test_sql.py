@@ -66,6 +66,7 @@ def test_statements_that_hold_a_verifier_go_into_no_log():
         "('log_min_duration_statement', '-1')",
         "('log_min_error_statement', 'panic')",
         "('pg_stat_statements.track_utility', 'off')",
+        "('debug_print_parse', 'off')",
     ):
         assert parameter in sql.UNLOGGED
 
