@@ -104,6 +104,10 @@ def test_a_fleet_from_nothing(fleet):
         output.count("vellaric.postgres.postgres_db :") + output.count("TASK [vellaric.postgres.databases : Bring") < 3
     )
     assert [one["changed"] for one in facts["result"]["databases"]] == [True] * 3
+    # Where database_backup_root says, as of a single database.
+    directories = [one["database"]["backup_directory"] for one in facts["result"]["databases"]]
+    root = fleet.host.defaults["backup_root"]
+    assert directories == [f"{root}/{fleet.host.container(short)}" for short in ("shop", "forum", "crm")]
     assert list(facts["connections"]) == [fleet.host.container(short) for short in ("shop", "forum", "crm")]
     assert facts["undeclared"] == []
     limits = {}

@@ -10,15 +10,19 @@ import threading
 
 import pytest
 from harness import PASSWORD, USERNAME, eventually, verbs
-from restoring import PACKAGE, psql, run, take
+from restoring import PACKAGE, in_container, psql, run, take
 
-# Whoever runs it as the superuser makes the application's role one.
+# Whoever runs it as the superuser leaves a file in the container: that a read only transaction does not prevent.
+TRAPPED = "/tmp/trapped"
 TRAP = f"""CREATE FUNCTION public.trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
   IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN
-    ALTER ROLE {USERNAME} SUPERUSER; END IF; RETURN true; END $$"""
-OPERATORS = """CREATE FUNCTION public.differs(name, name) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
-  PERFORM public.trap(); RETURN $1 OPERATOR(pg_catalog.<>) $2; END $$;
-  CREATE OPERATOR public.<> (LEFTARG = name, RIGHTARG = name, FUNCTION = public.differs);"""
+    COPY (SELECT 1) TO PROGRAM 'touch {TRAPPED}'; END IF; RETURN true; END $$"""
+OPERATORS = "".join(
+    f"""CREATE FUNCTION public.{function}(name, name) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM public.trap(); RETURN $1 OPERATOR(pg_catalog.{operator}) $2; END $$;
+  CREATE OPERATOR public.{operator} (LEFTARG = name, RIGHTARG = name, FUNCTION = public.{function});"""
+    for function, operator in (("differs", "<>"), ("equals", "="))
+)
 READER = [{"name": "reader", "role": "readonly", "password": PASSWORD}]
 
 
@@ -27,7 +31,7 @@ def trap(host):
     host.run("a", extensions=["pg_stat_statements"])
     host.query("a", TRAP)
     yield
-    assert host.psql("a", f"SELECT rolsuper FROM pg_roles WHERE rolname = '{USERNAME}'") == "f"
+    assert in_container(host.container("a"), "sh", "-c", f"ls {TRAPPED} || :") == b""
 
 
 def path_of_theirs(host):
