@@ -204,7 +204,15 @@ def remove(backup):
             os.close(descriptor)
 
 
-_MOST_TURNS = 20
+@contextlib.contextmanager
+def writing(directory):
+    """Keep others from revising, and from sweeping up, what is in the directory of a database's backups."""
+    descriptor = open_entry(directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_manifest(backup_directory, manifest):
@@ -213,17 +221,14 @@ def write_manifest(backup_directory, manifest):
 
 
 def revise(backup, **changes):
-    """Write changes of a backup's manifest, on top of what is there by now, and return the new Manifest."""
+    """Write changes of a backup's manifest, on top of what is there by now, and return the new Manifest.
+
+    The lock of the backups is not waited for: a backup of the same database may take hours.
+    """
     directory = os.path.dirname(backup.path)
-    for turn in range(_MOST_TURNS):
+    with writing(directory):
         manifest = dataclasses.replace(_read_manifest(directory, backup.file_name), **changes)
-        try:
-            write_manifest(directory, manifest)
-            break
-        except DatabaseError as error:
-            # A backup of the same database that ends at this moment sweeps what is half written.
-            if turn == _MOST_TURNS - 1 or not isinstance(error.__cause__, FileNotFoundError):
-                raise
+        write_manifest(directory, manifest)
     return manifest
 
 

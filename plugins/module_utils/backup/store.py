@@ -56,7 +56,8 @@ class Store:
             files.remove(self.work)
         else:
             files.remove_tree(self.work)
-        self._sweep()
+        with catalog.writing(self.directory):
+            self._sweep()
 
     def _sweep(self):
         suffix = naming.manifest_name("") + files.PARTIAL

@@ -6,10 +6,10 @@ from __future__ import annotations
 import datetime
 import os
 import threading
-import time
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog
+from ansible_collections.vellaric.postgres.plugins.module_utils.backup.store import Store
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.tests.unit import backup_builders as build
 
@@ -157,9 +157,7 @@ def test_a_revision_outlives_the_sweep_of_a_backup_that_ends_meanwhile(directory
 
     def sweep():
         while not ended.is_set():
-            for path in directory.glob(".*.partial"):
-                path.unlink(missing_ok=True)
-            time.sleep(0.003)
+            Store(str(directory), os.getuid(), os.getgid()).clean()
 
     sweeping = threading.Thread(target=sweep)
     sweeping.start()
