@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..statistics import text
-from .finding import CRITICAL, WARNING, Finding, listed, seconds_between
+from .finding import CRITICAL, INFO, WARNING, Finding, listed, seconds_between
 
 _DAY = 86400
 
@@ -24,6 +24,18 @@ def not_serving(facts, limits, now):
             "not_answering",
             _sentence(silent),
             "See what it does (gather: [logs], docker top). Where it hangs, restart it: playbook restart.",
+        )
+
+
+def stopped(facts, limits, now):
+    shown = facts["shown"]
+    if shown["status"] == "stopped":
+        # Whether a run stopped it or somebody by hand is not known: in production nobody does it for long.
+        yield Finding(
+            WARNING if shown["environment"] == "production" else INFO,
+            "stopped",
+            "It is stopped: it serves nobody, and no backups are taken of it.",
+            "Start it (playbook start), or delete it where nobody needs it any more.",
         )
 
 
@@ -162,6 +174,7 @@ def _sentence(words):
 
 RULES = (
     not_serving,
+    stopped,
     restart_loop,
     idle_transaction,
     vacuum_blocked,

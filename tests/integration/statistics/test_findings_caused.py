@@ -350,10 +350,12 @@ def test_blocks_that_the_disk_does_not_give_back(fleet):
     fleet.query("c", "CREATE TABLE damaged AS SELECT repeat('x', 100) FROM generate_series(1, 100)")
     path = fleet.query("c", "SELECT pg_relation_filepath('damaged')")[0][0]
     harness.docker("stop", fleet.container("c"))
+    assert "serves nobody" in caused(fleet, "stopped", "c")["message"]
     with next(fleet.directory("c").glob(f"pgdata/*/docker/{path}")).open("r+b") as stream:
         stream.seek(5000)
         stream.write(b"damaged")
     harness.docker("start", fleet.container("c"))
+    assert "stopped" not in findings(fleet, "c")
     fleet.run("c", bind_address="0.0.0.0", sslmode="require")
     with contextlib.suppress(harness.psycopg.Error):
         fleet.query("c", "SELECT count(*) FROM damaged")

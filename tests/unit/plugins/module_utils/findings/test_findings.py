@@ -147,7 +147,9 @@ def test_a_server_that_does_not_serve():
     assert found(shown={"status": "error", "status_reason": "its container is missing"}) == [
         ("critical", "not_serving")
     ]
-    assert found(shown={"status": "stopped", "container_status": "exited", "started_at": None}) == []
+    stopped = {"status": "stopped", "container_status": "exited", "started_at": None}
+    assert found(shown=stopped) == [("warning", "stopped")]
+    assert found(shown={**stopped, "environment": "staging"}) == [("info", "stopped")]
     assert found(silent="it did not answer within 10 s") == [("critical", "not_answering")]
 
 
