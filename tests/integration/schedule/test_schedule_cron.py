@@ -29,8 +29,10 @@ touch "$1/docker.sock"; mount --bind /var/run/docker.sock "$1/docker.sock"
 for place in /etc/cron.d /var/spool /run; do mount -t tmpfs -o mode=755 cron "$place"; done
 mkdir -p /var/spool/cron/crontabs /run/lock; touch /run/docker.sock; mount --bind "$1/docker.sock" /run/docker.sock
 cron=$2; shift 2
+if "$@" >&2; then echo "the role took a host on which no cron runs" >&2; exit 1; fi
+"$cron" -f & daemon=$!
 "$@" >&2
-exec "$cron" -f
+wait $daemon
 """
 
 
