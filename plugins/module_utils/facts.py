@@ -152,7 +152,8 @@ class Observed:
     """One database's part of the host.
 
     doomed: an earlier run was cut short while it removed the directory.
-    trash: deleted databases of that name, as entries of the trash, the last one at the end.
+    trash: deleted databases of that name, as entries of the trash, the last one at the end. trashed: the Record of that
+    one, where it is to come back and its record can be read.
     image: what the container is to run; None where it is not on the host.
     files: the known files, by path below the directory.
     data_majors: major versions that have a data directory; half_made: there is anything at all in one.
@@ -191,3 +192,4 @@ class Observed:
     adoptable: object | None = None
     networks: dict | None = None
     own_tls: OwnTls | None = None
+    trashed: object | None = None

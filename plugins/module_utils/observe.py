@@ -109,10 +109,11 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         server, server_error = _server(engine, own, record, spec)
     now = utc_now()
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
+    trash = layout.trashed(spec.container, trash_entries(spec.data_root))
     return Observed(
         directory_exists=os.path.isdir(spec.directory),
         doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
-        trash=layout.trashed(spec.container, trash_entries(spec.data_root)),
+        trash=trash,
         record=record,
         container=own,
         previous=previous,
@@ -131,7 +132,16 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         settings_error=None if recorded else _settings_error(engine, spec, image, managed),
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
+        trashed=_trashed(spec, trash) if record is None else None,
     )
+
+
+def _trashed(spec, trash):
+    if spec.state != "undeleted" or not trash:
+        return None
+    with contextlib.suppress(DatabaseError):
+        return read_record(os.path.join(spec.data_root, layout.TRASH, trash[-1]))
+    return None
 
 
 def _unreplaced(host, own, spec):

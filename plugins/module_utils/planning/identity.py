@@ -38,7 +38,7 @@ def new_record(spec, seen, identity):
         name=spec.name,
         environment=spec.environment,
         created_at=old.created_at if old else seen.now,
-        port=_port(spec, seen, old),
+        port=port(spec, seen, old),
         username=username,
         login=login,
         initialised=old.initialised if old else False,
@@ -69,8 +69,8 @@ def _recovered_record(spec, seen):
     )
 
 
-def _port(spec, seen, old):
-    """Return the declared port, else the one it has, else the first free one."""
+def port(spec, seen, old):
+    """Return the declared port, else the one of its Record, else the first free one. Raises Refused for one in use."""
     if spec.port is None and old is not None:
         wanted = old.port
     elif spec.port is not None:

@@ -14,7 +14,7 @@ import os
 from .. import container as containers
 from .. import layout, view
 from ..errors import Refused
-from . import taken_over
+from . import identity, taken_over
 from .converge import converge, refuse_broken_files
 from .steps import Plan, Step
 
@@ -110,12 +110,14 @@ def _undelete(spec, seen):
     """Take back what was deleted last. Its record then says what else there is to do."""
     if not seen.trash:
         raise Refused(f"There is no {spec.container}, neither here nor in the trash of {spec.data_root}")
-    when, identity = layout.deleted_at(spec.container, seen.trash[-1])
+    if seen.trashed is not None:
+        identity.port(spec, seen, seen.trashed)
+    when, database_id = layout.deleted_at(spec.container, seen.trash[-1])
     steps = (
-        Step("undelete", f"take {identity}, deleted at {when}, back from the trash"),
+        Step("undelete", f"take {database_id}, deleted at {when}, back from the trash"),
         Step("create", f"create container {spec.container} on the data that is there"),
     )
-    return Plan(steps=steps, before={}, after={"status": "running", "id": identity}, final=False)
+    return Plan(steps=steps, before={}, after={"status": "running", "id": database_id}, final=False)
 
 
 def _expiry(spec, seen):

@@ -48,6 +48,9 @@ def test_the_last_of_several_and_a_port_that_was_given_away(host):
         host.run("a", **GONE)
     with listener(port):
         assert f"Port {port}" in host.refused("a", **BACK)
+        assert f"Port {port}" in host.refused("a", check=True, **BACK)
+        # Where it was, to be brought back when the port is free.
+        assert len(deleted(host)) == 2
         host.run("a", **BACK, port=port + 1)
     assert host.query("a", "SELECT answer FROM kept") == [(2,)]
     assert len(deleted(host)) == 1
