@@ -178,7 +178,9 @@ def _adoptable(engine, spec, own, record, remember):
 def data_majors(directory):
     """Return the major versions that have a data directory, as they say themselves, sorted."""
     root = os.path.join(directory, "pgdata")
-    versions = [files.read(os.path.join(root, name, "docker", "PG_VERSION")) for name in _entries(root)]
+    versions = [
+        files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES) for name in _entries(root)
+    ]
     return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
 
 

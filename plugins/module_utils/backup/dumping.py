@@ -86,7 +86,7 @@ class Dumping:
         except OSError:
             return False
         with store.errors("make", path):
-            os.chown(path, self._store.uid, self._store.gid)
+            os.chown(path, self._store.uid, self._store.gid, follow_symlinks=False)
         return True
 
     def _command(self, snapshot, path, compressed_outside):

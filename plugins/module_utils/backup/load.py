@@ -125,7 +125,7 @@ def copy_in(path, exchange, uid):
     for source, copy in pairs:
         with files._errors("copy", source):
             shutil.copyfile(source, copy, follow_symlinks=True)
-            os.chown(copy, uid, uid)
+            os.chown(copy, uid, uid, follow_symlinks=False)
             os.chmod(copy, 0o400)
     return f"{exchange.container}/dump"
 
@@ -244,7 +244,7 @@ class Loading:
         """Run a command in the container that reads the dump from a pipe. whole: it reads it to its end."""
         pipe = os.path.join(directory[0], "pipe")
         os.mkfifo(pipe, 0o400)
-        os.chown(pipe, *self._reader)
+        os.chown(pipe, *self._reader, follow_symlinks=False)
         try:
             filter_ = foreign.Filter(self._major) if self._filters else None
             feeder = Feeder(self._dump, pipe, filter_, self._prologue)

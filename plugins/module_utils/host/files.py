@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 
@@ -15,14 +17,29 @@ from ..errors import DatabaseError
 from ..facts import FileFacts
 
 PARTIAL = ".partial"
+# Of a PG_VERSION, which the server's user may write anew: initdb writes three.
+MARK_BYTES = 64
+# With these, Python's own removal gives up on a tree, by how deep it is.
+_TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 
 
-def read(path):
-    """Return the FileFacts of a file, or None where there is none."""
+def read(path, most=None):
+    """Return the FileFacts of a file, or None where there is none.
+
+    Whoever is in a container may have put anything in its directories: a pipe, which keeps its reader waiting for ever,
+    is refused, and so is what has more bytes than are wanted.
+    most: bytes. Raises DatabaseError.
+    """
     try:
-        with open(path, "rb") as stream:
+        # A pipe without a writer is then opened at once.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             status = os.fstat(stream.fileno())
-            return FileFacts(stream.read(), status.st_mode & 0o7777, status.st_uid, status.st_ctime)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError("it is no regular file: see who put it there, and remove it")
+            content = stream.read(-1 if most is None else most + 1)
+            if most is not None and len(content) > most:
+                raise OSError(f"it has more than {most} bytes, so it is not what belongs there")
+            return FileFacts(content, status.st_mode & 0o7777, status.st_uid, status.st_ctime)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -138,7 +155,21 @@ def remove_tree(path):
     """Remove a directory with everything in it; nothing where there is none."""
     with _errors("remove", path):
         if os.path.islink(path) or os.path.isdir(path):
-            shutil.rmtree(path)
+            try:
+                shutil.rmtree(path)
+            except RecursionError:
+                _remove_deep_tree(path)
+            except OSError as error:
+                if error.errno not in _TOO_DEEP:
+                    raise
+                _remove_deep_tree(path)
+
+
+def _remove_deep_tree(path):
+    """Remove a directory in which directories lie in each other by the thousand: rm goes down without a limit."""
+    finished = subprocess.run(["rm", "-rf", "--", path], capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise OSError(finished.stderr.strip())
 
 
 def remove_empty_directories(path):

@@ -168,3 +168,40 @@ def test_what_killed_writers_left_is_swept_away(tmp_path):
     assert not [path for path in left if path.exists()]
     assert all(path.exists() for path in kept)
     files.sweep(str(tmp_path / "nowhere"))
+
+
+def test_a_pipe_or_a_device_in_a_files_place_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "PG_VERSION")
+    os.symlink("/dev/zero", tmp_path / "postgresql.conf")
+    for name in ("PG_VERSION", "postgresql.conf"):
+        with pytest.raises(DatabaseError, match=f"{name}: it is no regular file"):
+            files.read(str(tmp_path / name))
+
+
+def test_a_file_that_is_larger_than_it_may_be_is_refused(tmp_path):
+    path = tmp_path / "PG_VERSION"
+    path.write_bytes(b"1" * 64)
+    assert files.read(str(path), 64).content == b"1" * 64
+    path.write_bytes(b"1" * 65)
+    with pytest.raises(DatabaseError, match="more than 64 bytes"):
+        files.read(str(path), 64)
+
+
+def test_directories_in_each_other_by_the_thousand_are_removed_and_nothing_beside_them(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    here = os.open(tree, os.O_RDONLY)
+    os.symlink(outside, "link", dir_fd=here)
+    for _turn in range(5000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.symlink(outside, "link", dir_fd=here)
+    os.close(here)
+    files.remove_tree(str(tree))
+    assert sorted(os.listdir(tmp_path)) == ["outside"]
+    assert (outside / "kept").read_text() == "kept"
