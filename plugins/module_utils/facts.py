@@ -108,7 +108,8 @@ class ServerFacts:
     pending_restart: parameters that it runs with otherwise than the files have them now; withdrawn: those of them that
     it has from files of ours; loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what
     is wrong with the files as they are now, with which it would not start again; extensions: those of the database by
-    name, each a mapping of version and declared; users: further roles, as server.roles.OBSERVE asks for them.
+    name, each a mapping of version and declared; users: further roles, as server.roles.OBSERVE asks for them; others:
+    where the database is missing, the owners of those that are there, by name.
     """
 
     role: dict | None
@@ -121,6 +122,7 @@ class ServerFacts:
     file_errors: tuple = ()
     extensions: dict = dataclasses.field(default_factory=dict)
     users: dict = dataclasses.field(default_factory=lambda: further.NOTHING)
+    others: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

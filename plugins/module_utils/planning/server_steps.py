@@ -12,6 +12,9 @@ from ..errors import Refused
 from ..server import scram
 from .steps import Step
 
+# What belongs to it, nobody's role was renamed for.
+SUPERUSER = "postgres"
+
 
 def with_logins(spec, seen, record):
     """Return the declaration with the logins that take turns among its users; then the application's role has none.
@@ -113,18 +116,47 @@ def creation(spec, record):
     ]
 
 
+def _refuse_renamed(spec, seen, record):
+    """Raise Refused where the database or its owner may have got another name: a new one would hide what it holds."""
+    if seen.record is None or not seen.record.initialised:
+        return
+    role, database = seen.server.role, seen.server.database
+    if database is None:
+        others = sorted(name for name, owner in seen.server.others.items() if role is None or owner == record.username)
+        if others:
+            raise Refused(
+                f"{spec.container} has no database {spec.name} any more, but {', '.join(others)}: was it renamed? An"
+                " empty one would hide that, so none is made. To give it its name back:"
+                f' ALTER DATABASE "{others[0]}" RENAME TO "{spec.name}"; where an empty one is wanted:'
+                f' CREATE DATABASE "{spec.name}". (docker exec -it {spec.container} psql -U postgres)'
+            )
+    elif role is None and database["owner"] not in (record.username, SUPERUSER):
+        raise Refused(
+            f"{spec.container} has no role {record.username} any more, and database {spec.name} belongs to"
+            f" {database['owner']}: was it renamed? A new one would own nothing of what is in there, so none is made."
+            f' To give it its name back: ALTER ROLE "{database["owner"]}" RENAME TO "{record.username}"; where it is'
+            f' another: REASSIGN OWNED BY "{database["owner"]}" TO postgres, in database {spec.name}. (docker exec -it'
+            f" {spec.container} psql -U postgres)"
+        )
+
+
 def change(spec, seen, record):
     """Return the steps that a server which has served needs; none where it could not be asked."""
     if seen.server is None:
         return []
+    _refuse_renamed(spec, seen, record)
     steps, role, database = [], seen.server.role, seen.server.database
     differs = role is not None and _password_differs(spec, record, role["verifier"])
     ends = role is not None and role.get("ends") and record.login is None
-    if role is None or role["privileged"] or not role["login"] or ends:
+    if role is None:
+        steps.append(Step("role", f"create role {record.username}, which is missing"))
+    elif role["privileged"] or not role["login"] or ends:
         steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
     elif differs:
         steps.append(Step("role", f"set the password of {record.username}"))
-    if database is None or database["owner"] != record.username:
+    if database is None:
+        steps.append(Step("database", f"create database {spec.name}, which is missing"))
+    elif database["owner"] != record.username:
         steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
     if database is None or database["public"]:
         steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))

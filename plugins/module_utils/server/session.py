@@ -123,7 +123,7 @@ def observe(engine, facts, database, username, seconds, declares_users):
         if "does not exist" not in error.message:
             raise
         database, within = SUPERUSER, ""
-        answers = sql.read(ask(engine, facts, database, first, seconds))
+        answers = sql.read(ask(engine, facts, database, first + sql.OBSERVE_OTHERS, seconds))
     further = sql.OBSERVE_FILE_ERRORS if answers["suspects_files"] else ""
     if answers["has_users"] and within and not declares_users:
         further += roles.OBSERVE

@@ -94,6 +94,13 @@ OBSERVE_EXTENSIONS = f"""SELECT json_build_object('extensions',
 """
 
 
+# Which it may have become, where the database is missing.
+OBSERVE_OTHERS = """SELECT json_build_object('others',
+  coalesce(json_object_agg(datname, pg_get_userbyid(datdba)), '{}'))::text
+  FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';
+"""
+
+
 def read(lines):
     """Return the answers to any of the questions (OBSERVE_...), one line of JSON each, as one mapping."""
     answers = {}
@@ -115,6 +122,7 @@ def facts(answers):
         loaded_at=float(answers["loaded_at"]),
         extensions=answers.get("extensions", {}),
         users=answers.get("users", users.NOTHING),
+        others=answers.get("others", {}),
     )
 
 
