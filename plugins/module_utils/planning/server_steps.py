@@ -152,12 +152,16 @@ def change(spec, seen, record):
         steps.append(Step("role", f"create role {record.username}, which is missing"))
     elif role["privileged"] or not role["login"] or ends:
         steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
+    elif role.get("closed"):
+        steps.append(Step("role", f"let {record.username} in, which has a connection limit of 0"))
     elif differs:
         steps.append(Step("role", f"set the password of {record.username}"))
     if database is None:
         steps.append(Step("database", f"create database {spec.name}, which is missing"))
     elif database["owner"] != record.username:
         steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
+    elif database.get("closed"):
+        steps.append(Step("database", f"let clients into database {spec.name}, which has a connection limit of 0"))
     if database is None or database["public"]:
         steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
     if seen.server.superuser_has_password:

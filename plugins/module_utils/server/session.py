@@ -46,6 +46,8 @@ _STARTING_UP = "57P03"
 # https://www.postgresql.org/docs/current/sql-createrole.html
 _FULL = "too many connections for"
 _NOT_LET_IN = ("28000", "28P01")
+# Nor is a superuser let into such a database (CheckMyDatabase in src/backend/utils/init/postinit.c).
+_CLOSED = "not currently accepting connections"
 
 
 class NotReady(DatabaseError):
@@ -120,6 +122,12 @@ def observe(engine, facts, database, username, seconds, declares_users):
     try:
         answers = sql.read(ask(engine, facts, database, first + within, seconds))
     except DatabaseError as error:
+        if _CLOSED in error.message:
+            raise DatabaseError(
+                f"Database {database} of {facts.name} accepts no connections: somebody has closed it. To open it:"
+                f' ALTER DATABASE "{database}" ALLOW_CONNECTIONS true'
+                f" (docker exec -it {facts.name} psql -U {SUPERUSER})"
+            ) from None
         if "does not exist" not in error.message:
             raise
         database, within = SUPERUSER, ""

@@ -66,10 +66,12 @@ def observe(database, username):
       'verifier', rolpassword,
       'login', rolcanlogin,
       'ends', coalesce(isfinite(rolvaliduntil), false),
+      'closed', rolconnlimit = 0,
       'privileged', rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)
     FROM pg_authid WHERE rolname = {literal(username)}),
   'database', (SELECT json_build_object(
       'owner', pg_get_userbyid(datdba),
+      'closed', datconnlimit = 0,
       'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
     FROM pg_database WHERE datname = {literal(database)}),
   'pending_restart', waiting.names,
@@ -137,6 +139,9 @@ def ensure_role(username, verifier, logs_in=True):
     return (
         f"SELECT {literal('CREATE ROLE ' + name)}"
         f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(username)}) \\gexec\n"
+        # With a limit that is not nought somebody had something in mind.
+        f"SELECT {literal(f'ALTER ROLE {name} CONNECTION LIMIT -1')}"
+        f" FROM pg_roles WHERE rolname = {literal(username)} AND rolconnlimit = 0 \\gexec\n"
         f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS{ends}{password};\n"
     )
 
@@ -147,6 +152,8 @@ def ensure_database(database, username):
         f"SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
         f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {literal(database)}) \\gexec\n"
         f"ALTER DATABASE {name} OWNER TO {owner};\n"
+        f"SELECT {literal(f'ALTER DATABASE {name} CONNECTION LIMIT -1')}"
+        f" FROM pg_database WHERE datname = {literal(database)} AND datconnlimit = 0 \\gexec\n"
     )
 
 
