@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError, Refused
@@ -120,7 +121,7 @@ class _Restoring(Replacing):
                     " does"
                 ) from error
             raise
-        with self._visible() as inside:
+        with self._visible() as inside, _tablespaces_named():
             loaded = load.load(
                 self._engine,
                 self._container,
@@ -200,6 +201,20 @@ class _Restoring(Replacing):
                 self._sql(text + "\n", self._fresh)
             except DatabaseError as error:
                 raise DatabaseError(f"The masking SQL failed, so nothing was replaced. {error.message}") from error
+
+
+@contextlib.contextmanager
+def _tablespaces_named():
+    """Where a tablespace is missing, say what is to be done about it: the server says only that it is."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not re.search('tablespace "?[^"]*"? does not exist|"default_tablespace"', error.message):
+            raise
+        raise DatabaseError(
+            f"{error.message}. The backup has tables in a tablespace that this server does not have: make it there"
+            " (CREATE TABLESPACE, in a directory that is the server's user's), then restore again"
+        ) from error
 
 
 def refuse_backup(target, backup, allow_other_database):

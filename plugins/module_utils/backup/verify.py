@@ -225,6 +225,9 @@ class _Verification:
         roles, script, _left_out = replacement.missing_roles(text, there, credentials=False)
         if roles:
             self._sql(script)
+        for number, shown in enumerate(replacement.tablespaces(text)):
+            place = f"{containers.DATA_MOUNT}/tablespaces/{number}"
+            self._sql(f"\\! mkdir -p -m 700 {place}\nCREATE TABLESPACE {shown} LOCATION '{place}';\n")
 
     def _sql(self, script):
         return session.psql(self._engine, self._container, script, self._remaining())

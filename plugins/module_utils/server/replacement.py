@@ -125,13 +125,39 @@ def create(fresh, owner, encoding, locale):
 
 
 def drop(name):
-    """Remove a database, whoever is in it."""
+    """Remove a database, whoever is in it. To be run in another one, to which the session comes back."""
     # Its owner may have made it a template, which cannot be dropped.
     untemplate = f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false"
     return (
         f"SELECT {literal(untemplate)} FROM pg_database WHERE datname = {literal(name)} AND datistemplate \\gexec\n"
+        f"{_end_subscriptions(name)}"
         f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE);\n"
     )
+
+
+def _end_subscriptions(name):
+    """A database that subscribes to another server's publications cannot be dropped.
+
+    The slots there stay: what takes this database's place has subscriptions to the same.
+    """
+    return f"""SELECT count(*) > 0 AS subscribes FROM pg_subscription JOIN pg_database AS d ON d.oid = subdbid
+  WHERE datname = {literal(name)} \\gset
+\\if :subscribes
+\\connect {identifier(name)}
+{ALONE}DO $$
+DECLARE one text;
+BEGIN
+  FOR one IN SELECT subname FROM pg_catalog.pg_subscription WHERE subdbid
+    OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) {literal(name)})
+  LOOP
+    EXECUTE pg_catalog.format('ALTER SUBSCRIPTION %I DISABLE', one);
+    EXECUTE pg_catalog.format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', one);
+    EXECUTE pg_catalog.format('DROP SUBSCRIPTION %I', one);
+  END LOOP;
+END $$;
+\\connect {maintenance(name)}
+\\endif
+"""
 
 
 def allow(name):
@@ -225,6 +251,7 @@ def settings(fresh, database, owner, source_owner):
 
 
 _ROLE = r'("(?:[^"]|"")+"|[^\s";]+)'
+_CREATE_TABLESPACE = re.compile(f"CREATE TABLESPACE {_ROLE} .*;", re.S)
 _CREATE_ROLE = re.compile(f"CREATE ROLE {_ROLE};")
 _ALTER_ROLE = re.compile(f"ALTER ROLE {_ROLE} (WITH|SET) (.*);", re.S)
 # Who granted it may not be there.
@@ -255,6 +282,11 @@ def missing_roles(globals_text, there, credentials):
     return [unquoted(shown) for shown in missing], "\n".join(lines) + "\n", left_out
 
 
+def tablespaces(globals_text):
+    """Return the names, quoted where need be, of the tablespaces in what pg_dumpall wrote."""
+    return [match.group(1) for match in map(_CREATE_TABLESPACE.fullmatch, split(globals_text)) if match]
+
+
 def unquoted(shown):
     return shown[1:-1].replace('""', '"') if shown.startswith('"') else shown
 
@@ -276,10 +308,20 @@ _PRIVILEGES = """
 def take_over(role, owner, forget=True):
     """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it.
 
+    What all databases share, other databases and tablespaces, stays the role's: REASSIGN OWNED takes that too, so it is
+    given back in the same transaction.
     forget: take from `role` what it was granted, also on other databases, so that it can be dropped.
     """
     old, new = literal(role), literal(owner)
-    return f"""{ALONE}REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
+    return f"""{ALONE}SELECT coalesce(string_agg(statement, '; '), '') AS give_back FROM (
+  SELECT format('ALTER DATABASE %I OWNER TO %I', datname, {old}) AS statement FROM pg_database
+    WHERE datdba = (SELECT oid FROM pg_roles WHERE rolname = {old}) AND datname <> current_database()
+  UNION ALL SELECT format('ALTER TABLESPACE %I OWNER TO %I', spcname, {old}) FROM pg_tablespace
+    WHERE spcowner = (SELECT oid FROM pg_roles WHERE rolname = {old})) AS shared \\gset
+BEGIN READ WRITE;
+REASSIGN OWNED BY {identifier(role)} TO {identifier(owner)};
+:give_back;
+COMMIT;
 SELECT format('GRANT %s ON %s %s TO %I%s', privilege_type, kind, object, {new},
     CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
   FROM ({_PRIVILEGES}) AS objects, aclexplode(acl)
