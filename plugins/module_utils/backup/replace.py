@@ -118,6 +118,7 @@ class Replacing:
         refuse_unless_running(self._target)
         self._databases = json.loads(self._sql(replacement.DATABASES))
         self._now = catalog.utc_now()
+        self._refuse_prepared()
         self._leftovers = leftovers(self._target.name, self._databases)
         self._exists = self._target.name in self._databases or "return" in self._leftovers
         self._owner = self._databases.get(self._target.name, {}).get("owner") or self._target.record.username
@@ -156,6 +157,17 @@ class Replacing:
                 f"{what} beside the present database may need {shown_size(int(needed))}, but"
                 f" {self._target.data_root} has {shown_size(free)} free, of which"
                 f" {shown_size(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
+            )
+
+    def _refuse_prepared(self):
+        """Now, not after hours of loading: they keep a database from being replaced, and only a person can end them."""
+        found = json.loads(self._sql(replacement.prepared(self._target.name)))
+        if found:
+            more = f" and {len(found) - 1} more" if found[1:] else ""
+            raise Refused(
+                f"Database {self._target.name} of {self._container} cannot be replaced while it has prepared"
+                f" transactions: {found[0]!r}{more}. Nothing was changed: end each in that database, with COMMIT"
+                " PREPARED or ROLLBACK PREPARED (pg_prepared_xacts lists them)"
             )
 
     @property
@@ -245,6 +257,14 @@ class Replacing:
         if old is not None:
             self._outcome.interruption = time.monotonic() - began
             self._outcome.old_database = old if self._options.keep_old else None
+            self._pause_subscriptions(old)
+
+    def _pause_subscriptions(self, old):
+        try:
+            self._sql(replacement.PAUSE_SUBSCRIPTIONS, old)
+        except DatabaseError as error:
+            # What was asked for has been done.
+            self._outcome.warnings.append(f"the subscriptions of {old} may still be enabled: {error.message}")
 
     def _drop_old(self):
         for name in self._expired():

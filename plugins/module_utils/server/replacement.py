@@ -50,10 +50,22 @@ DATABASES = """SELECT coalesce(json_object_agg(datname, json_build_object('allow
 ROLES = "SELECT coalesce(json_agg(rolname), '[]')::text FROM pg_roles;\n"
 
 
+def prepared(name):
+    """Ask for the prepared transactions of a database, with which it can be neither renamed nor dropped."""
+    return (
+        "SELECT coalesce(json_agg(gid ORDER BY prepared), '[]')::text FROM pg_prepared_xacts"
+        f" WHERE database = {literal(name)};\n"
+    )
+
+
 # In a database that somebody else filled, no function of theirs is to be taken for one of the server's.
 # https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058
 ALONE = "SET search_path = '';\n"
 ANALYZE = ALONE + "ANALYZE;\n"
+# Of the database connected to. Those of one that was replaced would go on to take what its successor's are to have.
+PAUSE_SUBSCRIPTIONS = f"""{ALONE}SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname) FROM pg_subscription
+  WHERE subenabled AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec
+"""
 # Loads what is not trusted; there, and with a password, only while that is being done.
 LOADER = "vellaric_loader"
 

@@ -23,7 +23,7 @@ def _sections(one, now, paint, width):
     known = fleets.statistics(one)
     yield "Connection", pairs(_connection(one), paint, "    ")
     yield "Container", pairs(_container(one), paint, "    ")
-    yield "Declared", pairs(_declared(one), paint, "    ")
+    yield "Limits and parameters", pairs(_limits(one), paint, "    ")
     yield "Figures", pairs(_figures(known), paint, "    ") if known else []
     yield "Server", pairs(_server(one.get("server_settings") or {}), paint, "    ")
     yield "Largest tables", _tables(one.get("sizes") or {}, paint)
@@ -63,7 +63,7 @@ def _container(one):
     ]
 
 
-def _declared(one):
+def _limits(one):
     memory = one.get("memory_limit_bytes")
     return [
         ("memory", figures.size(memory) if memory else "no limit"),

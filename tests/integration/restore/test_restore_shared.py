@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from harness import USERNAME, Failed, docker
 from restoring import nothing_left, psql, run, take
@@ -50,6 +52,37 @@ def test_a_database_that_subscribes_is_replaced_and_removed(host):
     assert host.psql("a", "SELECT count(*) FROM pg_subscription") == "1"
     assert host.psql("a", "SELECT count(*) FROM pg_database WHERE datname LIKE '%.%'") == "0"
     assert host.query("a", "SELECT count(*) FROM followed") == [(0,)]
+
+
+def test_of_what_is_kept_no_subscription_goes_on(host):
+    host.run("a")
+    subscribe = "CREATE SUBSCRIPTION \"Follow er\" CONNECTION 'host=192.0.2.1 dbname=x' PUBLICATION p"
+    host.psql_in("a", f"{subscribe} WITH (connect = false, slot_name = 'follower')")
+    take(host, "a")
+    host.psql_in("a", 'ALTER SUBSCRIPTION "Follow er" ENABLE')
+    kept = run(host, "a", backup_first=False)["old_database"]
+    there = "SELECT datname || ' ' || subenabled FROM pg_subscription JOIN pg_database AS d ON d.oid = subdbid"
+    assert sorted(host.psql("a", there).splitlines()) == [f"{host.name('a')} false", f"{kept} false"]
+
+
+def test_prepared_transactions_are_named_before_anything_is_done(host):
+    host.run("a", settings={"max_prepared_transactions": 5})
+    host.query("a", "CREATE TABLE kept (id int)")
+    take(host, "a")
+    for gid in ("first", "second"):
+        host.psql_in("a", f"BEGIN; INSERT INTO kept VALUES (1); PREPARE TRANSACTION '{gid}'")
+    for check in (True, False):
+        with pytest.raises(Failed) as failure:
+            run(host, "a", check=check)
+        assert "'first' and 1 more" in failure.value.message
+        assert "COMMIT PREPARED" in failure.value.message
+    assert len(list(Path(host.defaults["backup_root"], host.container("a")).glob("*.json"))) == 1
+    nothing_left(host, "a")
+    host.psql_in("a", "COMMIT PREPARED 'first'")
+    host.psql_in("a", "ROLLBACK PREPARED 'second'")
+    assert host.query("a", "SELECT count(*) FROM kept") == [(1,)]
+    run(host, "a", backup_first=False)
+    assert host.query("a", "SELECT count(*) FROM kept") == [(0,)]
 
 
 def test_what_else_a_former_owner_has_on_the_server_stays_its_own(host):
