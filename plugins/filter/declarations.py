@@ -13,6 +13,7 @@ class FilterModule:
     def filters(self):
         return {
             "postgres_declarations": declarations.with_defaults,
+            "postgres_declaration_mistakes": declarations.mistakes,
             "postgres_credential_requests": declarations.credential_requests,
             "postgres_official_images": declarations.official_images,
             "postgres_credentials_settled": declarations.settled,

@@ -9,6 +9,10 @@ kept nowhere.
 
 from __future__ import annotations
 
+import difflib
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ..module_utils.names import connection_url
 
 # What every declaration has, so that nothing needs to look whether it is there.
@@ -48,6 +52,36 @@ def container(item):
 def is_whole(item):
     """Say whether a run brings the whole declaration about, for which the credentials are needed."""
     return item.get("state") in ("started", "present", None) and not item.get("partial")
+
+
+def mistakes(declared):
+    """Return what is wrong with declarations, in words: what the module would refuse, whatever is on the host."""
+    # Ansible loads all filters where one is used, and few of them need what knows what the options mean.
+    from ..module_utils import declaration, spec
+    from ..module_utils.errors import DatabaseError
+
+    found = []
+    for item in declared:
+        given = {option: value for option, value in item.items() if value is not None}
+        checked = ArgumentSpecValidator(declaration.ARGUMENTS).validate(given)
+        wrong = [_unknown(declaration.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
+        wrong += [text for text in checked.error_messages if "Supported parameters include" not in text]
+        if not wrong:
+            try:
+                spec.from_parameters(checked.validated_parameters)
+            except DatabaseError as error:
+                wrong.append(error.message)
+        found += [f"{container(item)}: {text}" for text in wrong]
+    return found
+
+
+def _unknown(arguments, path):
+    """Say that there is no such option, and which one may be meant. path: its name, or names from the outside in."""
+    *outer, name = (path,) if isinstance(path, str) else path
+    for option in outer:
+        arguments = arguments[option]["options"]
+    meant = difflib.get_close_matches(str(name), arguments, n=1)
+    return f"there is no option {'.'.join([*outer, str(name)])}" + (f", did you mean {meant[0]}?" if meant else "")
 
 
 def credential_requests(declared):

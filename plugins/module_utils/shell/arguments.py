@@ -6,66 +6,13 @@
 from __future__ import annotations
 
 from ..host.engine import DEFAULT_URL, Engine
-from ..names import ENVIRONMENTS
-from ..planning.steps import IMPACTS
-from ..spec import DEFAULTS, PULL, SSLMODES, STATES, UPDATE_PASSWORD
-from ..users import ROLES
+from ..spec import DEFAULTS
 
 ENGINE_ARGUMENTS = {
     "docker_host": {"type": "str", "default": DEFAULT_URL},
     "docker_timeout": {"type": "int", "default": 60},
 }
 ROOT_ARGUMENT = {"data_root": {"type": "path", "default": DEFAULTS["data_root"]}}
-# Without defaults of their own: a partial declaration, or one of a list, must tell what it gives from what it does not.
-DECLARATION_ARGUMENTS = {
-    "name": {"type": "str"},
-    "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
-    "state": {"type": "str", "choices": list(STATES)},
-    "version": {"type": "str"},
-    "image": {"type": "str"},
-    "pull": {"type": "str", "choices": list(PULL)},
-    "backup_root": {"type": "path"},
-    "port": {"type": "int"},
-    "port_range": {"type": "str"},
-    "bind_address": {"type": "str"},
-    "base_domain": {"type": "str"},
-    "address": {"type": "str"},
-    "trusted_sources": {"type": "list", "elements": "str"},
-    "networks": {"type": "list", "elements": "str"},
-    "sslmode": {"type": "str", "choices": list(SSLMODES)},
-    "tls_certificate": {"type": "str"},
-    "tls_key": {"type": "str", "no_log": True},
-    "tls_ca": {"type": "str"},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
-    "login_grace": {"type": "int"},
-    "memory": {"type": "str"},
-    "cpus": {"type": "str"},
-    "shm_size": {"type": "str"},
-    "tune": {"type": "bool"},
-    "settings": {"type": "dict"},
-    "extensions": {"type": "list", "elements": "str"},
-    "users": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "role": {"type": "str", "choices": list(ROLES), "required": True},
-            "connection_limit": {"type": "int"},
-            "password": {"type": "str", "no_log": True},
-            "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
-        },
-    },
-    "wait_timeout": {"type": "int"},
-    "deletion_protection": {"type": "bool"},
-    "purge": {"type": "bool"},
-    "final_backup": {"type": "bool"},
-    "partial": {"type": "bool"},
-    "adopt": {"type": "bool"},
-    "trash_days": {"type": "int"},
-    "max_impact": {"type": "str", "choices": list(IMPACTS)},
-}
 
 
 def engine(module):

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .. import run, view
+from .. import declaration, run, view
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
-from .arguments import DECLARATION_ARGUMENTS, ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .arguments import engine as engine_of
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            **DECLARATION_ARGUMENTS,
+            **declaration.ARGUMENTS,
             **ROOT_ARGUMENT,
             **ENGINE_ARGUMENTS,
-            "databases": {"type": "list", "elements": "dict", "options": DECLARATION_ARGUMENTS},
+            "databases": {"type": "list", "elements": "dict", "options": declaration.ARGUMENTS},
         },
         mutually_exclusive=[("databases", "name")],
         required_one_of=[("databases", "name")],
@@ -70,8 +70,8 @@ def _declarations(module):
             {**shared, **{name: value for name, value in given.items() if value is not None}}
             for given in module.params["databases"]
         ]
-    for declaration in declarations:
-        missing = [option for option in ("name", "environment") if not declaration.get(option)]
+    for declared in declarations:
+        missing = [option for option in ("name", "environment") if not declared.get(option)]
         if missing:
             raise DatabaseError(f"{' and '.join(missing)} must be given for every database")
     return declarations

@@ -194,10 +194,15 @@ def test_declarations_that_are_not_right(fleet):
     assert "twice" in output and GIVEN not in output
     fleet.declare([{**named, "memroy": "1g", "password": GIVEN}])
     output = fleet.site("-vvv", succeeds=False)
-    assert "memroy" in output and GIVEN not in output
+    assert f"{fleet.host.container('shop')}: there is no option memroy, did you mean memory?" in output
+    assert GIVEN not in output
     fleet.declare([{**named, "sslmode": "always", "password": GIVEN}])
     output = fleet.site("-vvv", succeeds=False)
-    assert "sslmode" in output and GIVEN not in output
+    assert "value of sslmode must be one of" in output and GIVEN not in output
+    # Nothing was made for those that are right, either.
+    fleet.declare([{**named, "name": "good"}, {**named, "memory": "much"}])
+    assert "Nothing was changed. " in fleet.site(succeeds=False)
+    assert fleet.host.untouched() and not fleet.credentials.exists()
     assert fleet.host.untouched()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.arguments import DECLARATION_ARGUMENTS
+from ansible_collections.vellaric.postgres.plugins.module_utils.declaration import ARGUMENTS
 from harness import IMAGE, derived_image, docker, listener, verbs
 
 GONE = "registry.invalid/vellaric/none:15"
@@ -224,7 +224,7 @@ def test_options_that_change_no_container(shared, living):
 def test_every_option_is_in_a_test():
     """A new option is to go the same way: check, run, run again, change, take back."""
     texts = [path.read_text() for path in Path(__file__).parent.parent.glob("*/test_*.py")]
-    for option in DECLARATION_ARGUMENTS:
+    for option in ARGUMENTS:
         assert any(f"{option}=" in text or f'"{option}":' in text for text in texts), option
 
 

@@ -8,8 +8,8 @@ import os
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import spec
+from ansible_collections.vellaric.postgres.plugins.module_utils.declaration import ARGUMENTS
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.arguments import DECLARATION_ARGUMENTS
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,4 +250,4 @@ def test_the_record_keeps_every_option_that_partial_takes_from_it():
 
 
 def test_every_managed_setting_that_names_an_option_names_one_that_exists():
-    assert {option for option in spec.MANAGED_SETTINGS.values() if option} <= set(DECLARATION_ARGUMENTS)
+    assert {option for option in spec.MANAGED_SETTINGS.values() if option} <= set(ARGUMENTS)

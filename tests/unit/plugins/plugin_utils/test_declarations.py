@@ -28,6 +28,36 @@ def resolved(source="stored", user=None, **given):
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, []),
+        ({"memory": "2g", "cpus": 1.5, "port": "5432", "settings": {"work_mem": "8MB"}, "state": None}, []),
+        ({"users": [{"name": "report", "role": "readonly"}]}, []),
+        ({"state": "absent", "partial": True}, []),
+        ({"memroy": "2g"}, ["there is no option memroy, did you mean memory?"]),
+        ({"xyzzy": 1}, ["there is no option xyzzy"]),
+        (
+            {"users": [{"name": "report", "role": "readonly", "passwrd": "x"}]},
+            ["no option users.passwrd, did you mean"],
+        ),
+        ({"users": [{"name": "report"}]}, ["role found in users"]),
+        ({"port": "high"}, ["int"]),
+        ({"state": "up"}, ["state must be one of"]),
+        ({"memory": "lots", "max_impact": "none"}, ["memory is 'lots'"]),
+        ({"tune": True}, ["declare memory"]),
+        ({"image": "a", "version": "15"}, ["exclude each other"]),
+        ({"password": "Not-To-Be-Told\n"}, ["password"]),
+    ],
+)
+def test_mistakes(given, said):
+    found = declarations.mistakes([shop(), shop(**given)])
+    assert len(found) == len(said)
+    for text, wanted in zip(found, said):
+        assert text.startswith(f"{ENTRY}: ") and wanted in text
+        assert "Not-To-Be-Told" not in text
+
+
 def completed(item, *answers, check_mode=False, images=None):
     stored = {answer["entry"]: {"password": f"secret of {answer['entry']}"} for answer in answers}
     [found] = declarations.completed([item], answers, stored, images or {}, check_mode)
