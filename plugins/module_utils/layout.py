@@ -17,6 +17,11 @@ SCHEDULE = ".schedule"
 SHARED = "/run/vellaric.postgres"
 
 
+def authority(data_root):
+    """The directory of the certificate authority of the databases below one data root."""
+    return os.path.join(data_root, ".tls")
+
+
 def authority_lock(data_root):
     """The lock for what the databases below one data root share: the certificate authority."""
     return os.path.join(data_root, LOCKS, "authority")

@@ -15,7 +15,7 @@ from . import layout
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
-from .host import files, images, own_tls, ports, roots, tls
+from .host import files, images, known_certificate, ports, roots
 from .planning import certification
 from .server import configuration, session
 
@@ -125,10 +125,10 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         server_error=server_error,
         ports_taken=others,
         mounted_by=_mounted_by(host.listed, spec),
-        certificate=_certificate(managed, _authority(spec.data_root)),
+        certificate=_certificate(spec, managed, remember=not check_mode),
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=now,
-        own_tls=own_tls.examine(spec.tls, now) if spec.tls is not None else None,
+        own_tls=_own_tls(spec, now),
         settings_error=None if recorded else _settings_error(engine, spec, image, managed),
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
@@ -260,19 +260,37 @@ def _settings_error(engine, spec, image, managed):
 
 def _authority(data_root):
     """Return the certificate of the host's authority, which another run may have made a moment ago."""
-    return _content(files.read(os.path.join(tls.authority_directory(data_root), "ca.crt")))
+    return _content(files.read(os.path.join(layout.authority(data_root), "ca.crt")))
 
 
-def _certificate(managed, authority):
+def _certificate(spec, managed, remember):
     """Describe the server's certificate; None where something is missing, or does not belong to the rest."""
+    authority = _authority(spec.data_root)
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
     if certificate is None or key is None:
         return None
     if authority is not None and known_authority is not None:
-        ours = tls.describe(certificate.content, key.content, known_authority.content)
-        if ours is not None and tls.same_authority(known_authority.content, authority):
-            return {**ours, "current": known_authority.content == authority}
-    return tls.describe_own(certificate.content, key.content)
+        contents = certificate.content, key.content, known_authority.content
+        ours = known_certificate.describe(spec.directory, *contents, remember)
+        current = known_authority.content == authority
+        if ours is not None and (current or _tls().same_authority(known_authority.content, authority)):
+            return {**ours, "current": current}
+    return _tls().describe_own(certificate.content, key.content)
+
+
+def _own_tls(spec, now):
+    if spec.tls is None:
+        return None
+    from .host import own_tls
+
+    return own_tls.examine(spec.tls, now)
+
+
+def _tls():
+    """Load what reads certificates only where nothing is known of one: its library is slow to load."""
+    from .host import tls
+
+    return tls
 
 
 def _mounted_by(listed, spec):
@@ -309,11 +327,7 @@ def read_tls(directory):
     """Return the certificate of the authority (PEM) and what the server's says of itself; None where there is none."""
     paths = (certification.AUTHORITY, certification.CERTIFICATE)
     authority, certificate = (_content(files.read(os.path.join(directory, path))) for path in paths)
-    shown = None
-    if certificate is not None:
-        # What describes a host needs neither the library nor a certificate that is whole.
-        with contextlib.suppress(DatabaseError, tls.Unreadable):
-            shown = tls.facts(certificate)
+    shown = None if certificate is None else known_certificate.facts(directory, certificate)
     return None if authority is None else authority.decode("ascii", "replace"), shown
 
 

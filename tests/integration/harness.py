@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import itertools
 import json
@@ -89,6 +90,8 @@ class Fork:
         if "ansible._internal" in sys.modules:
             raise RuntimeError("a test has imported Ansible's controller code, in which a module loses its warnings")
         main = importlib.import_module(MODULES + module).main
+        # A module that ends soon does without; the tests do not end soon.
+        gc.enable()
         self._outputs = [tempfile.TemporaryFile("w+") for turn in range(2)]
         self.pid = os.fork()
         if self.pid == 0:

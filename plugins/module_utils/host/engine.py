@@ -97,7 +97,8 @@ class Engine:
                     " role vellaric.postgres.docker_host"
                 ) from None
         with _errors("reach the engine"):
-            self._api_version = self._client("auto").api_version
+            self._threads.client = self._client("auto")
+            self._api_version = self._threads.client.api_version
 
     @property
     def _api(self):

@@ -11,7 +11,7 @@ import hashlib
 import ipaddress
 import os
 
-from .. import validity
+from .. import layout, validity
 from ..errors import DatabaseError
 from . import files
 
@@ -37,10 +37,6 @@ class Unreadable(Exception):
     """What a file or an option holds is no certificate, or no key."""
 
 
-def authority_directory(data_root):
-    return os.path.join(data_root, ".tls")
-
-
 def authority(data_root, now=None):
     """Return the host's authority as (certificate PEM, key PEM), making it first where there is none.
 
@@ -49,7 +45,7 @@ def authority(data_root, now=None):
     now (ISO 8601, UTC): renew it where that is due by then. It keeps its key and its name, so that clients that have
     the old certificate accept servers until that ends.
     """
-    directory = authority_directory(data_root)
+    directory = layout.authority(data_root)
     certificate, key = os.path.join(directory, "ca.crt"), os.path.join(directory, "ca.key")
     have_certificate, have_key = files.read(certificate), files.read(key)
     if have_certificate and have_key:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from ansible.module_utils.basic import AnsibleModule
 
 from .. import declaration, run, view
@@ -30,6 +32,9 @@ def main():
         _converge(module)
     except DatabaseError as error:
         module.fail_json(msg=error.message, **error.details)
+    finally:
+        # The interpreter would look for garbage in all that it ends with.
+        gc.freeze()
 
 
 def _converge(module):

@@ -10,7 +10,7 @@ import ssl
 import stat
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import validity
+from ansible_collections.vellaric.postgres.plugins.module_utils import layout, validity
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
 from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
@@ -187,7 +187,7 @@ def test_renewal_is_due_thirty_days_before_the_end(now, due):
 
 def test_the_authority_is_made_once(root, authority):
     assert tls.authority(root) == authority
-    directory = tls.authority_directory(root)
+    directory = layout.authority(root)
     assert sorted(os.listdir(directory)) == ["ca.crt", "ca.key"]
     assert stat.S_IMODE(os.stat(os.path.join(directory, "ca.key")).st_mode) == 0o600
 
