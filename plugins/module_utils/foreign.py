@@ -52,7 +52,7 @@ def _server(engine, spec, answer):
     if database is None:
         return None
     script = sql.observe(database, spec.username or "")
-    within = sql.OBSERVE_FILE_ERRORS + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
+    within = sql.OBSERVE_FILES + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
     lines = _ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}")
     return sql.facts(sql.read(lines.splitlines()))
 

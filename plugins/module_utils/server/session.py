@@ -132,7 +132,7 @@ def observe(engine, facts, database, username, seconds, declares_users):
             raise
         database, within = SUPERUSER, ""
         answers = sql.read(ask(engine, facts, database, first + sql.OBSERVE_OTHERS, seconds))
-    further = sql.OBSERVE_FILE_ERRORS if answers["suspects_files"] else ""
+    further = sql.OBSERVE_FILES if answers["suspects_files"] else ""
     if answers["has_users"] and within and not declares_users:
         further += roles.OBSERVE
     if further:

@@ -26,19 +26,6 @@ BOOTSTRAP_SUPERUSER_OID = 10
 PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 
-# What is wrong with the configuration files as they are now. A parameter that takes effect at the next restart is
-# listed with the same words as a wrong value, but marked as pending; reading the files sets the mark, hence the order.
-# One that was taken out is listed without a file (ProcessConfigFileInternal in src/backend/utils/misc/guc-file.l).
-OBSERVE_FILE_ERRORS = """WITH files AS MATERIALIZED (
-  SELECT * FROM pg_file_settings WHERE error IS NOT NULL AND sourcefile IS NOT NULL)
-SELECT json_build_object('file_errors', (SELECT coalesce(json_agg(
-    concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
-  FROM files LEFT JOIN LATERAL
-    (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
-  WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart))::text;
-"""
-
-
 # The search path of the superuser in a database of somebody else's.
 CATALOG = "pg_catalog"
 
@@ -51,13 +38,31 @@ def literal(text):
     return "'" + text.replace("'", "''") + "'"
 
 
+# What is wrong with the configuration files as they are now, and what waits for a restart. A parameter that takes
+# effect at the next restart is listed with the same words as a wrong value, but marked as pending; reading the files
+# sets the mark in this session, also where the server has not read them yet: hence the order.
+# One that was taken out is listed without a file (ProcessConfigFileInternal in src/backend/utils/misc/guc-file.l).
+OBSERVE_FILES = f"""WITH files AS MATERIALIZED (
+  SELECT * FROM pg_file_settings WHERE error IS NOT NULL AND sourcefile IS NOT NULL)
+SELECT json_build_object('file_errors', (SELECT coalesce(json_agg(
+    concat_ws(' ', sourcefile || ' line ' || sourceline, files.name || ' = ' || setting, error)), '[]')
+  FROM files LEFT JOIN LATERAL
+    (SELECT context, pending_restart FROM pg_settings WHERE pg_settings.name = lower(files.name)) AS known ON true
+  WHERE known.context IS DISTINCT FROM 'postmaster' OR NOT known.pending_restart))::text;
+SELECT json_build_object(
+  'pending_restart', coalesce(json_agg(name ORDER BY name), '[]'),
+  'withdrawn', coalesce(json_agg(name ORDER BY name)
+    FILTER (WHERE starts_with(sourcefile, {literal(HOME_MOUNT + "/")})), '[]'))::text
+  FROM pg_settings WHERE pending_restart;
+"""
+
+
 def observe(database, username):
     """Return the first question to a server, whose answer says also whether there is reason for two further ones.
 
     What costs is to plan a question, so that most servers are asked only this and OBSERVE_EXTENSIONS.
-    To read the files marks in this session what waits for a restart, also where the server has not read them yet: hence
-    the order. What waits is listed with an error, so that most servers need not list all their parameters.
-    suspects_files: OBSERVE_FILE_ERRORS may find something; has_users: roles.OBSERVE finds declared users.
+    suspects_files: OBSERVE_FILES may find something, as what waits for a restart is listed with an error, too;
+    has_users: roles.OBSERVE finds declared users.
     """
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
@@ -72,18 +77,13 @@ def observe(database, username):
   'database', (SELECT json_build_object(
       'owner', pg_get_userbyid(datdba),
       'closed', datconnlimit = 0,
-      'public', EXISTS (SELECT FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE grantee = 0))
+      'public', has_database_privilege('public', oid, 'CREATE, CONNECT, TEMPORARY'))
     FROM pg_database WHERE datname = {literal(database)}),
-  'pending_restart', waiting.names,
-  'withdrawn', waiting.withdrawn,
-  'suspects_files', files.suspect,
+  'suspects_files', (SELECT count(error) > 0 FROM pg_file_settings),
   'has_users', EXISTS (SELECT FROM pg_shdescription
     WHERE classoid = 'pg_authid'::regclass AND description = {literal(users.MARK)}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
-)::text FROM (SELECT count(error) > 0 AS suspect FROM pg_file_settings) AS files, LATERAL (
-  SELECT coalesce(json_agg(name ORDER BY name), '[]') AS names, coalesce(json_agg(name ORDER BY name)
-    FILTER (WHERE starts_with(sourcefile, {literal(HOME_MOUNT + "/")})), '[]') AS withdrawn
-  FROM pg_settings WHERE pending_restart AND files.suspect) AS waiting;
+)::text;
 """
 
 
@@ -117,8 +117,8 @@ def facts(answers):
         role=answers["role"],
         database=answers["database"],
         superuser_has_password=bool(answers["superuser_has_password"]),
-        pending_restart=tuple(answers["pending_restart"]),
-        withdrawn=tuple(answers["withdrawn"]),
+        pending_restart=tuple(answers.get("pending_restart", ())),
+        withdrawn=tuple(answers.get("withdrawn", ())),
         version=answers["version"],
         file_errors=tuple(answers.get("file_errors", ())),
         loaded_at=float(answers["loaded_at"]),
