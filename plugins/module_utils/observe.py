@@ -32,8 +32,9 @@ KNOWN_FILES = (
 class Host:
     """What all databases of a host share.
 
-    records: by container name; damaged: what is wrong with those unreadable; networks: NetworkFacts by name;
-    images: what the engine said of those that were asked for since, by reference.
+    records: by container name; damaged: what is wrong with those unreadable; mounting: the names of each container that
+    mounts a database's directory or something in it, by directory; networks: NetworkFacts by name; images: what the
+    engine said of those that were asked for since, by reference.
     """
 
     data_root: str
@@ -41,6 +42,7 @@ class Host:
     records: dict
     damaged: dict
     ports_taken: dict
+    mounting: dict = dataclasses.field(default_factory=dict)
     networks: dict | None = None
     images: dict = dataclasses.field(default_factory=dict)
 
@@ -62,6 +64,7 @@ def observe_host(engine, data_root):
         records=known,
         damaged=damaged,
         ports_taken=ports.taken(listed, known.values(), elsewhere),
+        mounting=_mounting(listed, data_root),
         networks=engine.networks() if engine is not None else None,
     )
 
@@ -124,7 +127,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         server=server,
         server_error=server_error,
         ports_taken=others,
-        mounted_by=_mounted_by(host.listed, spec),
+        mounted_by=_mounted_by(host, spec),
         certificate=_certificate(spec, managed, remember=not check_mode),
         unread=server is not None and any(f.written_at > server.loaded_at for f in managed.values() if f is not None),
         now=now,
@@ -293,14 +296,20 @@ def _tls():
     return tls
 
 
-def _mounted_by(listed, spec):
+def _mounting(listed, data_root):
+    """Return the names of the containers that mount a directory just below the data root, or what is in it."""
+    found, root = {}, os.path.join(os.path.normpath(data_root), "")
+    for entry in listed:
+        sources = [mount.get("Source") or "" for mount in entry.get("Mounts") or ()]
+        for name in {source[len(root) :].partition("/")[0] for source in sources if source.startswith(root)}:
+            found.setdefault(root + name, []).append(entry["Names"])
+    return found
+
+
+def _mounted_by(host, spec):
     """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
-    ours, directory = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}, spec.directory
-    return tuple(
-        entry["Names"][0].lstrip("/")
-        for entry in listed
-        if _mounts(entry, directory) and not ours.intersection(entry["Names"])
-    )
+    ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
+    return tuple(n[0].lstrip("/") for n in host.mounting.get(spec.directory, ()) if not ours.intersection(n))
 
 
 def _mounts(entry, directory):

@@ -17,6 +17,7 @@ from .applying.work import Work
 from .errors import DatabaseError
 from .host import files, initdb, locks, roots
 from .planning.plan import plan_database
+from .planning.steps import Plan
 from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
@@ -32,14 +33,15 @@ _ENDS_BACKUPS = ("final_backup", "purge", "put_back", "remove", "reset", "trash"
 class Outcome:
     """What a run came to for one database. actions: what was done, or in check mode what would be.
 
-    interruption: seconds for which a server that served did not.
+    first, last: the Plans that it began and ended with, which say what was there and what is. interruption: seconds for
+    which a server that served did not.
     """
 
     container: str
     actions: list = dataclasses.field(default_factory=list)
     pending: list = dataclasses.field(default_factory=list)
-    before: dict = dataclasses.field(default_factory=dict)
-    after: dict = dataclasses.field(default_factory=dict)
+    first: Plan | None = None
+    last: Plan | None = None
     warnings: list = dataclasses.field(default_factory=list)
     interruption: float = 0.0
     database: dict | None = None
@@ -142,7 +144,7 @@ def _predict(engine, host, declared, declaration, outcome):
     if plan.record is not None:
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
-    outcome.before, outcome.after = plan.before, plan.after
+    outcome.first = outcome.last = plan
     outcome.warnings += plan.warnings
     outcome.database = _describe(declared, plan, seen, seen.container)
     outcome.warnings += _file_warnings(seen)
@@ -165,8 +167,8 @@ def _bring_about(run, declared, declaration, outcome):
         plan = plan_database(declared, seen, identity)
         work = Work(engine, plan.spec or declared, seen, plan, run.clusters)
         if turn == 0:
-            outcome.before = plan.before
-        outcome.after, outcome.pending = plan.after, list(plan.pending)
+            outcome.first = plan
+        outcome.last, outcome.pending = plan, list(plan.pending)
         outcome.warnings += [warning for warning in plan.warnings if warning not in outcome.warnings]
         if plan.reserves_port:
             _reserve(work, identity, outcome)
@@ -239,7 +241,7 @@ def _reserve(work, identity, outcome):
         _verbs().write_record(work)
     work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
     outcome.actions.append(step)
-    outcome.after = work.plan.after
+    outcome.last = work.plan
 
 
 def _file_warnings(seen):

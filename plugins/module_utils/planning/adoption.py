@@ -42,22 +42,21 @@ def plan(spec, seen, new_id):
     if seen.image is None:
         # The image says whether it goes with the data.
         after = view.after(spec, seen, record, None, {}, certificate.own)
-        return Plan(steps=(*steps, *_take_over(spec, seen, record)), before=before, after=after, final=False)
+        return Plan(steps=(*steps, *_take_over(spec, seen, record)), sides=lambda: (before, after), final=False)
     adoptable.refuse_other_image(spec, seen, record)
     config, texts = desired(spec, seen, record)
     preparing = [certificate.step] if certificate.step is not None else []
     preparing.append(Step("write_files", f"write {', '.join(sorted(texts))}"))
     taking = _take_over(spec, seen, record)
     if IMPACTS.index(taking[0].impact) > IMPACTS.index(spec.max_impact):
-        return Plan(pending=tuple(taking), before=before, after=before)
+        return Plan(pending=tuple(taking), sides=lambda: (before, before))
     more = [*preparing, *taking]
     return Plan(
         steps=(*steps, *more),
         record=record,
         config=config,
         files=texts,
-        before=before,
-        after=view.after(spec, seen, record, config, texts, certificate.own),
+        sides=lambda: (before, view.after(spec, seen, record, config, texts, certificate.own)),
         final=False,
         certification=certificate,
         warnings=certificate.warnings,

@@ -37,8 +37,10 @@ def converge(spec, seen, new_id):
         record=record,
         config=config,
         files=files,
-        before=view.before(spec, seen),
-        after=view.after(spec, seen, record, config, texts, certificate.own),
+        sides=lambda: (
+            view.before(spec, seen),
+            view.after(spec, seen, record, config, texts, certificate.own),
+        ),
         certification=certificate,
         warnings=certificate.warnings,
         spec=spec,
@@ -84,8 +86,7 @@ def _fetch_image(spec, seen, record, steps, certificate):
     return Plan(
         steps=tuple(steps),
         record=record,
-        before=view.before(spec, seen),
-        after=view.after(spec, seen, record, None, {}, certificate.own),
+        sides=lambda: (view.before(spec, seen), view.after(spec, seen, record, None, {}, certificate.own)),
         certification=certificate,
         final=False,
     )

@@ -103,7 +103,7 @@ def _lifecycle(spec, seen):
         verb = "restart" if seen.container.active else "start"
         steps = (Step(verb, f"{verb} container {spec.container}", "restart"),)
         after = {"status": "running, restarted"}
-    return Plan(steps=steps, record=seen.record, before=before, after=after if steps else before)
+    return Plan(steps=steps, record=seen.record, sides=lambda: (before, after if steps else before))
 
 
 def _undelete(spec, seen):
@@ -117,7 +117,7 @@ def _undelete(spec, seen):
         Step("undelete", f"take {database_id}, deleted at {when}, back from the trash"),
         Step("create", f"create container {spec.container} on the data that is there"),
     )
-    return Plan(steps=steps, before={}, after={"status": "running", "id": database_id}, final=False)
+    return Plan(steps=steps, sides=lambda: ({}, {"status": "running", "id": database_id}), final=False)
 
 
 def _expiry(spec, seen):
@@ -163,4 +163,4 @@ def _delete(spec, seen):
             steps.append(Step("purge", f"remove {spec.directory} with all data"))
         else:
             steps.append(Step("trash", f"move {spec.directory} to the trash"))
-    return Plan(steps=(*steps, *expiry), record=seen.record, before=view.before(spec, seen), after={})
+    return Plan(steps=(*steps, *expiry), record=seen.record, sides=lambda: (view.before(spec, seen), {}))

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 from ..facts import ContainerConfig
 from ..record import Record
@@ -33,6 +35,7 @@ class Plan:
 
     spec: the declaration with the logins that take turns among its users.
     certification: what becomes of the certificate. warnings: what a person is to know besides.
+    sides: gives what is there and what will be there, for the diff, to those who want to see it (before and after).
     pending: steps that max_impact holds back. final: False where an image has to be fetched, or a server to be
     started, before everything can be known; apply then observes and plans once more.
     """
@@ -42,12 +45,23 @@ class Plan:
     record: Record | None = None
     config: ContainerConfig | None = None
     files: dict = dataclasses.field(default_factory=dict)
-    before: dict = dataclasses.field(default_factory=dict)
-    after: dict = dataclasses.field(default_factory=dict)
+    sides: Callable = lambda: ({}, {})
     final: bool = True
     certification: object = None
     warnings: tuple = ()
     spec: object = None
+
+    @functools.cached_property
+    def _shown(self):
+        return self.sides()
+
+    @property
+    def before(self):
+        return self._shown[0]
+
+    @property
+    def after(self):
+        return self._shown[1]
 
     @property
     def reserves_port(self):

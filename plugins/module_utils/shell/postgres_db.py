@@ -95,14 +95,23 @@ def _invocation(module):
 
 def _result(outcomes, single):
     results = [_one_result(outcome) for outcome in outcomes]
-    changed = any(result["changed"] for result in results)
-    diff = [result["diff"] for result in results if result["changed"] or result["pending"]]
     if single:
-        return {**results[0], "diff": results[0]["diff"]}
+        return {**results[0], "diff": _diff(outcomes[0])}
     return {
-        "changed": changed,
-        "databases": [{key: value for key, value in result.items() if key != "diff"} for result in results],
-        "diff": diff,
+        "changed": any(result["changed"] for result in results),
+        "databases": results,
+        "diff": [_diff(outcome) for outcome in outcomes if outcome.actions or outcome.pending],
+    }
+
+
+def _diff(outcome):
+    before = outcome.first.before if outcome.first else {}
+    differs = outcome.last is not None and (outcome.actions or outcome.pending)
+    return {
+        "before_header": outcome.container,
+        "after_header": outcome.container,
+        "before": before,
+        "after": outcome.last.after if differs else before,
     }
 
 
@@ -121,12 +130,6 @@ def _one_result(outcome):
         "interruption_seconds": round(outcome.interruption, 2),
         "database": outcome.database,
         "final_backup": outcome.final_backup,
-        "diff": {
-            "before_header": outcome.container,
-            "after_header": outcome.container,
-            "before": outcome.before,
-            "after": outcome.after if outcome.actions or outcome.pending else outcome.before,
-        },
     }
     if outcome.error:
         result["error"] = outcome.error.message
