@@ -141,6 +141,8 @@ def _predict(engine, host, declared, declaration, outcome):
     declared = _completed(declared, declaration)
     seen = observe.observe_database(engine, host, declared, check_mode=True)
     plan = plan_database(declared, seen, new_id=None)
+    if plan.steps and engine is not None:
+        engine.get_ready()
     if plan.record is not None:
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
@@ -165,6 +167,8 @@ def _bring_about(run, declared, declaration, outcome):
         if seen.server_error and declared.state in _SERVES:
             host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
+        if plan.steps:
+            engine.get_ready()
         work = Work(engine, plan.spec or declared, seen, plan, run.clusters)
         if turn == 0:
             outcome.first = plan

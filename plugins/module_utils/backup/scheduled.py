@@ -101,6 +101,7 @@ class Run:
 
     def _one_after_the_other(self):
         self._engine.connect()
+        self._engine.get_ready()
         own = self._schedule
         found = fleet.databases(self._engine, self._settings.data_root, own.database, own.environment)
         records = {database.shown["container_name"]: database.record for database in found}

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Docker Engine of this host: the only importer of the Docker SDK, by way of its low-level client.
 
+What is only asked goes over the engine's socket; what changes anything goes through the SDK, which is loaded then.
 Every answer is a plain value; every failure is a DatabaseError that says what the engine said.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import json
 import socket
 import sys
@@ -18,17 +21,8 @@ import time
 from .. import networks
 from ..errors import DatabaseError
 from ..facts import LABEL
+from . import engine_socket
 from .execution import Execution, Finished
-
-try:
-    import docker
-    import docker.errors
-    import requests.exceptions
-except ImportError as error:
-    docker = None
-    IMPORT_ERROR = error
-else:
-    IMPORT_ERROR = None
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
@@ -44,19 +38,30 @@ class NoEngine(DatabaseError):
     """There is no engine yet, or what is needed to talk to it is missing."""
 
 
-def check_sdk():
-    """Raise NoEngine, naming the interpreter and the distribution's package, where the SDK is missing or too old."""
-    mend = (
-        f"The modules ran under {sys.executable}. For the distribution's Python install its package python3-docker"
-        " (role vellaric.postgres.docker_host does); for another one, install docker into its environment, or point"
-        " ansible_python_interpreter to an interpreter that has it"
-    )
-    wanted = ".".join(map(str, MINIMUM_SDK))
-    if docker is None:
-        raise NoEngine(f"The Docker SDK for Python (docker, at least {wanted}) is not there: {IMPORT_ERROR}. {mend}")
+@functools.lru_cache(maxsize=None)
+def _sdk():
+    """Load the SDK. Raises NoEngine, naming the interpreter and the distribution's package, where that cannot be."""
+    try:
+        import docker
+        import docker.errors
+    except ImportError as error:
+        raise _no_sdk(f"(docker, at least {_minimum()}) is not there: {error}") from None
     version = getattr(docker, "__version__", "0")
     if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < MINIMUM_SDK:
-        raise NoEngine(f"The Docker SDK for Python is {version}, at least {wanted} is needed. {mend}")
+        raise _no_sdk(f"is {version}, at least {_minimum()} is needed")
+    return docker
+
+
+def _minimum():
+    return ".".join(map(str, MINIMUM_SDK))
+
+
+def _no_sdk(what):
+    return NoEngine(
+        f"The Docker SDK for Python {what}. The modules ran under {sys.executable}. For the distribution's Python"
+        " install its package python3-docker (role vellaric.postgres.docker_host does); for another one, install docker"
+        " into its environment, or point ansible_python_interpreter to an interpreter that has it"
+    )
 
 
 class Engine:
@@ -64,6 +69,7 @@ class Engine:
 
     def __init__(self, url=DEFAULT_URL, timeout=60):
         self._url = url
+        self._socket = url[len("unix://") :]
         self._timeout = timeout
         # A client is one HTTP session, which threads cannot share.
         self._threads = threading.local()
@@ -74,10 +80,10 @@ class Engine:
 
         Raises NoEngine where there is none, which another task may mend, and DatabaseError where it cannot be used.
         """
-        check_sdk()
+        if importlib.util.find_spec("docker") is None:
+            raise _no_sdk(f"(docker, at least {_minimum()}) is not there")
         if self._timeout < 1:
             raise DatabaseError(f"docker_timeout is {self._timeout}: at least 1 second")
-        path = self._url[len("unix://") :]
         if not self._url.startswith("unix:///"):
             raise DatabaseError(
                 f"docker_host is {self._url!r}: the engine mounts directories of the host that this module runs on, so"
@@ -86,49 +92,50 @@ class Engine:
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.settimeout(self._timeout)
-                probe.connect(path)
+                probe.connect(self._socket)
             except PermissionError:
                 raise DatabaseError(
-                    f"No permission on the engine's socket {path}: use become: true, or a user of the group docker"
+                    f"No permission on the engine's socket {self._socket}: use become: true, or a user of the group"
+                    " docker"
                 ) from None
             except OSError as error:
                 raise NoEngine(
-                    f"No Docker Engine answers on {path} ({error.strerror or error}): start it, or install one with"
-                    " role vellaric.postgres.docker_host"
+                    f"No Docker Engine answers on {self._socket} ({error.strerror or error}): start it, or install one"
+                    " with role vellaric.postgres.docker_host"
                 ) from None
-        with _errors("reach the engine"):
-            self._threads.client = self._client("auto")
-            self._api_version = self._threads.client.api_version
+        version = engine_socket.get(self._socket, "reach the engine", "/version", self._timeout)
+        if "ApiVersion" not in version:
+            raise DatabaseError(f"Could not reach the engine: what answers on {self._socket} is none")
+        self._api_version = version["ApiVersion"]
+
+    def get_ready(self):
+        """Load what changes anything, so that nothing is begun where it is missing or too old. Raises NoEngine."""
+        _sdk()
+
+    def _get(self, what, path, **parameters):
+        return engine_socket.get(self._socket, what, f"/v{self._api_version}{path}", self._timeout, **parameters)
 
     @property
     def _api(self):
         client = getattr(self._threads, "client", None)
         if client is None:
-            client = self._threads.client = self._client(self._api_version)
-        return client
-
-    def _client(self, version):
-        client = docker.APIClient(base_url=self._url, version=version, timeout=self._timeout)
-        # A socket is reached by no proxy: to look for one in the environment is half the cost of a request.
-        client.trust_env = False
+            client = _sdk().APIClient(base_url=self._url, version=self._api_version, timeout=self._timeout)
+            # A socket is reached by no proxy: to look for one in the environment is half the cost of a request.
+            client.trust_env = False
+            self._threads.client = client
         return client
 
     def containers(self):
         """Return the engine's list of all containers, running or not, without those that are being removed."""
-        with _errors("list the containers"):
-            return [entry for entry in self._api.containers(all=True) if entry.get("Names")]
+        return [entry for entry in self._get("list the containers", "/containers/json", all=1) if entry.get("Names")]
 
     def inspect(self, container):
         """Return the engine's answer on a container, or None where there is none."""
-        with _errors(f"inspect container {container}", missing=None) as found:
-            found.value = self._api.inspect_container(container)
-        return found.value
+        return self._get(f"inspect container {container}", f"/containers/{container}/json", may_be_missing=True)
 
     def inspect_image(self, reference):
         """Return the engine's answer on an image, or None where it is not on the host."""
-        with _errors(f"inspect image {reference}", missing=None) as found:
-            found.value = self._api.inspect_image(reference)
-        return found.value
+        return self._get(f"inspect image {reference}", f"/images/{reference}/json", may_be_missing=True)
 
     def pull(self, reference):
         """Pull an image. The error says when no registry answered and an image can be built instead."""
@@ -171,8 +178,7 @@ class Engine:
 
     def networks(self):
         """Return the NetworkFacts of the engine's networks, by name."""
-        with _errors("list the networks"):
-            return networks.from_list(self._api.networks(), self._knows_gateway_priority)
+        return networks.from_list(self._get("list the networks", "/networks"), self._knows_gateway_priority)
 
     @property
     def _knows_gateway_priority(self):
@@ -208,10 +214,10 @@ class Engine:
 
     def remove(self, container, volumes=True):
         """Remove a container, with its anonymous volumes if so wished; nothing where there is none."""
-        with _errors(f"remove container {container}", missing=None):
+        with _errors(f"remove container {container}", may_be_missing=True):
             try:
                 self._api.remove_container(container, v=volumes, force=True)
-            except docker.errors.APIError as error:
+            except _sdk().errors.APIError as error:
                 if "already in progress" not in _explanation(error):
                     raise
                 # By another run, or by a call of ours whose answer was lost.
@@ -220,7 +226,8 @@ class Engine:
     def _await_removal(self, container):
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
-            self._api.inspect_container(container)
+            if self.inspect(container) is None:
+                return
             time.sleep(0.1)
         raise DatabaseError(f"Container {container} has been being removed for {self._timeout} s: see the engine's log")
 
@@ -283,7 +290,7 @@ class Engine:
             host_config = api.create_host_config(
                 network_mode="none",
                 cap_drop=["ALL"],
-                mounts=[docker.types.Mount(target, source, type="bind") for source, target in mounts],
+                mounts=[_sdk().types.Mount(target, source, type="bind") for source, target in mounts],
             )
             container = api.create_container(
                 image,
@@ -304,9 +311,8 @@ class Engine:
 
     def remove_throw_aways(self):
         """Remove the throw-away containers of killed runs."""
-        with _errors("list the containers"):
-            left = self._api.containers(all=True, filters={"label": THROW_AWAY})
-        for entry in left:
+        labelled = json.dumps({"label": [THROW_AWAY]})
+        for entry in self._get("list the containers", "/containers/json", all=1, filters=labelled):
             end = (entry.get("Labels") or {}).get(THROW_AWAY, "")
             if not end.isdigit() or int(end) < time.time():
                 self.remove(entry["Id"])
@@ -317,27 +323,19 @@ def throw_away(seconds):
     return {THROW_AWAY: str(int(time.time() + seconds))}
 
 
-class _Found:
-    value = None
-
-
 @contextlib.contextmanager
-def _errors(what, **missing):
-    """Turn the SDK's exceptions into ours. With missing=None, what is not there is no error and gives None."""
-    found = _Found()
+def _errors(what, may_be_missing=False):
+    """Turn the SDK's exceptions into ours. may_be_missing: what is not there is no error."""
+    errors = _sdk().errors
     try:
-        yield found
-    except docker.errors.NotFound as error:
-        if "missing" not in missing:
+        yield
+    except errors.NotFound as error:
+        if not may_be_missing:
             raise DatabaseError(f"Could not {what}: {_explanation(error)}") from error
-    except docker.errors.APIError as error:
+    except errors.APIError as error:
         raise DatabaseError(f"Could not {what}: the engine said: {_explanation(error)}") from error
-    except (
-        docker.errors.DockerException,
-        requests.exceptions.RequestException,
-        OSError,
-        json.JSONDecodeError,
-    ) as error:
+    # Those of requests are OSErrors, too.
+    except (errors.DockerException, OSError, json.JSONDecodeError) as error:
         raise DatabaseError(f"Could not {what}: {error}") from error
 
 

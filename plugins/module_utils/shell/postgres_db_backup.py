@@ -53,6 +53,7 @@ def _run(module):
     request = _request(module.params)
     engine = engine_of(module)
     engine.connect()
+    engine.get_ready()
     outcome = operations.run(engine, request, module.check_mode, module.log)
     for warning in outcome.warnings:
         module.warn(f"{outcome.container}: {warning}")

@@ -57,6 +57,7 @@ def _import(module):
     )
     engine = engine_of(module)
     engine.connect()
+    engine.get_ready()
     target = observe_target(engine, given["data_root"], given["name"], given["environment"], given["backup_root"])
     outcome = imports.import_database(engine, target, options, module.check_mode, module.log)
     for warning in outcome.warnings:

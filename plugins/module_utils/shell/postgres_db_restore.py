@@ -48,6 +48,7 @@ def _restore(module):
     given = module.params
     engine = engine_of(module)
     engine.connect()
+    engine.get_ready()
     roots = (given["data_root"], given["backup_root"])
     target = observe_target(engine, roots[0], given["name"], given["environment"], roots[1])
     options = restore.Options(
