@@ -12,9 +12,7 @@ import os
 
 from . import layout, observe, spec, view
 from .errors import DatabaseError
-from .facts import LABEL
 from .host import files
-from .names import ENVIRONMENTS
 from .planning import plan
 from .server import configuration
 
@@ -37,22 +35,6 @@ class Database:
     seen: object | None = None
 
 
-def known(host):
-    """Return the name and the environment of each database of an observed host, by container name."""
-    found = {container: (record.name, record.environment) for container, record in host.records.items()}
-    for container in host.damaged:
-        # The directory is called as the container, which says enough to show it.
-        parts = container.rsplit("-", 2)
-        if len(parts) == 3 and parts[1] in ENVIRONMENTS:
-            found[container] = tuple(parts[:2])
-    for entry in host.listed:
-        labels = entry.get("Labels") or {}
-        container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
-        if observe.is_managed(entry, host.data_root) and f"/{container}" in entry["Names"]:
-            found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
-    return found
-
-
 def databases(engine, data_root, name=None, environment=None):
     """Return the Database of each database of the host, sorted by container name.
 
@@ -60,7 +42,7 @@ def databases(engine, data_root, name=None, environment=None):
     ours: one whose container is missing is shown as such, and so is one whose record is missing or damaged.
     """
     host = observe.observe_host(engine, data_root)
-    found = known(host)
+    found = observe.known(host)
     wanted = [
         container
         for container, key in sorted(found.items())

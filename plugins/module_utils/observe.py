@@ -16,6 +16,7 @@ from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
 from .host import files, images, known_certificate, ports, roots
+from .names import ENVIRONMENTS
 from .planning import certification
 from .server import configuration, session
 
@@ -67,6 +68,28 @@ def observe_host(engine, data_root):
         mounting=_mounting(listed, data_root),
         networks=engine.networks() if engine is not None else None,
     )
+
+
+def known(host):
+    """Return the name and the environment of each database of an observed host, by container name."""
+    found = {container: (record.name, record.environment) for container, record in host.records.items()}
+    for container in host.damaged:
+        # The directory is called as the container, which says enough to show it.
+        parts = container.rsplit("-", 2)
+        if len(parts) == 3 and parts[1] in ENVIRONMENTS:
+            found[container] = tuple(parts[:2])
+    for entry in host.listed:
+        labels = entry.get("Labels") or {}
+        container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
+        if _is_managed(entry, host.data_root) and f"/{container}" in entry["Names"]:
+            found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
+    return found
+
+
+def _is_managed(entry, data_root):
+    """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
+    ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
+    return ours and _mounts(entry, data_root)
 
 
 def read_records(data_root):
@@ -324,12 +347,6 @@ def _mounts(entry, directory):
 def _is_own(by, spec):
     """Say whether a port is taken by this very database."""
     return by in (f"database {spec.container}", f"container {spec.container}")
-
-
-def is_managed(entry, data_root):
-    """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
-    ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
-    return ours and _mounts(entry, data_root)
 
 
 def read_tls(directory):

@@ -12,7 +12,7 @@ import dataclasses
 import os
 import traceback
 
-from . import fleet, layout, names, observe, spec, view
+from . import layout, names, observe, spec, view
 from .applying.work import Work
 from .errors import DatabaseError
 from .host import files, initdb, locks, roots
@@ -74,7 +74,7 @@ def converge(engine, data_root, declarations, check_mode):
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
     host = observe.observe_host(engine, data_root)
     run = _Run(engine, host, check_mode, refusals)
-    undeclared = sorted({*fleet.known(host)} - {s.container for s in specs})
+    undeclared = sorted({*observe.known(host)} - {s.container for s in specs})
     if len(specs) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
         return [_converge_one(run, *pair) for pair in zip(specs, declarations)], undeclared
