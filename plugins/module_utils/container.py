@@ -32,6 +32,15 @@ STOP_TIMEOUT = 120
 # engine then waits this long for an end that does not come.
 FAILED_STOP_TIMEOUT = 5
 SECOND = 1_000_000_000
+# Each check costs the engine about 150 ms of a processor, so that fifty databases take an eighth of one. A server that
+# hangs is unhealthy within 140 s. While it starts it is asked more often, by engines that know how (from 25 on).
+HEALTH_TIMES = {
+    "Interval": 60 * SECOND,
+    "Timeout": 10 * SECOND,
+    "StartPeriod": 300 * SECOND,
+    "StartInterval": 5 * SECOND,
+    "Retries": 2,
+}
 
 # Fields that the engine changes in a container that runs; the limits among them can be changed, not taken away: to the
 # engine's update, 0 is "leave as it is". https://github.com/moby/moby/blob/v20.10.27/container/container_unix.go
@@ -122,13 +131,7 @@ def create_arguments(config, name, bootstrap_password):
         "ExposedPorts": {port: {}},
         "Labels": dict(config.labels),
         "StopTimeout": config.stop_timeout,
-        "Healthcheck": {
-            "Test": list(config.healthcheck),
-            "Interval": 30 * SECOND,
-            "Timeout": 10 * SECOND,
-            "StartPeriod": 300 * SECOND,
-            "Retries": 3,
-        },
+        "Healthcheck": {"Test": list(config.healthcheck), **HEALTH_TIMES},
         "HostConfig": {
             "PortBindings": {port: [{"HostIp": config.bind_address, "HostPort": str(config.port)}]},
             # Mounts, not Binds: a missing source is then an error instead of a new directory that root owns.
