@@ -41,15 +41,18 @@ def refused_to(host, before, module="postgres_db", **options):
     return failure.value.message
 
 
-def refused_with(host, shadow, name, content):
-    """Run the module where a library is shadowed by another one."""
+def run_with(host, shadow, name, content, check=False):
+    """Run the module where a library is shadowed by another one, and return its result."""
     package = shadow / name
-    package.mkdir(parents=True)
+    package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").write_text(content)
     (package / "errors.py").write_text("")
-    process = host.start(arguments=host.arguments("a"), env={"PYTHONPATH": f"{shadow}:{COLLECTIONS}"})
+    return result(host.start(arguments=host.arguments("a", check), env={"PYTHONPATH": f"{shadow}:{COLLECTIONS}"}))
+
+
+def refused_with(host, shadow, name, content, check=False):
     with pytest.raises(Failed) as failure:
-        result(process)
+        run_with(host, shadow, name, content, check)
     return failure.value.message
 
 
@@ -139,9 +142,21 @@ def test_no_sdk(host, tmp_path):
     assert "Docker SDK for Python" in message and "python3-docker" in message and sys.executable in message
 
 
-def test_sdk_too_old(host, tmp_path):
-    message = refused_with(host, tmp_path, "docker", "__version__ = '4.1.0'\nfrom . import errors")
+@pytest.mark.parametrize("check", [True, False])
+def test_sdk_too_old(host, tmp_path, check):
+    message = refused_with(host, tmp_path, "docker", "__version__ = '4.1.0'\nfrom . import errors", check)
     assert "is 4.1.0, at least 5.0.3 is needed" in message and "python3-docker" in message
+    assert not os.path.exists(f"{host.data_root}/{host.container('a')}")
+
+
+def test_a_run_that_changes_nothing_loads_none_of_the_libraries(host, tmp_path):
+    """They are slow to load, and a fleet that is as declared is looked at over and over."""
+    host.run("a")
+    for name in ("docker", "cryptography"):
+        assert run_with(host, tmp_path, name, "raise RuntimeError('it was loaded')")["actions"] == []
+    docker("stop", host.container("a"))
+    with pytest.raises(Failed, match="it was loaded"):
+        run_with(host, tmp_path, "docker", "raise RuntimeError('it was loaded')")
 
 
 def test_no_cryptography(host, tmp_path):
