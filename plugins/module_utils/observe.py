@@ -1,7 +1,10 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on the host, read and never written: one list of the engine's for all databases, then each its own part."""
+"""What is on the host: one list of the engine's for all databases, then each its own part.
+
+It is read and never written. What images and certificates are is remembered on the host, but not in check mode.
+"""
 
 from __future__ import annotations
 

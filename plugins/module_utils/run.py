@@ -33,8 +33,8 @@ _ENDS_BACKUPS = ("final_backup", "purge", "put_back", "remove", "reset", "trash"
 class Outcome:
     """What a run came to for one database. actions: what was done, or in check mode what would be.
 
-    first, last: the Plans that it began and ended with, which say what was there and what is. interruption: seconds for
-    which a server that served did not.
+    first, last: the Plans that it began and ended with. before, after: what was there and what is, for the diff;
+    nothing where they are the same. interruption: seconds for which a server that served did not.
     """
 
     container: str
@@ -42,6 +42,8 @@ class Outcome:
     pending: list = dataclasses.field(default_factory=list)
     first: Plan | None = None
     last: Plan | None = None
+    before: dict = dataclasses.field(default_factory=dict)
+    after: dict = dataclasses.field(default_factory=dict)
     warnings: list = dataclasses.field(default_factory=list)
     interruption: float = 0.0
     database: dict | None = None
@@ -78,7 +80,10 @@ def converge(engine, data_root, declarations, check_mode):
     if len(specs) < 2 or check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
         return [_converge_one(run, *pair) for pair in zip(specs, declarations)], undeclared
-    with initdb.clusters(engine, data_root, _wanted_by_several(host, specs)) as clusters:
+    wanted = _wanted_by_several(host, specs)
+    if wanted:
+        engine.get_ready()
+    with initdb.clusters(engine, data_root, wanted) as clusters:
         run = dataclasses.replace(run, clusters=clusters)
         with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
             return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations))), undeclared
@@ -93,8 +98,10 @@ def _wanted_by_several(host, specs):
 def _pull_always(engine, work):
     """Pull each image once, whatever the number of databases that want it, and return what failed, by image."""
     wanted = [_completed(declared, declaration) for declared, declaration in work]
-    refusals = {}
-    for image in sorted({s.image for s in wanted if _always_pulled(s)}):
+    images, refusals = sorted({s.image for s in wanted if _always_pulled(s)}), {}
+    if images:
+        engine.get_ready()
+    for image in images:
         try:
             engine.pull(image)
         except DatabaseError as error:
@@ -108,23 +115,37 @@ def _always_pulled(declared):
 
 def _converge_one(run, declared, declaration):
     outcome = Outcome(declared.container)
+    _guarded(outcome, _attempt, run, declared, declaration)
+    if outcome.actions or outcome.pending:
+        _guarded(outcome, _show_difference)
+    return outcome
+
+
+def _guarded(outcome, act, *arguments):
     try:
-        wanted = _completed(declared, declaration)
-        if wanted.image in run.refusals and _always_pulled(wanted):
-            raise run.refusals[wanted.image]
-        if run.check_mode:
-            _predict(run.engine, run.host, declared, declaration, outcome)
-        else:
-            lock = layout.database_lock(declared.data_root, declared.container)
-            with locks.exclusive(lock, declared.wait_timeout, declared.container):
-                _bring_about(run, declared, declaration, outcome)
+        act(outcome, *arguments)
     except DatabaseError as error:
         outcome.error = error
     except Exception as error:
         # A fault of ours, which is not to take away what became of the other databases.
-        message = f"{declared.container}: unexpected {type(error).__name__}: {error}. Please report this"
+        message = f"{outcome.container}: unexpected {type(error).__name__}: {error}. Please report this"
         outcome.error = DatabaseError(message, exception=traceback.format_exc())
-    return outcome
+
+
+def _show_difference(outcome):
+    outcome.before, outcome.after = outcome.first.before, outcome.last.after
+
+
+def _attempt(outcome, run, declared, declaration):
+    wanted = _completed(declared, declaration)
+    if wanted.image in run.refusals and _always_pulled(wanted):
+        raise run.refusals[wanted.image]
+    if run.check_mode:
+        _predict(run.engine, run.host, declared, declaration, outcome)
+        return
+    lock = layout.database_lock(declared.data_root, declared.container)
+    with locks.exclusive(lock, declared.wait_timeout, declared.container):
+        _bring_about(run, declared, declaration, outcome)
 
 
 def _completed(declared, declaration):
@@ -141,8 +162,6 @@ def _predict(engine, host, declared, declaration, outcome):
     declared = _completed(declared, declaration)
     seen = observe.observe_database(engine, host, declared, check_mode=True)
     plan = plan_database(declared, seen, new_id=None)
-    if plan.steps and engine is not None:
-        engine.get_ready()
     if plan.record is not None:
         host.ports_taken[plan.record.port] = f"database {declared.container}"
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib.util
 import json
 import socket
@@ -49,6 +50,8 @@ def _sdk():
     version = getattr(docker, "__version__", "0")
     if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < MINIMUM_SDK:
         raise _no_sdk(f"is {version}, at least {_minimum()} is needed")
+    # It leaves circles behind. Only a run that does without it does without the collector (modules/postgres_db.py).
+    gc.enable()
     return docker
 
 
@@ -74,6 +77,7 @@ class Engine:
         # A client is one HTTP session, which threads cannot share.
         self._threads = threading.local()
         self._api_version = None
+        self._ready = False
 
     def connect(self):
         """Find the engine.
@@ -109,8 +113,14 @@ class Engine:
         self._api_version = version["ApiVersion"]
 
     def get_ready(self):
-        """Load what changes anything, so that nothing is begun where it is missing or too old. Raises NoEngine."""
-        _sdk()
+        """Load what changes anything, and try it, so that nothing is begun where it is of no use.
+
+        Raises NoEngine where it is missing or too old, and DatabaseError where it does not reach the engine.
+        """
+        if not self._ready:
+            with _errors("reach the engine"):
+                self._api.version(api_version=False)
+            self._ready = True
 
     def _get(self, what, path, **parameters):
         return engine_socket.get(self._socket, what, f"/v{self._api_version}{path}", self._timeout, **parameters)

@@ -54,6 +54,8 @@ class Execution:
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_RDWR)
         self._stream.close()
+        # The SDK keeps this one, too, in a circle that only the garbage collector takes apart.
+        self._raw.close()
 
     def receive(self, deadline):
         """Take in what there is next of both outputs; False where they have ended. Raises socket.timeout."""

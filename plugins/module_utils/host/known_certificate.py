@@ -55,12 +55,12 @@ def facts(directory, certificate):
 
 
 def _known(directory):
-    found = files.read(os.path.join(directory, FILE_NAME))
-    if found is not None:
-        with contextlib.suppress(ValueError):
-            content = json.loads(found.content)
-            if isinstance(content, dict) and {"proved_by", "described", "sha256", "facts"} <= set(content):
-                return content
+    # What cannot be read is not known.
+    with contextlib.suppress(DatabaseError, ValueError):
+        found = files.read(os.path.join(directory, FILE_NAME))
+        content = json.loads(found.content) if found is not None else None
+        if isinstance(content, dict) and {"proved_by", "described", "sha256", "facts"} <= set(content):
+            return content
     return {}
 
 

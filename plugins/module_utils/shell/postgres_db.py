@@ -42,6 +42,9 @@ def _converge(module):
     engine = engine_of(module)
     try:
         engine.connect()
+        if module.check_mode:
+            # What is predicted could be done: a run that changes nothing does without.
+            engine.get_ready()
     except NoEngine as error:
         if not module.check_mode:
             raise
@@ -105,13 +108,11 @@ def _result(outcomes, single):
 
 
 def _diff(outcome):
-    before = outcome.first.before if outcome.first else {}
-    differs = outcome.last is not None and (outcome.actions or outcome.pending)
     return {
         "before_header": outcome.container,
         "after_header": outcome.container,
-        "before": before,
-        "after": outcome.last.after if differs else before,
+        "before": outcome.before,
+        "after": outcome.after,
     }
 
 

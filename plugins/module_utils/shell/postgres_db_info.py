@@ -61,6 +61,8 @@ def main():
 def _info(params, engine):
     _check(params)
     engine.connect()
+    if "logs" in (params["gather"] or ()):
+        engine.get_ready()
     name, environment, data_root = params["name"], params["environment"], params["data_root"]
     databases = fleet.databases(engine, data_root, name, environment)
     if params["required"] and not databases:

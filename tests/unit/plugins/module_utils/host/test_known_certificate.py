@@ -91,6 +91,12 @@ def test_what_is_damaged_is_read_anew(directory, server, authority, content):
         assert json.load(stream)["described"]["ours"]
 
 
+def test_what_cannot_be_read_is_not_known(directory, server, authority):
+    os.mkdir(os.path.join(directory, known_certificate.FILE_NAME))
+    assert describe(directory, *server, authority[0])["ours"]
+    assert known_certificate.facts(directory, server[0]) == tls.facts(server[0])
+
+
 def test_nothing_is_written_unless_it_may_be(directory, server, authority):
     assert describe(directory, *server, authority[0], remember=False)["ours"]
     assert known_certificate.facts(directory, b"none") is None
