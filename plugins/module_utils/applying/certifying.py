@@ -10,7 +10,7 @@ import time
 
 from .. import layout
 from ..container import SERVER_PORT
-from ..host import files, locks, served, tls
+from ..host import files, known_certificate, locks, served, tls
 from ..planning import certification
 
 # Between looks at what the server shows, in seconds.
@@ -37,6 +37,10 @@ def write(work, contents):
             files.write(target, content, 0o600, image.uid, image.gid)
         else:
             files.write(target, content, 0o644)
+    written = [contents.get(path) for path in (certification.CERTIFICATE, certification.KEY, certification.AUTHORITY)]
+    if None not in written:
+        # Read now, while what reads it is loaded: the runs to come need not load it.
+        known_certificate.describe(work.spec.directory, *written, remember=True)
 
 
 def _issued(work):

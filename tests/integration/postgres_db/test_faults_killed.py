@@ -231,10 +231,13 @@ def test_what_was_asked_of_an_image_leaves_nothing(host, image_tag):
 
     client = engine.Engine()
     client.connect()
-    # Or the first thing that the run does is to remove what an earlier test has left.
-    client.remove_throw_aways()
     derived_image(image_tag, "LABEL asked=once")
-    assert cut_short(host, 1, "a", image=image_tag, check=True) == ["remove"]
+    for _turn in range(5):
+        # What the run removes first may be what another test has left.
+        assert cut_short(host, 1, "a", image=image_tag, check=True) == ["remove"]
+        if left():
+            break
+        client.remove_throw_aways()
     (leftover,) = left()
     client.remove_throw_aways()
     assert left() == [leftover]
