@@ -33,6 +33,8 @@ sys.path.insert(0, str(harness.COLLECTIONS))
 
 # Ports of this machine that nothing else uses, for as many databases as are measured.
 PRACTICE_PORTS, OUR_PORTS, BARE_PORTS = 30000, 31000, 32000
+# Seconds.
+SETTLING = 60
 PLAYBOOK = str(Path(sys.executable).parent / "ansible-playbook")
 
 
@@ -131,6 +133,9 @@ def idle(host, count):
     print(f"creating {count} databases twice ...", flush=True)
     practice.play()
     ours.play()
+    # A hundred new databases leave the disk, and themselves, something to do for a while.
+    os.sync()
+    time.sleep(SETTLING)
     # Before the loops and after them: what else the machine does changes within a minute.
     turns = [ours.play() for turn in range(3)]
     loops = practice.play()
