@@ -146,8 +146,8 @@ def facts(certificate_pem):
     return _facts(_certificate(certificate_pem))
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
 def _certificate(pem):
+    """Read a certificate. Each thread has its own: those of cryptography 38 (Debian 12) cannot be shared."""
     _check_library()
     try:
         return x509.load_pem_x509_certificate(pem)

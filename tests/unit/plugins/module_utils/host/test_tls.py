@@ -231,3 +231,8 @@ def test_an_authority_without_its_key_is_refused_and_kept(tmp_path):
     with pytest.raises(DatabaseError, match=r"ca.key is missing.*from a copy"):
         tls.authority(str(tmp_path))
     assert (tmp_path / ".tls" / "ca.crt").read_bytes() == first[0]
+
+
+def test_threads_share_no_certificate(server):
+    """Cryptography 38 answers one thread at a time, and the others with an error."""
+    assert tls._certificate(server[0]) is not tls._certificate(server[0])
