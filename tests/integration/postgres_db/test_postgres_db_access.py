@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from harness import IMAGE, PASSWORD, USERNAME, derived_image, docker, playbook
+from harness import IMAGE, PASSWORD, USERNAME, derived_image, docker, playbook, verbs
 
 SECRET = "S3cret-of-this-test_only"
 
@@ -133,6 +133,12 @@ def test_access_changed_by_hand_is_put_right(shared, database, stranger):
     test_nobody_else_may_connect(shared, database, stranger)
     test_the_superuser_has_no_password(shared, database)
     test_the_application_role_is_an_ordinary_owner(shared, database)
+
+
+@pytest.mark.parametrize("privilege", ["CREATE", "CONNECT", "TEMPORARY"])
+def test_what_everybody_may_do_with_the_database_is_taken_back(shared, database, privilege):
+    shared.psql(database, f'GRANT {privilege} ON DATABASE "{shared.name(database)}" TO PUBLIC')
+    assert verbs(shared.converge(database, sslmode="verify-full")) == ["restrict"]
 
 
 def test_a_password_of_printable_characters_works_and_leaves_nothing(host):
