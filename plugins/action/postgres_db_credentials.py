@@ -23,9 +23,16 @@ from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentia
     argument_spec,
     constraints,
 )
-from ansible_collections.vellaric.postgres.plugins.plugin_utils import artifact, credentials, ephemeral, remote_file
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import (
+    artifact,
+    credentials,
+    ephemeral,
+    remote_file,
+    vars_place,
+)
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_place import HiddenVariables
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
 _RESOLVE = {
@@ -70,16 +77,19 @@ class ActionModule(ActionBase):
             delegate = self._task.delegate_to
             self._there = None if delegate is None or delegate in C.LOCALHOST else self._module(task_vars)
             path = self._path(options["path"])
+            hidden = self._hidden(path, options["state"])
             result.update(
                 self._again(self._forget if options["state"] == "absent" else self._store, path, requests, options)
             )
         except VarsFileError as exc:
             return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
-        except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError) as exc:
+        except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError, HiddenVariables) as exc:
             # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause
             # there is none.
             return dict(result, failed=True, msg=str(exc))
         result["path"] = path
+        if hidden:
+            result["warnings"] = [*result.get("warnings", []), hidden]
         return result
 
     def _options(self):
@@ -100,11 +110,28 @@ class ActionModule(ActionBase):
 
     def _path(self, path):
         if not self._there:
-            # As Ansible resolves the paths of a play; a link is followed, so that it stays one.
-            return os.path.realpath(self._loader.path_dwim(path))
+            # As Ansible resolves the paths of a play, but never below an installed collection. A link is followed, so
+            # that it stays one.
+            within = "ansible_collections" in os.path.abspath(self._loader.get_basedir()).split(os.sep)
+            return os.path.realpath(os.path.expanduser(path) if within else self._loader.path_dwim(path))
         if not os.path.isabs(path):
             raise OptionsError("path: %s is on another host: give an absolute path" % path)
         return path
+
+    def _hidden(self, path, state):
+        """Return a warning where Ansible does not read a person's variables beside the file. Raises HiddenVariables
+        where it would be this run that hides them."""
+        if self._there:
+            return None
+        if state in ("present", "rotating"):
+            vars_place.refuse_to_hide(path)
+        file = vars_place.hidden_by(path)
+        if not (file and os.path.isdir(os.path.dirname(path))):
+            return None
+        return "%s is not read by Ansible, since there is a directory %s: move it there, or remove it" % (
+            file,
+            os.path.dirname(path),
+        )
 
     def _again(self, change, *arguments):
         for _attempt in range(_ATTEMPTS):

@@ -29,7 +29,9 @@ options:
     description:
       - The YAML file. A relative path is relative to the directory of the playbook. With C(delegate_to), it is the
         absolute path of a file on that host.
-      - A file that does not exist is made, together with the directories that are missing.
+      - A file that does not exist is made, together with the directories that are missing. A directory that would hide
+        a file of variables from Ansible, such as C(host_vars/db1) beside C(host_vars/db1.yml), is not made, and the
+        module fails.
       - The file's mode becomes V(0600). A symbolic link is followed.
     type: path
     required: true
