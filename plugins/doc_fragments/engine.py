@@ -19,7 +19,9 @@ options:
     type: int
     default: 60
   data_root:
-    description: Directory on the host that holds one directory for each database.
+    description:
+      - Directory on the host that holds one directory for each database, and nothing else.
+      - Nobody on the host but root gets into it (mode V(0700)). An owner or a group that you gave it keeps what it may.
     type: path
     default: /var/vellaric/postgres
 requirements:

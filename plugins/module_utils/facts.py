@@ -170,6 +170,7 @@ class Observed:
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
     networks: the host's NetworkFacts by name; None where no engine answers yet.
+    unpublished: the certificate of its authority is not where clients on the host read it.
     adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
     """
 
@@ -195,3 +196,4 @@ class Observed:
     networks: dict | None = None
     own_tls: OwnTls | None = None
     trashed: object | None = None
+    unpublished: bool = False

@@ -15,11 +15,23 @@ IMAGES = ".images"
 SCHEDULE = ".schedule"
 # What all data roots of a host share. It need not outlive a boot: a database that was made before has a container.
 SHARED = "/run/vellaric.postgres"
+# What everybody on a host may read, since clients need it: nobody but root gets into the data roots.
+CERTIFICATES = "/var/vellaric/certificates"
 
 
 def authority(data_root):
     """The directory of the certificate authority of the databases below one data root."""
     return os.path.join(data_root, ".tls")
+
+
+def public_authority(container):
+    """Where clients on the host find the certificate of the authority that they verify a server with."""
+    return os.path.join(CERTIFICATES, f"{container}.crt")
+
+
+def is_database(entry):
+    """Say whether an entry of a data root or of a root of backups is called as the directory of a database."""
+    return re.fullmatch(r"[a-z0-9-]+-(production|staging|development)-postgres", entry) is not None
 
 
 def authority_lock(data_root):

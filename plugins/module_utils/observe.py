@@ -162,6 +162,8 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
         trashed=_trashed(spec, trash) if record is None else None,
+        unpublished=_content(managed[certification.AUTHORITY])
+        != _content(files.read(layout.public_authority(spec.container))),
     )
 
 

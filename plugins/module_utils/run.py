@@ -17,7 +17,7 @@ from .applying.work import Work
 from .errors import DatabaseError
 from .host import files, initdb, locks, roots
 from .planning.plan import plan_database
-from .planning.steps import Plan
+from .planning.steps import Plan, Step
 from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
@@ -53,12 +53,14 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What the databases of one run share. refusals: DatabaseErrors of images that could not be pulled, by image."""
+    """What the databases of one run share. refusals: DatabaseErrors of images that could not be pulled, by image.
+    shared: why a root that everybody gets into was not closed, by its path."""
 
     engine: object
     host: object
     check_mode: bool
     refusals: dict
+    shared: dict = dataclasses.field(default_factory=dict)
     clusters: initdb.Clusters = dataclasses.field(default_factory=initdb.Clusters)
 
 
@@ -75,18 +77,46 @@ def converge(engine, data_root, declarations, check_mode):
         raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
     refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
     host = observe.observe_host(engine, data_root)
-    run = _Run(engine, host, check_mode, refusals)
     undeclared = sorted({*observe.known(host)} - {s.container for s in specs})
-    if len(specs) < 2 or check_mode:
+    opened = _opened(host, [_completed(*pair) for pair in zip(specs, declarations)])
+    closing = [root for root in opened if not root.strangers]
+    if not check_mode:
+        roots.make(data_root)
+        for root in closing:
+            roots.close(root)
+    run = _Run(engine, host, check_mode, refusals, {root.path: root.why_not for root in opened if root.strangers})
+    outcomes = _converge_all(run, specs, declarations)
+    if closing:
+        # It concerns all of them, and is told once.
+        _tell_closing(outcomes[0], closing)
+    return outcomes, undeclared
+
+
+def _opened(host, wanted):
+    """Return the Opens among the roots of declared databases and of those that are known there."""
+    recorded = [record.declared.get("backup_root") for record in host.records.values()]
+    paths = [host.data_root, *(declared.backup_root for declared in wanted), *filter(None, recorded)]
+    return roots.opened(paths, paths)
+
+
+def _tell_closing(outcome, closing):
+    outcome.actions[:0] = [Step("close", root.words) for root in closing]
+    outcome.before = {**outcome.before, "directories": {root.path: f"{root.mode:04o}" for root in closing}}
+    outcome.after = {**outcome.after, "directories": {root.path: f"{root.wanted:04o}" for root in closing}}
+
+
+def _converge_all(run, specs, declarations):
+    engine, host = run.engine, run.host
+    if len(specs) < 2 or run.check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
-        return [_converge_one(run, *pair) for pair in zip(specs, declarations)], undeclared
+        return [_converge_one(run, *pair) for pair in zip(specs, declarations)]
     wanted = _wanted_by_several(host, specs)
     if wanted:
         engine.get_ready()
-    with initdb.clusters(engine, data_root, wanted) as clusters:
+    with initdb.clusters(engine, host.data_root, wanted) as clusters:
         run = dataclasses.replace(run, clusters=clusters)
         with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
-            return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations))), undeclared
+            return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations)))
 
 
 def _wanted_by_several(host, specs):
@@ -140,12 +170,24 @@ def _attempt(outcome, run, declared, declaration):
     wanted = _completed(declared, declaration)
     if wanted.image in run.refusals and _always_pulled(wanted):
         raise run.refusals[wanted.image]
+    if wanted.state in _SERVES:
+        _mind_shared_roots(outcome, run, wanted)
     if run.check_mode:
         _predict(run.engine, run.host, declared, declaration, outcome)
         return
     lock = layout.database_lock(declared.data_root, declared.container)
     with locks.exclusive(lock, declared.wait_timeout, declared.container):
         _bring_about(run, declared, declaration, outcome)
+
+
+def _mind_shared_roots(outcome, run, wanted):
+    """A new database is not made where everybody gets at it; one that is there is spoken of."""
+    for option in ("data_root", "backup_root"):
+        why_not = run.shared.get(getattr(wanted, option))
+        if why_not is not None:
+            if wanted.container not in run.host.records:
+                raise DatabaseError(f"{option}: {why_not}. Nothing was changed")
+            outcome.warnings.append(f"{option}: {why_not}")
 
 
 def _completed(declared, declaration):

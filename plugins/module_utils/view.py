@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import networks, users
+from . import layout, networks, users
 from . import spec as specs
 from .errors import DatabaseError
 from .planning import certification
@@ -187,7 +187,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "data_directory": spec.directory,
         "backup_directory": spec.backup_directory,
         # Clients that verify a certificate of one's own may know its authority from elsewhere.
-        "ca_file": None if own and authority is None else f"{spec.directory}/{certification.AUTHORITY}",
+        "ca_file": None if own and authority is None else layout.public_authority(spec.container),
         "ca_certificate": authority,
         "certificate": certificate
         and {

@@ -78,6 +78,7 @@ options:
     description:
       - Directory on the host that holds one directory of backups for each database. C(/var/vellaric/backups) when
         it is not given.
+      - It holds nothing else, and nobody on the host but root gets into it, as with O(data_root).
     type: path
   port: &port
     description:
@@ -700,11 +701,11 @@ database:
       sample: /var/vellaric/backups/my-database-production-postgres
     ca_file:
       description:
-        - File on the host with the certificate of the authority with which clients verify the server. V(null) where
-          they have to know it from elsewhere.
+        - File on the host with the certificate of the authority with which clients verify the server, for everybody to
+          read. V(null) where they have to know it from elsewhere.
       type: str
       returned: always
-      sample: /var/vellaric/postgres/my-database-production-postgres/tls/ca.crt
+      sample: /var/vellaric/certificates/my-database-production-postgres.crt
     ca_certificate:
       description: What is in it, for clients that verify the server (C(sslrootcert)). It is public.
       type: str

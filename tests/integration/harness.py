@@ -295,6 +295,8 @@ class Host:
         if containers:
             docker("rm", "-fv", *containers, check=False)
         shutil.rmtree(self.root, ignore_errors=True)
+        for path in Path("/var/vellaric/certificates").glob(f"{self.prefix}-*"):
+            path.unlink(missing_ok=True)
 
 
 def result(process):

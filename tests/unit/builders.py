@@ -339,13 +339,16 @@ class Host:
     def _pull(self, wanted, plan):
         return self._with(image=image())
 
+    def _publish(self, wanted, plan):
+        return self._with(unpublished=False)
+
     def _reset(self, wanted, plan):
         blank = {"role": None, "database": None, "superuser_has_password": True}
         return self._with(container=None, half_made=False, data_majors=(), server=blank)
 
     def _certificate(self, wanted, plan):
         others = {path: known for path, known in self.seen.files.items() if not path.startswith("tls/")}
-        return self._with(certificate=certificate_of(wanted), files={**others, **tls_files(wanted)})
+        return self._with(certificate=certificate_of(wanted), files={**others, **tls_files(wanted)}, unpublished=False)
 
     def _write_files(self, wanted, plan):
         written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in plan.files.items()}

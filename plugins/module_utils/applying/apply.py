@@ -15,7 +15,7 @@ from .. import record as records
 from ..backup import catalog, dump, dump_options
 from ..backup.target import observe_target
 from ..errors import DatabaseError
-from ..host import files
+from ..host import files, roots
 from ..planning import adoption, certification
 from ..server import configuration, session
 from ..server.session import NotReady
@@ -44,7 +44,7 @@ def write_record(work):
 def _write_record(work, record):
     files.make_directory(work.spec.directory, 0o755)
     path = os.path.join(work.spec.directory, records.FILE_NAME)
-    files.write(path, records.to_json(record).encode("utf-8"), 0o644)
+    files.write(path, records.to_json(record).encode("utf-8"), 0o600)
 
 
 def _mark_initialised(work):
@@ -83,6 +83,7 @@ def _make_pgdata(work):
 def _create_container(work, name, config):
     image = work.seen.image
     _make_pgdata(work)
+    roots.make(work.spec.backup_root)
     # As backups leave it: the server reads there.
     files.make_directory(work.spec.backup_directory, 0o750, 0, image.gid)
     arguments = containers.create_arguments(config, work.name, names.new_password())
@@ -296,12 +297,18 @@ def _remove(work):
 
 
 def _trash(work):
+    certifying.withdraw(work.spec)
     identity = work.plan.record.id if work.plan.record else "unrecorded"
     files.move(work.spec.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, identity))
 
 
 def _undelete(work):
     files.move(os.path.join(work.spec.data_root, layout.TRASH, work.seen.trash[-1]), work.spec.directory)
+    _publish(work)
+
+
+def _publish(work):
+    certifying.publish(work.spec)
 
 
 def _expire(work):
@@ -318,6 +325,7 @@ def _final_backup(work):
 
 
 def _purge(work):
+    certifying.withdraw(work.spec)
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)
     if os.path.isdir(work.spec.directory):
@@ -337,6 +345,7 @@ _VERBS = {
     "initialise": _initialise,
     "networks": _change_networks,
     "pull": _pull,
+    "publish": _publish,
     "purge": _purge,
     "reload": _reload,
     "put_back": _put_back_previous,

@@ -37,10 +37,26 @@ def write(work, contents):
             files.write(target, content, 0o600, image.uid, image.gid)
         else:
             files.write(target, content, 0o644)
+    publish(work.spec)
     written = [contents.get(path) for path in (certification.CERTIFICATE, certification.KEY, certification.AUTHORITY)]
     if None not in written:
         # Read now, while what reads it is loaded: the runs to come need not load it.
         known_certificate.describe(work.spec.directory, *written, remember=True)
+
+
+def publish(spec):
+    """Put the certificate of its authority where clients on this host can read it."""
+    authority = files.read(os.path.join(spec.directory, certification.AUTHORITY))
+    if authority is None:
+        withdraw(spec)
+        return
+    files.make_directory(layout.CERTIFICATES, 0o755)
+    files.write(layout.public_authority(spec.container), authority.content, 0o644)
+
+
+def withdraw(spec):
+    files.remove(layout.public_authority(spec.container))
+    files.remove_if_empty(layout.CERTIFICATES)
 
 
 def _issued(work):

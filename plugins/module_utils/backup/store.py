@@ -17,7 +17,7 @@ import os
 import stat
 
 from ..errors import DatabaseError
-from ..host import files
+from ..host import files, roots
 from ..statistics.text import size as shown_size
 from . import catalog, naming, stream
 from . import manifest as manifests
@@ -45,6 +45,7 @@ class Store:
 
     def prepare(self):
         """Make the directories, and finish or remove what a killed run has left."""
+        roots.make(os.path.dirname(self.directory))
         files.make_directory(self.directory, 0o750, 0, self.gid)
         self.clean()
         files.make_directory(self.work, 0o700, self.uid, self.gid)

@@ -167,6 +167,19 @@ def major_version_end_of_life(facts, limits, now):
         yield Finding(INFO, "major_version_end_of_life", message, advice)
 
 
+def open_to_host(facts, limits, now):
+    for root in facts.get("opened") or ():
+        yield Finding(
+            WARNING,
+            "open_to_host",
+            f"Everybody on the host gets into {root.path} (mode {root.mode:04o}), where its files belong to users of"
+            " its image: whoever has the id of one reads them.",
+            f"Give its databases and backups a directory of their own, or close that one (chmod o-rwx {root.path})."
+            if root.strangers
+            else "Run the task that declares it, which closes the directory.",
+        )
+
+
 def drift(facts, limits, now):
     steps = facts.get("drift")
     if steps:
@@ -211,5 +224,6 @@ RULES = (
     open_without_tls,
     minor_version_behind,
     major_version_end_of_life,
+    open_to_host,
     drift,
 )

@@ -127,6 +127,11 @@ def make_directory(path, mode, uid=-1, gid=-1):
             os.chown(path, uid, gid)
 
 
+def change_mode(path: str, mode: int) -> None:
+    with _errors("change the mode of", path):
+        os.chmod(path, mode)
+
+
 def _make_parents(path):
     """Make the directories above one, open to all as the system's own are, whatever the umask."""
     if not os.path.isdir(path):

@@ -17,7 +17,7 @@ from . import files
 @contextlib.contextmanager
 def exclusive(path, seconds, what):
     """Hold the lock of that path. Raises DatabaseError where another run holds it for longer than seconds."""
-    files.make_directory(os.path.dirname(path), 0o755)
+    files.make_directory(os.path.dirname(path), 0o700)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

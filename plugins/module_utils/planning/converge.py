@@ -154,6 +154,9 @@ def _change(spec, seen, record, config, texts, certificate):
         refuse_broken_files(spec, seen, rewritten=differing)
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
+    if seen.unpublished and certificate.step is None:
+        path = layout.public_authority(spec.container)
+        steps.append(Step("publish", f"write {path}, by which clients on this host verify the server"))
     joins = None if replaces else networks.step(spec, seen)
     if joins is not None and allowed(joins):
         steps.append(joins)

@@ -20,7 +20,7 @@ from ..backup import catalog, timetable
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
 from ..findings import evaluate
-from ..host import cgroups, disk, files, served, tls
+from ..host import cgroups, disk, files, roots, served, tls
 from ..server import questions
 from . import shape, standing, text
 
@@ -118,8 +118,14 @@ def _lying(database, wanted, options):
         note(("sizes",), "backups_bytes", lambda: disk.usage(backups, options.timeout))
     note(("sizes", "backups"), "backup_disk", lambda: disk.space(backups))
     note(("backups",), "backups", lambda: catalog.backups(backups))
+    note(("findings",), "opened", lambda: _opened(database.spec))
     note(("tls",), "certificate", lambda: _certificate(database.spec.directory))
     return found, missing
+
+
+def _opened(spec):
+    found = [spec.data_root, spec.backup_root]
+    return roots.opened(found, found)
 
 
 def _certificate(directory):
@@ -239,7 +245,7 @@ def _findings(shown, full, found, missing, options, now):
         "silent": None if answers else missing.get("findings"),
         "checks": answers.get("checks"),
         "samples": options.history.get(shown["container_name"]) or [],
-        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "drift")},
+        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "opened", "drift")},
     }
     return evaluate.findings(facts, options.thresholds, now)
 

@@ -51,7 +51,7 @@ def test_a_database_as_it_is_described():
     assert (found["trusted_sources"], found["settings"]) == (["10.0.0.0/8"], {"jit": "off"})
     assert (found["container_status"], found["health"], found["restart_count"]) == ("running", "healthy", 0)
     assert found["data_directory"] == f"/var/vellaric/postgres/{builders.NAME}"
-    assert found["ca_file"] == f"/var/vellaric/postgres/{builders.NAME}/tls/ca.crt"
+    assert found["ca_file"] == f"/var/vellaric/certificates/{builders.NAME}.crt"
     assert found["backup_directory"] == f"/var/vellaric/backups/{builders.NAME}"
     assert found["deletion_protection"] is False
     assert found["started_at"]

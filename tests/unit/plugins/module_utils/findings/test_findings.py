@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.findings import evaluate, releases, thresholds
 from ansible_collections.vellaric.postgres.plugins.module_utils.findings.finding import SEVERITIES
+from ansible_collections.vellaric.postgres.plugins.module_utils.host import roots
 
 NOW = "2026-06-15T12:00:00.000Z"
 SHOWN = {
@@ -301,6 +302,18 @@ def test_a_major_version_at_its_end():
         ("info", "major_version_end_of_life")
     ]
     assert found(server_settings={"version": "99beta1"}) == []
+
+
+def test_a_directory_that_everybody_gets_into():
+    root = roots.Open("/srv/x", 0o755, 0o700, ())
+    assert found(opened=[root]) == [("warning", "open_to_host")]
+    shared = roots.Open("/srv/x", 0o755, 0o700, ("www",))
+    assert "Run the task" in advice(opened=[root]) and "chmod o-rwx /srv/x" in advice(opened=[shared])
+
+
+def advice(**changed):
+    (finding,) = evaluate.findings({**FACTS, **changed}, {}, NOW)
+    return finding["advice"]
 
 
 def test_drift():

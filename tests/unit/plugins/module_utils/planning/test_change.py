@@ -57,6 +57,13 @@ def test_a_user_name_can_be_changed_before_anybody_could_log_in():
     assert planned.steps[0].summary == "record the declaration (username)"
 
 
+def test_what_clients_on_the_host_verify_with_is_where_they_read_it():
+    wanted = builders.declared()
+    planned = plan(wanted, builders.settled(wanted, unpublished=True))
+    assert [(step.verb, step.impact) for step in planned.steps] == [("publish", "none")]
+    assert f"/var/vellaric/certificates/{builders.NAME}.crt" in planned.steps[0].summary
+
+
 IN_PLACE = [
     ({"memory": "512m"}, {"memory": "1g"}, "memory 512m -> 1g"),
     ({}, {"memory": "1g"}, "memory none -> 1g"),
