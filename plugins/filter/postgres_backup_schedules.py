@@ -17,7 +17,8 @@ options:
   _input:
     description:
       - C(environments), C(databases), C(scheduler), C(data_root), C(docker_host), C(wait_timeout),
-        C(textfile_directory) and C(notify), as the role's variables have them.
+        C(textfile_directory) and C(notify), as the role's variables have them, and in C(program) those that are written
+        beside the schedules, by their names.
     type: dict
     required: true
 seealso:
@@ -57,6 +58,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Da
 def schedules(declared):
     try:
         receiver.from_declaration(declared.get("notify") or {})
+        schedule.refuse_program(declared.get("program") or {})
         known = schedule.from_declaration(declared).schedules()
     except DatabaseError as error:
         raise AnsibleFilterError(error.message) from None

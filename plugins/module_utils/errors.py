@@ -20,3 +20,7 @@ class DatabaseError(Exception):
 
 class Refused(DatabaseError):
     """The declaration cannot be met without risk to data, or not at all; nothing has been changed."""
+
+
+class InvalidOption(DatabaseError, ValueError):
+    """A value that an option does not accept: the message names the option and what it accepts."""

@@ -15,6 +15,8 @@ import re
 import secrets
 from urllib.parse import quote
 
+from .errors import InvalidOption
+
 ENVIRONMENTS = ("production", "staging", "development")
 
 # A container's name is also the first label of its host name (RFC 1035: 63 octets).
@@ -23,6 +25,8 @@ MAX_DOMAIN = 253
 MIN_PASSWORD = 12
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+# Of a host name, whose letters have no case. Spelled out: to fold the case would let other alphabets' letters in.
+_HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _TEMPLATE = re.compile(r"\{[{%#]")
 _PASSWORD = re.compile(r"[!-~]{%d,}" % MIN_PASSWORD)
@@ -32,7 +36,7 @@ _RESERVED_DATABASES = ("postgres", "template0", "template1")
 _RESERVED_USERNAMES = ("postgres", "public")
 
 
-class InvalidName(ValueError):
+class InvalidName(InvalidOption):
     """A value that the option does not accept. The message names the option and what it accepts."""
 
 
@@ -105,7 +109,7 @@ def container_name(name, environment):
 
 def _is_domain(text):
     labels = text.split(".") if isinstance(text, str) else [""]
-    return all(_LABEL.fullmatch(label.lower()) and len(label) <= MAX_LABEL for label in labels)
+    return all(_HOST_LABEL.fullmatch(label) and len(label) <= MAX_LABEL for label in labels)
 
 
 def check_host(host, option):

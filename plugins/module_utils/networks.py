@@ -84,7 +84,8 @@ def _from_entry(entry, knows_priority):
 def _gateway(found):
     """Return the Docker host's address in a network; where it was not chosen, it is the first that the engine gives."""
     if found.get("Gateway"):
-        return found["Gateway"].partition("/")[0]
+        # Without its scope, which would be in a file as it is.
+        return str(ipaddress.ip_address(re.split("[/%]", found["Gateway"])[0]))
     subnet = ipaddress.ip_network(found["Subnet"], strict=False)
     first = ipaddress.ip_network(found.get("IPRange") or found["Subnet"], strict=False).network_address
     return str(first + 1 if first == subnet.network_address else first)

@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 
-from . import extensions, names, networks, pem, tuning, users
+from . import extensions, names, networks, pem, texts, tuning, users
 from .errors import DatabaseError
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -271,8 +271,8 @@ def _from_parameters(given):
         state=given.get("state") or "started",
         image=_image(given),
         pull=option("pull"),
-        data_root=_directory(option("data_root"), "data_root"),
-        backup_root=_directory(option("backup_root"), "backup_root"),
+        data_root=texts.directory(option("data_root"), "data_root"),
+        backup_root=texts.directory(option("backup_root"), "backup_root"),
         port=_port(given.get("port"), "port"),
         port_range=_port_range(option("port_range")),
         bind_address=_address(option("bind_address")),
@@ -287,7 +287,7 @@ def _from_parameters(given):
         username=given.get("username"),
         password=given.get("password"),
         update_password=given.get("update_password") or "always",
-        login_grace=None if given.get("login_grace") is None else _at_least(given["login_grace"], 0, "login_grace"),
+        login_grace=_optional_number(given.get("login_grace"), "login_grace", texts.MOST_SECONDS),
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,
@@ -295,14 +295,14 @@ def _from_parameters(given):
         settings=_settings(given.get("settings") or {}),
         extensions=extensions.from_option(given.get("extensions")),
         users=users.from_option(given.get("users"), given.get("username")),
-        wait_timeout=_at_least(option("wait_timeout"), 1, "wait_timeout"),
+        wait_timeout=texts.number(option("wait_timeout"), "wait_timeout", 1, texts.MOST_SECONDS),
         deletion_protection=given.get("deletion_protection"),
         purge=bool(given.get("purge")),
         final_backup=given.get("final_backup"),
         # What is taken back from the trash keeps its declaration, but for what is given.
         partial=bool(given.get("partial")) or given.get("state") == "undeleted",
         adopt=bool(given.get("adopt")),
-        trash_days=None if given.get("trash_days") is None else _at_least(given["trash_days"], 0, "trash_days"),
+        trash_days=_optional_number(given.get("trash_days"), "trash_days", texts.MOST_DAYS),
         max_impact=given.get("max_impact") or "recreate",
     )
 
@@ -321,16 +321,8 @@ def _image(given):
     return f"postgres:{version}"
 
 
-def _directory(path, option):
-    if not os.path.isabs(path) or os.path.normpath(path) == "/" or any(c in path for c in ":\n\0"):
-        raise ValueError(f"{option} is {path!r}: an absolute path other than /, without colons")
-    return os.path.normpath(path)
-
-
-def _at_least(value, least, option):
-    if value < least:
-        raise ValueError(f"{option} is {value}: at least {least}")
-    return value
+def _optional_number(value, option, most):
+    return None if value is None else texts.number(value, option, 0, most)
 
 
 def _port(port, option):
@@ -352,7 +344,7 @@ def _port_range(text):
 
 def _address(text):
     try:
-        return str(ipaddress.ip_address(text))
+        return str(texts.address(text))
     except ValueError:
         raise ValueError(
             f"bind_address is {text!r}: an address of the Docker host, such as 127.0.0.1, or 0.0.0.0 for all of them"
@@ -363,7 +355,7 @@ def _client_address(text):
     if text is None:
         return None
     try:
-        return str(ipaddress.ip_address(text))
+        return str(texts.address(text))
     except ValueError:
         return names.check_host(text, "address")
 
@@ -374,7 +366,7 @@ def _trusted_sources(sources):
     networks = []
     for source in sources:
         try:
-            networks.append(str(ipaddress.ip_network(source)))
+            networks.append(str(texts.network(source)))
         except ValueError as error:
             raise ValueError(
                 f"trusted_sources has {source!r}: a source is a network such as 10.0.0.0/8 or an address ({error})"
@@ -411,6 +403,6 @@ def _setting_value(name, value):
     if value is None or isinstance(value, (list, dict)):
         raise ValueError(f"settings.{name} is {value!r}: a value is text, a number, or true or false")
     text = str(value)
-    if any(ord(character) < 32 for character in text):
+    if not texts.is_line(text):
         raise ValueError(f"settings.{name} has control characters, which a configuration file cannot hold")
     return text

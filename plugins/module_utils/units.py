@@ -8,46 +8,56 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from .errors import InvalidOption
+
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^([0-9]{1,9})\s*([smhdw]?)$", re.IGNORECASE)
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
+# More than any machine has, and less than what the engine cannot count.
+_MOST = 1 << 60
+_SIZE = re.compile(r"^([0-9]{1,20}(?:\.[0-9]{1,16})?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
 
 
 def parse_size(text, option):
     """Return the bytes that a size such as C(512m), C(2g), C(1.5GB) or C(1073741824) stands for.
 
-    Units are powers of 1024, as in C(docker run --memory). Raises ValueError, naming the option.
+    Units are powers of 1024, as in C(docker run --memory). Raises InvalidOption, naming the option.
     """
     match = _SIZE.match(str(text).strip())
     if not match:
-        raise ValueError(f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g")
+        raise InvalidOption(
+            f"{option} is {text!r}: a size is a number with a unit of b, k, m, g or t, such as 512m or 2g"
+        )
     number, unit = match.groups()
     size = int(Fraction(number) * _FACTORS[unit.lower()])
+    if size > _MOST:
+        raise InvalidOption(f"{option} is {text!r}: at most {_MOST >> 40}t")
     if size <= 0:
-        raise ValueError(f"{option} is {text!r}: a size is greater than nothing; leave the option out for no limit")
+        raise InvalidOption(f"{option} is {text!r}: a size is greater than nothing; leave the option out for no limit")
     return size
 
 
 def parse_cpus(text, option):
-    """Return billionths of a processor (Docker's NanoCpus) for a number such as C(1.5). Raises ValueError."""
+    """Return billionths of a processor (Docker's NanoCpus) for a number such as C(1.5). Raises InvalidOption."""
     try:
         cpus = float(str(text).strip())
     except ValueError:
         cpus = 0.0
     if not 0.01 <= cpus <= 4096:
-        raise ValueError(f"{option} is {text!r}: a number of processors of at least 0.01, such as 0.5 or 2")
+        raise InvalidOption(f"{option} is {text!r}: a number of processors of at least 0.01, such as 0.5 or 2")
     return int(round(cpus * 1e9))
 
 
 def parse_duration(text, option):
     """Return the seconds that a time such as C(90s), C(30m), C(12h), C(7d) or C(3600) stands for.
 
-    Raises ValueError, naming the option.
+    Raises InvalidOption, naming the option.
     """
     match = _DURATION.match(str(text).strip())
     if not match:
-        raise ValueError(f"{option} is {text!r}: a time is a number with a unit of s, m, h, d or w, such as 12h or 7d")
+        raise InvalidOption(
+            f"{option} is {text!r}: a time is a number with a unit of s, m, h, d or w, such as 12h or 7d"
+        )
     return int(match.group(1)) * _SECONDS[match.group(2).lower()]
 
 

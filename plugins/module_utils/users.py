@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from . import names
+from . import names, texts
 from .server import scram
 
 OWNER, READWRITE, READONLY = ROLES = ("owner", "readwrite", "readonly")
@@ -73,10 +73,11 @@ def from_option(items, username):
             whose = "declared twice" if name in found else "the application's own role, which owns the database"
             raise ValueError(f"users: {name} is {whose}")
         limit = item.get("connection_limit")
-        if limit is not None and limit < 1:
-            raise ValueError(f"users: connection_limit of {name} is {limit}: at least 1, or leave it out for no limit")
+        if limit is not None and (limit < 1 or limit > texts.MOST_INTEGER):
+            most = f"{'at least 1' if limit < 1 else f'at most {texts.MOST_INTEGER}'}, or leave it out for no limit"
+            raise ValueError(f"users: connection_limit of {name} is {limit}: {most}")
         if item.get("password") is not None:
-            _named(name, lambda checked=item: names.check_password(checked["password"]))
+            _named(f"{name}: ", lambda checked=item: names.check_password(checked["password"]))
         secret = (item.get("password"), item.get("update_password"))
         found[name] = User(name, item["role"], limit, *secret, recorded=bool(item.get("recorded")))
     return tuple(found[name] for name in sorted(found))
@@ -99,17 +100,18 @@ def to_option(users):
 def _check_name(name):
     if name is None:
         raise ValueError("users: each user needs a name and a role")
-    _named(name, lambda: names.check_username(name))
+    # Which is in the message as it is shown there.
+    _named("", lambda: names.check_username(name))
     if name in GROUPS.values():
         raise ValueError(f"users: {name} is a role that this collection makes itself: choose another name")
     return name
 
 
-def _named(name, check):
+def _named(whose, check):
     try:
         check()
     except ValueError as error:
-        raise ValueError(f"users: {name}: {error}") from None
+        raise ValueError(f"users: {whose}{error}") from None
 
 
 def taking_turns(owner, login, password, update_password):

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 
+from .. import texts
 from ..errors import DatabaseError
 
 # pg_dump knows others than gzip from here on.
 COMPRESSIONS_SINCE = 16
+# Each is a connection to the server.
+MOST_JOBS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +44,7 @@ def refuse(options, major):
             f" server is {major}: use compression: gzip"
         )
     for name in ("jobs", "timeout", "lock_timeout"):
-        if getattr(options, name) < 1:
-            raise DatabaseError(f"{name} is {getattr(options, name)}: at least 1")
+        texts.number(getattr(options, name), name, 1, MOST_JOBS if name == "jobs" else texts.MOST_SECONDS)
     levels = {"gzip": range(1, 10), "zstd": range(1, 23), "lz4": range(1, 13), "none": range(0)}[options.compression]
     if options.level is not None and options.level not in levels:
         allowed = f"from {levels[0]} to {levels[-1]}" if levels else "left out"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import layout
+from .. import layout, texts
 from ..errors import DatabaseError
 from ..host import locks
 from ..planning.steps import Step
@@ -50,6 +50,7 @@ class Outcome:
 
 def run(engine, request, check_mode=False, progress=None):
     """Do what is asked for, or say what would be done, and return the Outcome."""
+    texts.number(request.wait_timeout, "wait_timeout", 0, texts.MOST_SECONDS)
     target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
     outcome = Outcome(target.container, target.backup_directory)
     outcome.before = [backup.file_name for backup in catalog.backups(target.backup_directory)]

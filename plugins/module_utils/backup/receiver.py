@@ -9,6 +9,7 @@ import dataclasses
 import json
 import urllib.parse
 
+from .. import texts
 from ..errors import DatabaseError
 
 WHEN = ("failure", "always")
@@ -30,15 +31,17 @@ def from_declaration(declared):
     when, timeout = declared.get("when") or "failure", declared.get("timeout") or 15
     if command is not None:
         strings = isinstance(command, (list, tuple)) and all(isinstance(part, str) for part in command)
-        if not strings or not command[0].startswith("/"):
+        if not strings or not command[0].startswith("/") or any("\0" in part for part in command):
             raise DatabaseError(
                 "backup_notify_command is a list of the command, with its whole path, and its arguments, such as"
                 " [/usr/local/bin/page, --team, storage]: it is run without a shell"
             )
     if url is not None:
-        parts = urllib.parse.urlsplit(url) if isinstance(url, str) else None
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or url != "".join(url.split()):
-            raise DatabaseError("backup_notify_url is not a URL that begins with https:// or http://")
+        parts = _parts(url) if isinstance(url, str) and texts.is_line(url) and url.isascii() else None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
+            raise DatabaseError(
+                "backup_notify_url is not a URL that begins with https:// or http://, what is not ASCII in it encoded"
+            )
     if when not in WHEN:
         raise DatabaseError(f"backup_notify_when is {when!r}: one of {', '.join(WHEN)}")
     if isinstance(timeout, str) and timeout.isdigit():
@@ -46,6 +49,13 @@ def from_declaration(declared):
     if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:
         raise DatabaseError(f"backup_notify_timeout is {timeout!r}: at least 1 second")
     return Receiver(tuple(command) if command else None, url, when, timeout)
+
+
+def _parts(url):
+    try:
+        return urllib.parse.urlsplit(url)
+    except ValueError:
+        return None
 
 
 def from_json(text, path):

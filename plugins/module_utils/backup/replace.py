@@ -15,7 +15,7 @@ import json
 import os
 import time
 
-from .. import layout
+from .. import layout, texts
 from ..errors import DatabaseError, Refused
 from ..host import files, locks
 from ..planning.steps import Step
@@ -25,6 +25,7 @@ from . import catalog, dump, dump_options, load, store
 from .manifest import BEFORE_RESTORE
 
 _LOOK_EVERY = 0.5
+_MOST = {"keep_old": texts.MOST_DAYS, "jobs": dump_options.MOST_JOBS}
 # Between the end of a container and its next start, where somebody restarts it.
 _RESTART_SECONDS = 3
 # Of what is left to the server: three segments of its log.
@@ -286,8 +287,7 @@ def leftovers(name, databases):
 
 def refuse_options(options):
     for name, least in (("keep_old", 0), ("jobs", 1), ("timeout", 1), ("wait_timeout", 1)):
-        if getattr(options, name) < least:
-            raise DatabaseError(f"{name} is {getattr(options, name)}: at least {least}")
+        texts.number(getattr(options, name), name, least, _MOST.get(name, texts.MOST_SECONDS))
 
 
 def refuse_unless_running(target):

@@ -14,7 +14,7 @@ import dataclasses
 import json
 import re
 
-from .. import names
+from .. import names, texts
 from ..errors import DatabaseError
 from . import cron, dump_options, naming, retention
 
@@ -33,6 +33,9 @@ _DUMP = ("format", "compression", "compression_level", "jobs", "row_counts", "ti
 _KNOWN = ("calendar", "verify", "retention", *_DUMP)
 _NEVER = ("never", "off", "none", "no", "false", "")
 _TYPES = {"format": str, "compression": str, "row_counts": bool}
+# What needs no quotes in a unit file, in cron's table, and for the shell behind that.
+_PLAIN = "_@%+=,./-"
+_PLAIN_PATH = re.compile(rf"/[A-Za-z0-9{re.escape(_PLAIN)}]*")
 # Of what systemd.time(7) knows; it goes into a unit file.
 _CALENDAR = re.compile(r"[A-Za-z0-9 *,./:~_+-]+")
 
@@ -140,11 +143,11 @@ def from_declaration(declared):
     return Settings(
         environments=effective,
         databases=_databases(declared.get("databases") or [], effective, scheduler),
-        data_root=declared["data_root"],
-        docker_host=declared["docker_host"],
+        data_root=_place("backup_data_root", declared["data_root"]),
+        docker_host=_text("backup_docker_host", declared["docker_host"]),
         scheduler=scheduler,
         wait_timeout=_whole("backup_wait_timeout", declared["wait_timeout"]),
-        textfile_directory=declared.get("textfile_directory") or None,
+        textfile_directory=_optional_place("backup_textfile_directory", declared.get("textfile_directory")),
         declared=declared,
     )
 
@@ -284,8 +287,38 @@ def _calendar(given, where, scheduler):
 
 def _whole(what, value):
     # A template gives a number as text.
-    if isinstance(value, str) and value.strip().isdigit():
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise DatabaseError(f"{what} is {value!r}: a whole number")
-    return value
+    return texts.number(value, what, 0)
+
+
+def _text(what, value):
+    if not isinstance(value, str):
+        raise DatabaseError(f"{what} is {value!r}: a text")
+    return texts.line(value, what)
+
+
+def _place(what, value):
+    return texts.directory(_text(what, value), what)
+
+
+def _optional_place(what, value):
+    return _place(what, value) if value else None
+
+
+def refuse_program(given):
+    """Raise DatabaseError for what cannot be in a unit of systemd's or a table of cron's as it is.
+
+    given: what role `backup` writes there beside the schedules, by variable; a value of None is not looked at.
+    """
+    for what in ("backup_archive", "backup_python", "backup_data_root"):
+        value = given.get(what)
+        if value is not None and not _PLAIN_PATH.fullmatch(_text(what, value)):
+            raise DatabaseError(
+                f"{what} is {value!r}: a whole path of letters, digits and {_PLAIN} for what runs on schedule"
+            )
+    for what in ("backup_delay", "backup_run_timeout"):
+        if given.get(what) is not None:
+            texts.number(_whole(what, given[what]), what, 0, texts.MOST_SECONDS)

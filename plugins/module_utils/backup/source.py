@@ -15,6 +15,7 @@ import socket
 import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from .. import texts
 from ..errors import DatabaseError, Refused
 from ..host import files
 from ..server import replacement
@@ -182,9 +183,13 @@ def _said(client):
 
 def parse(url, password, ca_file):
     """Return the Source that a URL names. Raises DatabaseError, saying which part is wrong."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(texts.line(url, "url"))
+    except ValueError as error:
+        raise DatabaseError(str(error) if isinstance(error, DatabaseError) else f"url: {error}") from None
     if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
         raise DatabaseError("url: a source is postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full")
+    texts.client_host(parts.hostname, "url: its host")
     if parts.password is not None:
         raise DatabaseError(
             "url: it has a password in it, which would be logged: give that as `password`, from a vault"
@@ -209,11 +214,14 @@ def parse(url, password, ca_file):
     known = files.read(ca_file) if ca_file else None
     if ca_file and (known is None or b"BEGIN CERTIFICATE" not in known.content):
         raise DatabaseError(f"ca_file: {ca_file} is no certificate in PEM on this host")
+    database, username = unquote(parts.path[1:]), unquote(parts.username)
+    texts.line(database, "url: its database")
+    texts.line(username, "url: its user")
     return Source(
         host=parts.hostname,
         port=port,
-        database=unquote(parts.path[1:]),
-        username=unquote(parts.username),
+        database=database,
+        username=username,
         password=password,
         sslmode=sslmode,
         ca=known.content if known else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from .. import layout, names, observe, spec
+from .. import layout, names, observe, spec, texts
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError
 from ..host import images
@@ -44,6 +44,8 @@ def observe_target(engine, data_root, name, environment, backup_root=None):
     """Return the Target of that name. Its backups are looked for where its container has them, or its record, or
     where backup_root says: those of a database that was deleted stay."""
     container = names.container_name(name, environment)
+    data_root = texts.directory(data_root, "data_root")
+    backup_root = None if backup_root is None else texts.directory(backup_root, "backup_root")
     record = observe.read_record(os.path.join(data_root, container))
     facts = observe.inspect(engine, container) if engine is not None else None
     if facts is not None and facts.config is None:

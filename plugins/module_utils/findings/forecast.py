@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 _LEAST_SAMPLES = 3
 _LEAST_SECONDS = 3600
@@ -37,7 +38,9 @@ def _point(sample, now):
     try:
         moment = datetime.datetime.fromisoformat(str(sample["gathered_at"])[:19])
         used = float(sample["disk_used_bytes"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(used):
         return None
     seconds = (moment - datetime.datetime.fromisoformat(now[:19])).total_seconds()
     return (seconds, used) if -_OLDEST_DAYS * 86400 <= seconds <= 0 else None

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import gc
 
-from ansible.module_utils.basic import AnsibleModule
-
 from .. import declaration, run, view
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
+from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
-from .arguments import engine as engine_of
 
 
 def main():
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             **declaration.ARGUMENTS,
             **ROOT_ARGUMENT,
@@ -29,9 +27,8 @@ def main():
         supports_check_mode=True,
     )
     try:
-        _converge(module)
-    except DatabaseError as error:
-        module.fail_json(msg=error.message, **error.details)
+        with arguments.edge(module):
+            _converge(module)
     finally:
         # The interpreter would look for garbage in all that it ends with.
         gc.freeze()
@@ -39,7 +36,7 @@ def main():
 
 def _converge(module):
     declarations = _declarations(module)
-    engine = engine_of(module)
+    engine = arguments.engine(module)
     try:
         engine.connect()
         if module.check_mode:

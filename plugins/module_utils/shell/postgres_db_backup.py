@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..backup import catalog, dump_options, naming, operations, retention
-from ..errors import DatabaseError
 from ..names import ENVIRONMENTS
 from ..units import parse_duration
+from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
-from .arguments import engine as engine_of
 
 
 def main():
     defaults = dump_options.Options()
     rules = [field.name for field in dataclasses.fields(retention.Retention)]
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -43,15 +40,13 @@ def main():
         required_if=[("state", "absent", ["backup"]), ("state", "pruned", ["retention"])],
         supports_check_mode=True,
     )
-    try:
+    with arguments.edge(module):
         _run(module)
-    except (DatabaseError, ValueError) as error:
-        module.fail_json(msg=getattr(error, "message", str(error)), **getattr(error, "details", {}))
 
 
 def _run(module):
     request = _request(module.params)
-    engine = engine_of(module)
+    engine = arguments.engine(module)
     engine.connect()
     engine.get_ready()
     outcome = operations.run(engine, request, module.check_mode, module.log)

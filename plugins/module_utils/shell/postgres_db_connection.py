@@ -8,20 +8,22 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-
-from ansible.module_utils.basic import AnsibleModule
+import re
 
 from .. import connection as connections
-from .. import names
+from .. import names, texts
 from ..errors import DatabaseError
 from ..host import files
 from ..spec import SSLMODES
+from . import arguments
 
 MODE = 0o600
+# The largest stands for "leave it as it is".
+_MOST_ID = 2**32 - 2
 
 
 def main():
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             "path": {"type": "path", "required": True},
             "format": {"type": "str", "choices": list(connections.FORMATS), "required": True},
@@ -38,17 +40,14 @@ def main():
         },
         supports_check_mode=True,
     )
-    try:
-        result = _write(module.params, module.check_mode)
-    except DatabaseError as error:
-        module.fail_json(msg=error.message)
-    module.exit_json(**result)
+    with arguments.edge(module):
+        module.exit_json(**_write(module.params, module.check_mode))
 
 
 def _write(params, check_mode):
-    connection = _connection(params)
+    connection = parsed(params)
     # A link stays one; what is replaced is what it leads to.
-    path, kind = os.path.realpath(params["path"]), params["format"]
+    path, kind = os.path.realpath(texts.line(params["path"], "path")), params["format"]
     known = files.read(path)
     text = known.content.decode("utf-8", "surrogateescape") if known else ""
     try:
@@ -67,19 +66,20 @@ def _write(params, check_mode):
     return {"changed": changed, "path": path, "diff": _diff(path, kind, connection, known, there, stale, (uid, gid))}
 
 
-def _connection(params):
+def parsed(params):
     given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "ca_file")}
     service = params["service"] or f"{params['database']}"
-    texts = {**given, "service": service}
-    for option, value in texts.items():
-        if isinstance(value, str) and (not value or any(ord(character) < 32 for character in value)):
-            raise DatabaseError(f"{option} is empty, or has a line break or another control character")
+    for option, value in {**given, "service": service}.items():
+        # A reader takes blanks around a value for none of it.
+        if isinstance(value, str) and (not value.strip() or value != value.strip() or not texts.is_line(value)):
+            raise DatabaseError(
+                f"{option} is empty, or has a line break or another control character, or a blank at an end"
+            )
+    texts.client_host(given["host"], "host")
+    texts.number(given["port"], "port", 1, 65535)
     if "]" in service:
         raise DatabaseError(f"service is {service!r}: it must not have a bracket")
-    try:
-        names.check_password(params["password"])
-    except names.InvalidName as error:
-        raise DatabaseError(str(error)) from error
+    names.check_password(params["password"])
     return connections.Connection(**given, service=service)
 
 
@@ -92,19 +92,22 @@ def _refuse_missing_directory(path):
 def _owner(name, present):
     if name is None:
         return os.geteuid() if present is None else present
-    try:
-        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise DatabaseError(f"owner is {name!r}, whom this host does not know") from None
+    return _id(name, "owner", lambda: pwd.getpwnam(name).pw_uid)
 
 
 def _group(name, present):
     if name is None:
         return os.getegid() if present is None else present
+    return _id(name, "group", lambda: grp.getgrnam(name).gr_gid)
+
+
+def _id(name, option, look_up):
+    if re.fullmatch("[0-9]{1,10}", name):
+        return texts.number(int(name), option, 0, _MOST_ID)
     try:
-        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+        return look_up()
     except KeyError:
-        raise DatabaseError(f"group is {name!r}, which this host does not know") from None
+        raise DatabaseError(f"{option} is {name!r}, which this host does not know") from None
 
 
 def _diff(path, kind, connection, known, there, stale, owner):

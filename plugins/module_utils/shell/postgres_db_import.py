@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..backup import catalog, imports, source
 from ..backup.target import observe_target
-from ..errors import DatabaseError
 from ..names import ENVIRONMENTS
+from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
-from .arguments import engine as engine_of
 
 
 def main():
     defaults = imports.Options()
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -41,10 +38,8 @@ def main():
         required_by={"password": ["url"], "ca_file": ["url"]},
         supports_check_mode=True,
     )
-    try:
+    with arguments.edge(module):
         module.exit_json(**_import(module))
-    except DatabaseError as error:
-        module.fail_json(msg=error.message, **error.details)
 
 
 def _import(module):
@@ -55,7 +50,7 @@ def _import(module):
         roles=tuple(given["roles"]),
         **{name: given[name] for name in ("replace", "backup_first", "keep_old", "jobs", "timeout", "wait_timeout")},
     )
-    engine = engine_of(module)
+    engine = arguments.engine(module)
     engine.connect()
     engine.get_ready()
     target = observe_target(engine, given["data_root"], given["name"], given["environment"], given["backup_root"])

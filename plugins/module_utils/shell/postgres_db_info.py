@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.basic import AnsibleModule
-
-from .. import fleet
+from .. import fleet, texts
 from ..errors import DatabaseError
 from ..findings import evaluate, thresholds
 from ..names import ENVIRONMENTS
 from ..statistics.gather import Options, gather
+from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
-from .arguments import engine as engine_of
 
 GATHERED = (
     "container",
@@ -28,6 +26,7 @@ GATHERED = (
     "findings",
     "logs",
 )
+_MOST_SHOWN = 1_000_000
 THRESHOLD_ARGUMENTS = {
     name: {"type": "int" if isinstance(value, int) else "float", **({} if value is None else {"default": value})}
     for name, value in thresholds.DEFAULTS.items()
@@ -35,7 +34,7 @@ THRESHOLD_ARGUMENTS = {
 
 
 def main():
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             "name": {"type": "str"},
             "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
@@ -51,11 +50,8 @@ def main():
         },
         supports_check_mode=True,
     )
-    try:
-        result = _info(module.params, engine_of(module))
-    except DatabaseError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, **result)
+    with arguments.edge(module):
+        module.exit_json(changed=False, **_info(module.params, arguments.engine(module)))
 
 
 def _info(params, engine):
@@ -89,9 +85,11 @@ def _info(params, engine):
 
 
 def _check(params):
-    for option, least in (("timeout", 1), ("limit", 1), ("log_lines", 1)):
-        if params[option] < least:
-            raise DatabaseError(f"{option} is {params[option]}: at least {least}")
+    for option, most in (("timeout", texts.MOST_SECONDS), ("limit", _MOST_SHOWN), ("log_lines", _MOST_SHOWN)):
+        texts.number(params[option], option, 1, most)
+    texts.directory(params["data_root"], "data_root")
+    if params["name"] is not None:
+        texts.line(params["name"], "name")
     for container, samples in params["history"].items():
         if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
             raise DatabaseError(f"history of {container}: it must be a list of mappings, such as earlier statistics")

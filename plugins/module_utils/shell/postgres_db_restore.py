@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..backup import catalog, restore
 from ..backup.target import observe_target
-from ..errors import DatabaseError
 from ..names import ENVIRONMENTS
+from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
-from .arguments import engine as engine_of
 
 
 def main():
     defaults = restore.Options()
-    module = AnsibleModule(
+    module = arguments.Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -38,15 +35,13 @@ def main():
         required_together=[("source_name", "source_environment")],
         supports_check_mode=True,
     )
-    try:
+    with arguments.edge(module):
         module.exit_json(**_restore(module))
-    except DatabaseError as error:
-        module.fail_json(msg=error.message, **error.details)
 
 
 def _restore(module):
     given = module.params
-    engine = engine_of(module)
+    engine = arguments.engine(module)
     engine.connect()
     engine.get_ready()
     roots = (given["data_root"], given["backup_root"])

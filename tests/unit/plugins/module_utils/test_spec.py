@@ -188,7 +188,8 @@ DECLARATIONS = st.fixed_dictionaries(
         "shm_size": st.integers(1, 1 << 45).map(str),
         "tune": st.just(False),
         "settings": st.dictionaries(
-            st.sampled_from(["work_mem", "search_path", "pg_x.y"]), st.text(st.characters(min_codepoint=32), max_size=9)
+            st.sampled_from(["work_mem", "search_path", "pg_x.y"]),
+            st.text(st.characters(blacklist_categories=("Cc", "Cs", "Zl", "Zp")), max_size=9),
         ),
         "deletion_protection": st.booleans(),
     },
