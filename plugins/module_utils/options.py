@@ -37,6 +37,8 @@ def mistakes(arguments: dict, given: object, where: str = "") -> list[str]:
 
 
 def _mistakes(argument: dict, value: object, option: str) -> list[str]:
+    if value is None:
+        return [f"{option} is empty: leave it out"]
     kind = argument.get("type", "str")
     secret = bool(argument.get("no_log"))
     wrong = unreadable(value)
@@ -49,11 +51,13 @@ def _mistakes(argument: dict, value: object, option: str) -> list[str]:
     elif kind == "list" and isinstance(value, (list, tuple)):
         element = {**argument, "type": argument.get("elements", "raw")}
         return [text for place, item in enumerate(value) for text in _mistakes(element, item, f"{option}[{place}]")]
+    elif kind == "dict" and not isinstance(value, (dict, str)):
+        wrong = "a mapping is needed"
     elif kind == "dict" and "options" in argument:
         return mistakes(argument["options"], value, f"{option}.")
     if not wrong:
         return []
-    return [f"{option} is {wrong}" if secret else f"{option} is {_shown(value)}: {wrong}"]
+    return [f"{option}: {wrong}" if secret else f"{option} is {_shown(value)}: {wrong}"]
 
 
 def _shown(value: object) -> str:

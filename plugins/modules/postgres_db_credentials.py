@@ -298,8 +298,8 @@ databases:
       sample: true
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 DATABASE_OPTIONS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 
@@ -344,7 +344,7 @@ def constraints():
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, **constraints())
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True, **constraints())
     module.fail_json(
         msg="postgres_db_credentials runs on the controller, as an action plugin, and was run as a module:"
         " call it by its full name, vellaric.postgres.postgres_db_credentials"

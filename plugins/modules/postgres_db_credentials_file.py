@@ -80,8 +80,8 @@ conflict:
 import base64
 import hashlib
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
 def checksum(content):
@@ -110,7 +110,7 @@ def change(path, action, content, seen, check_mode):
 
 
 def main():
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},
             "action": {"type": "str", "choices": ["read", "write", "narrow", "remove"], "default": "read"},
@@ -130,7 +130,8 @@ def main():
             answer = read(options["path"])
         else:
             answer = change(options["path"], options["action"], options["content"], options["seen"], module.check_mode)
-    except FileError as error:
+    except (FileError, ValueError) as error:
+        # Of base64, where somebody else calls this.
         module.fail_json(msg=str(error))
     module.exit_json(**answer)
 

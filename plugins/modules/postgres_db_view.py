@@ -148,7 +148,7 @@ silent:
   sample: {docker3: "it cannot be reached: Connection refused"}
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
 def argument_spec():
@@ -162,7 +162,7 @@ def argument_spec():
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     module.fail_json(
         msg="postgres_db_view runs on the controller, as an action plugin, and was run as a module:"
         " call it by its full name, vellaric.postgres.postgres_db_view"

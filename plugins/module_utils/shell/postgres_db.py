@@ -12,10 +12,11 @@ from ..errors import DatabaseError
 from ..host.engine import NoEngine
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
 
 
 def main():
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             **declaration.ARGUMENTS,
             **ROOT_ARGUMENT,
@@ -27,7 +28,7 @@ def main():
         supports_check_mode=True,
     )
     try:
-        with arguments.edge(module):
+        with edge(module):
             _converge(module)
     finally:
         # The interpreter would look for garbage in all that it ends with.

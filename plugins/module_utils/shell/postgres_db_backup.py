@@ -12,12 +12,13 @@ from ..names import ENVIRONMENTS
 from ..units import parse_duration
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
 
 
 def main():
     defaults = dump_options.Options()
     rules = [field.name for field in dataclasses.fields(retention.Retention)]
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -40,7 +41,7 @@ def main():
         required_if=[("state", "absent", ["backup"]), ("state", "pruned", ["retention"])],
         supports_check_mode=True,
     )
-    with arguments.edge(module):
+    with edge(module):
         _run(module)
 
 

@@ -15,7 +15,7 @@ from .. import names, texts
 from ..errors import DatabaseError
 from ..host import files
 from ..spec import SSLMODES
-from . import arguments
+from .module import Module, edge
 
 MODE = 0o600
 # The largest stands for "leave it as it is".
@@ -23,7 +23,7 @@ _MOST_ID = 2**32 - 2
 
 
 def main():
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},
             "format": {"type": "str", "choices": list(connections.FORMATS), "required": True},
@@ -40,7 +40,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    with arguments.edge(module):
+    with edge(module):
         module.exit_json(**_write(module.params, module.check_mode))
 
 

@@ -10,11 +10,12 @@ from ..backup.target import observe_target
 from ..names import ENVIRONMENTS
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
 
 
 def main():
     defaults = imports.Options()
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -38,7 +39,7 @@ def main():
         required_by={"password": ["url"], "ca_file": ["url"]},
         supports_check_mode=True,
     )
-    with arguments.edge(module):
+    with edge(module):
         module.exit_json(**_import(module))
 
 

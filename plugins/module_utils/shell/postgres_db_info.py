@@ -12,6 +12,7 @@ from ..names import ENVIRONMENTS
 from ..statistics.gather import Options, gather
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
 
 GATHERED = (
     "container",
@@ -34,7 +35,7 @@ THRESHOLD_ARGUMENTS = {
 
 
 def main():
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             "name": {"type": "str"},
             "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
@@ -50,7 +51,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    with arguments.edge(module):
+    with edge(module):
         module.exit_json(changed=False, **_info(module.params, arguments.engine(module)))
 
 

@@ -10,11 +10,12 @@ from ..backup.target import observe_target
 from ..names import ENVIRONMENTS
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
 
 
 def main():
     defaults = restore.Options()
-    module = arguments.Module(
+    module = Module(
         argument_spec={
             "name": {"type": "str", "required": True},
             "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
@@ -35,7 +36,7 @@ def main():
         required_together=[("source_name", "source_environment")],
         supports_check_mode=True,
     )
-    with arguments.edge(module):
+    with edge(module):
         module.exit_json(**_restore(module))
 
 
