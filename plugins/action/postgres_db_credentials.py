@@ -31,6 +31,7 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils import (
     vars_place,
 )
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_place import HiddenVariables
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
@@ -93,7 +94,8 @@ class ActionModule(ActionBase):
         return result
 
     def _options(self):
-        arguments = _decrypted(self._task.args)
+        # Vault-encrypted texts decrypted: the validator of ansible-core 2.17 cannot read them.
+        arguments = plain(self._task.args, str)
         passwords = _passwords(arguments)
         if any(isinstance(password, (list, dict)) for password in passwords):
             # The validator would make text of it.
@@ -272,15 +274,6 @@ def _diff(path, before, after, mode=None):
         text += [SECTION + ":"] + lines if lines else []
         lists.append("".join(line + "\n" for line in text))
     return {"before": lists[0], "after": lists[1], "before_header": path, "after_header": path}
-
-
-def _decrypted(value):
-    """The options, with plain text where the play has !vault: the validator of ansible-core 2.17 cannot read that."""
-    if isinstance(value, dict):
-        return {str(key): _decrypted(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_decrypted(item) for item in value]
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def _passwords(arguments):

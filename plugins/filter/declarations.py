@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
 
 
 class FilterModule:
     """What roles make of declared databases. Each filter is documented in a file of its name."""
 
     def filters(self):
-        return {
+        filters = {
             "postgres_declarations": declarations.with_defaults,
             "postgres_declaration_mistakes": declarations.mistakes,
             "postgres_credential_requests": declarations.credential_requests,
@@ -21,3 +22,4 @@ class FilterModule:
             "postgres_outcomes": declarations.outcomes,
             "postgres_connections": declarations.connections,
         }
+        return {name: given_plain(function) for name, function in filters.items()}

@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import rotation
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
 
 
 class FilterModule:
     """What a rotation of passwords goes by. Each filter is documented in a file of its name."""
 
     def filters(self):
-        return {
+        filters = {
             "postgres_rotation_requests": rotation.requests,
             "postgres_rotation_wanted": rotation.wanted,
             "postgres_rotation_ending": rotation.ending,
             "postgres_rotation_done": rotation.done,
         }
+        return {name: given_plain(function) for name, function in filters.items()}
