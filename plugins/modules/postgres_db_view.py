@@ -142,10 +142,17 @@ counts:
   type: dict
   sample: {critical: 0, warning: 1, info: 0}
 silent:
-  description: The hosts that could not be asked, and why.
+  description: The hosts of which nothing is shown, and why. They could not be asked, or their answer is odd.
   returned: success
   type: dict
   sample: {docker3: "it cannot be reached: Connection refused"}
+odd:
+  description:
+    - What was left out of the answers of hosts, since it is nothing that M(vellaric.postgres.postgres_db_info) returns,
+      such as figures that are no numbers.
+  returned: success
+  type: dict
+  sample: {docker3: ["shop-production-postgres: statistics.size_bytes is negative"]}
 """
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module

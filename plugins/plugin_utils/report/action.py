@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from ansible import constants as C
@@ -15,6 +14,7 @@ from ansible.utils.color import stringc
 from ansible.utils.display import Display
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 
+from ..plain import plain
 from . import fleet as fleets
 
 # As Ansible colours what it says itself, so that a person's own choice holds here, too.
@@ -38,13 +38,12 @@ class FleetAction(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        validated = ArgumentSpecValidator(self._spec()).validate(self._task.args)
+        validated = ArgumentSpecValidator(self._spec()).validate(plain(self._task.args, str))
         if validated.error_messages:
             return dict(result, failed=True, msg="; ".join(validated.error_messages))
         options = validated.validated_parameters
         try:
-            # Plain values of Python, whatever the release of Ansible wraps them in.
-            fleet = fleets.from_answers(json.loads(json.dumps(options["answers"])), time.time())
+            fleet = fleets.from_answers(options["answers"], time.time())
             result.update(self._show(fleet, options))
         except (FileError, ValueError) as exc:
             # Returned, not raised: what a user can cause brings no traceback.
@@ -52,6 +51,7 @@ class FleetAction(ActionBase):
         result.update(
             databases=len(fleet.databases),
             silent={host.name: host.error for host in fleet.silent},
+            odd={host.name: list(host.odd) for host in fleet.hosts if host.odd},
             findings=fleet.findings,
             counts={
                 **dict.fromkeys(fleets.SEVERITIES, 0),

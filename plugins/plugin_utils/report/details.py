@@ -31,7 +31,7 @@ def _sections(one, now, paint, width):
     yield "Certificate", pairs(_certificate(one.get("tls") or {}), paint, "    ")
     yield "Backups", pairs(backups(one.get("backups"), now), paint, "    ")
     yield "Findings", _findings(one, paint)
-    yield "Not known", [f"    {name}: {printable(reason)}" for name, reason in fleets.reasons(one)]
+    yield "Not known", [f"    {printable(name)}: {printable(reason)}" for name, reason in fleets.reasons(one)]
 
 
 def _connection(one):

@@ -1,25 +1,28 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hosts answered, as one fleet. Pure: the only place that knows the shape of postgres_db_info's results."""
+"""What the hosts answered, as one fleet. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...module_utils.names import ENVIRONMENTS
-
-SEVERITIES = ("critical", "warning", "info")
-STATUSES = ("active", "stopped", "error")
+from .. import answers as known
+from ..answers import SEVERITIES, STATUSES  # noqa: F401
 
 
 @dataclass(frozen=True)
 class Host:
-    """A Docker host of the inventory: its databases, or why it could not be asked."""
+    """A Docker host of the inventory: its databases, or why there is nothing of it to be shown.
+
+    odd: what was left out of its answer, since no answer of ours has it.
+    """
 
     name: str
     databases: tuple = ()
     error: str | None = None
+    odd: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,13 @@ class Fleet:
 
     @property
     def silent(self):
-        """The hosts that could not be asked."""
+        """The hosts of which nothing is shown."""
         return [host for host in self.hosts if host.error]
+
+    @property
+    def odd(self):
+        """What is odd of the hosts that are shown: [(host, text)]."""
+        return [(host.name, text) for host in self.hosts for text in host.odd]
 
     @property
     def findings(self):
@@ -54,13 +62,17 @@ def from_answers(answers, at):
     """Return the Fleet of {host: what postgres_db_info returned there}. Raises ValueError for anything else."""
     if not isinstance(answers, dict):
         raise ValueError("answers: a mapping of hosts to what postgres_db_info returned there is needed")
-    return Fleet(tuple(_host(str(name), answers[name]) for name in sorted(answers)), at)
+    return Fleet(tuple(_host(str(name), answers[name]) for name in sorted(answers, key=str)), at)
 
 
 def _host(name, answer):
-    if isinstance(answer, dict) and isinstance(answer.get("databases"), list):
-        return Host(name, tuple(answer["databases"]))
-    message = str((answer.get("msg") if isinstance(answer, dict) else None) or "it gave no answer").strip()
+    if isinstance(answer, dict) and answer.get("databases") is not None:
+        try:
+            databases, odd = known.read(answer)
+        except known.Odd as error:
+            return Host(name, error=f"its answer is odd: {error}")
+        return Host(name, tuple(databases), odd=tuple(odd))
+    message = known.message(answer)
     reached = isinstance(answer, dict) and not answer.get("unreachable")
     return Host(name, error=message if reached else f"it cannot be reached: {message}")
 

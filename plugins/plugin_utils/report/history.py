@@ -7,7 +7,8 @@ Lines of JSON, one for each host and run, the oldest first:
 
     {"at": 1767225600, "host": "docker1", "databases": {"shop-production-postgres": {"id": "db-...", "size_bytes": 1}}}
 
-A line that is not whole, such as the last one of a writer that was killed, is passed over. What is old is kept at
+A line that is not whole, such as the last one of a writer that was killed, is passed over, and so is one with figures
+that are no numbers. What is old is kept at
 longer intervals, so that the file stays small however often a report is made.
 """
 
@@ -38,6 +39,9 @@ _KEPT_OLDER = 7200
 # The ranges of time that charts are drawn for, in seconds, and how many points each has.
 _RANGES = (3600, DAY, 7 * DAY, None)
 _POINTS = 120
+# Sums and rates of such figures are finite, and times are of the calendar.
+_MOST = 2**63
+_LAST = 253402300799
 
 
 def lines(fleet):
@@ -54,7 +58,7 @@ def lines(fleet):
 def _sample(database):
     statistics = fleets.statistics(database)
     measured = {**{field: statistics.get(field) for field in FIELDS}, "transactions": fleets.transactions(database)}
-    known = {field: value for field, value in measured.items() if isinstance(value, (int, float))}
+    known = {field: value for field, value in measured.items() if value is not None}
     return {"id": database.get("id"), "status": database.get("status"), **known}
 
 
@@ -63,17 +67,37 @@ def parse(text):
     entries = []
     for line in text.splitlines():
         try:
-            entry = json.loads(line)
-        except ValueError:
+            entry = json.loads(line, parse_constant=_figure, parse_float=_figure, parse_int=_figure)
+        except (ValueError, RecursionError):
             continue
         if (
             isinstance(entry, dict)
             and isinstance(entry.get("at"), (int, float))
+            and 0 <= entry["at"] <= _LAST
             and isinstance(entry.get("host"), str)
             and isinstance(entry.get("databases"), dict)
         ):
+            entry["databases"] = {container: _sound(sample) for container, sample in entry["databases"].items()}
             entries.append(entry)
     return sorted(entries, key=lambda entry: entry["at"])
+
+
+def _figure(text):
+    """Return the number that a text of JSON stands for. Raises ValueError where charts cannot be drawn from it."""
+    value = float(text)
+    if not -_MOST <= value <= _MOST:
+        raise ValueError(text)
+    return int(text) if text.lstrip("-").isdigit() else value
+
+
+def _sound(sample):
+    """Return a sample with nothing among its figures that is none; what is no sample at all is an empty one."""
+    known = sample if isinstance(sample, dict) else {}
+    return {
+        name: value
+        for name, value in known.items()
+        if name in ("id", "status") or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    }
 
 
 def write(entries):

@@ -50,6 +50,7 @@ def render(fleet, entries, title, refresh=0):
         findings=_findings(shown),
         first=_FIRST,
         silent=fleet.silent,
+        odd=fleet.odd,
         hosts=[host.name for host in fleet.hosts],
         environments=list(fleets.counted((one["environment"] for one in shown), ENVIRONMENTS)),
         statuses=list(fleets.counted((one["status"] for one in shown), fleets.STATUSES)),

@@ -208,7 +208,7 @@ def spark(values):
     lines, line = [], []
     for place, value in enumerate([*values, None]):
         if value is not None:
-            line.append(f"{place * step:.1f},{22 - 20 * value / top:.1f}")
+            line.append(f"{place * step:.1f},{22 - 20 * max(0, value) / top:.1f}")
         elif line:
             lines.append(" ".join(line))
             line = []

@@ -40,7 +40,7 @@ def statistics(fleet, paint=plain, width=None):
 def queries(fleet, paint=plain, width=None):
     lines = []
     for one in fleet.databases:
-        lines += ["", paint(_title(fleet, one), "title")]
+        lines += ["", paint(printable(_title(fleet, one)), "title")]
         if one.get("queries"):
             rows = [_query(query, max(40, (width or 140) - 55)) for query in one["queries"]]
             lines += table(["MEAN", "MAX", "CALLS", "TIME", "ROWS", "QUERY"], rows, paint, "  ")
@@ -60,7 +60,7 @@ def findings(fleet, paint=plain, width=None):
         lines += [" " * 10 + printable(finding["advice"])] if finding.get("advice") else []
     for one in fleet.databases:
         for names, reason in fleets.reasons(one):
-            lines.append(f"{'UNKNOWN':<8}  {printable(_title(fleet, one))}: {names}: {printable(reason)}")
+            lines.append(f"{'UNKNOWN':<8}  {printable(_title(fleet, one))}: {printable(names)}: {printable(reason)}")
     if not fleet.databases:
         return _nothing(fleet, paint)
     return [*lines, *([""] if lines else []), _verdict(fleet, paint), *_silent(fleet, paint)]
@@ -69,7 +69,7 @@ def findings(fleet, paint=plain, width=None):
 def every_detail(fleet, paint=plain, width=None):
     lines = []
     for one in fleet.databases:
-        lines += ["", paint(_title(fleet, one), "title"), *details.lines(one, fleet.at, paint, width)]
+        lines += ["", paint(printable(_title(fleet, one)), "title"), *details.lines(one, fleet.at, paint, width)]
     return [*lines[1:], *_silent(fleet, paint)] if lines else _nothing(fleet, paint)
 
 
@@ -86,7 +86,7 @@ def document(fleet):
     """Return what `output=json` shows: all that is known, for a machine."""
     return {
         "generated_at": figures.moment(fleet.at),
-        "hosts": [{"name": host.name, "error": host.error} for host in fleet.hosts],
+        "hosts": [{"name": host.name, "error": host.error, "odd": list(host.odd)} for host in fleet.hosts],
         "databases": fleet.databases,
     }
 
@@ -121,7 +121,9 @@ def _reasons(fleet, paint):
 
 
 def _silent(fleet, paint):
-    return [f"{paint(printable(host.name), 'critical')}: {printable(host.error)}" for host in fleet.silent]
+    named = [(host.name, host.error) for host in fleet.silent]
+    named += [(host, f"its answer is odd: {text}") for host, text in fleet.odd]
+    return [f"{paint(printable(host), 'critical')}: {printable(text)}" for host, text in named]
 
 
 def _place_heading(fleet):

@@ -9,7 +9,7 @@ import json
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import figures, fleet, tables, views
-from ansible_collections.vellaric.postgres.tests.unit import fleets
+from ansible_collections.vellaric.postgres.tests.unit import fleets, mutated
 
 NOW = fleets.NOW
 SILENT = {"docker4": {"unreachable": True, "msg": "Connection refused"}, "docker5": {"msg": "no engine"}, "docker6": {}}
@@ -166,10 +166,25 @@ def test_the_document_is_all_that_is_known():
     assert json.loads(json.dumps(document)) == document
     assert document["generated_at"] == "2026-01-01T00:00:00Z"
     assert len(document["databases"]) == 20
-    assert document["databases"][0] == {**fleets.database(5), "inventory_host": fleets.HOSTS[2]}
-    assert document["hosts"][-1] == {"name": "docker6", "error": "it gave no answer"}
+    assert document["databases"][0]["statistics"].items() >= fleets.statistics(5).items()
+    assert document["hosts"][-1] == {"name": "docker6", "error": "it gave no answer", "odd": []}
+    (real,) = views.document(fleet.from_answers({"docker1": mutated.recorded()}, NOW))["databases"]
+    assert real == {**mutated.recorded()["databases"][0], "inventory_host": "docker1"}
 
 
 def test_answers_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="answers: a mapping of hosts"):
         fleet.from_answers(["docker1"], NOW)
+
+
+@pytest.mark.parametrize("view", views.VIEWS)
+def test_a_host_whose_answer_is_odd_is_named_and_the_others_are_shown(view):
+    odd = {**fleets.database(3), "container_name": "localhost"}
+    partly = {**fleets.database(5), "statistics": {"size_bytes": float("nan")}}
+    found = [fleets.finding("warning")]
+    answers = {**one({**fleets.database(0), "findings": found}), "docker2": {"databases": [odd]}}
+    lines = shown(view, {**answers, "docker3": {"databases": [partly]}})
+    assert "docker2: its answer is odd: databases[0].container_name is not that of its name and environment" in lines
+    complaint = "docker3: its answer is odd: mail-production-postgres: statistics.size_bytes is out of range"
+    assert complaint.replace("mail", fleets.database(5)["name"]) in lines
+    assert any("shop" in line for line in lines)
