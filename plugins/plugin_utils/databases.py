@@ -7,49 +7,64 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 PREFIX = "postgres_"
+# No name of a machine has it: no container can be called like another host of the inventory.
+SEPARATOR = "@"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_MAJOR = re.compile("[0-9]{1,3}")
+_ROLES = ("primary", "standby")
+_CONNECTION = re.compile("ansible_[a-z0-9_]+")
+# Constant texts: what a host answered is in variables, which they name, and never in a template.
+_OF_DOCKER_HOST = "hostvars[postgres_docker_host]"
+_PASSWORD = f"{{{{ {_OF_DOCKER_HOST}.postgres_credentials[postgres_database.container_name].password }}}}"
+_CA_FILE = "{{ lookup('vellaric.postgres.postgres_certificate_file', postgres_database.ca_certificate) }}"
 
 
 @dataclasses.dataclass(frozen=True)
 class InventoryHost:
-    """A database as a host. templates: variables whose values are evaluated when they are used."""
+    """A database as a host.
+
+    variables: what is known of it, values all of them. templates: variables whose values are evaluated when they are
+    used, the same texts for all databases.
+    """
 
     name: str
-    groups: tuple
-    variables: dict
-    templates: dict
+    docker_host: str
+    groups: tuple[str, ...]
+    variables: dict[str, Any]
+    templates: dict[str, str]
 
 
-def hosts_of(answers, connect_from):
+def hosts_of(answers: dict[str, dict[str, Any]], connect_from: str) -> list[InventoryHost]:
     """Return the InventoryHosts of what Docker hosts answered.
 
-    answers: by the name of the Docker host a mapping of databases (as postgres_db_info returns them) and connection
-    (the names of the variables that say how Ansible reaches that host). connect_from: docker_host or controller. Where
-    two Docker hosts have a database of the same name, the Docker host's is appended to both.
+    answers: by the name of the Docker host a mapping of databases (as answers.read returns them) and connection
+    (the names of the variables that say how Ansible reaches that host). connect_from: docker_host or controller.
+
+    The name of each ends with that of its Docker host, which its container has no part in: what one Docker host says
+    names no host of another, nor any that is no database.
     """
-    names = [database["container_name"] for answer in answers.values() for database in answer["databases"]]
     return [
-        _host(database, docker_host, answer["connection"] if connect_from == "docker_host" else None, names)
+        _host(database, docker_host, answer["connection"] if connect_from == "docker_host" else None)
         for docker_host, answer in sorted(answers.items())
         for database in answer["databases"]
     ]
 
 
-def _host(database, docker_host, connection, names):
-    container = database["container_name"]
+def _host(database: dict[str, Any], docker_host: str, connection: list[str] | None) -> InventoryHost:
     role = (database.get("replication") or {}).get("role")
     version = (database.get("server_settings") or {}).get("version")
-    major = version.partition(".")[0] if version else None
+    major = _MAJOR.match(version or "")
+    # Of what the host says, only words of ours become part of a group's name.
     kinds = {
         "environment": database["environment"],
-        "version": major,
+        "version": major.group() if major else None,
         "status": database["status"],
-        "role": role,
+        "role": role if role in _ROLES else None,
         "on": docker_host,
     }
-    credentials = f"hostvars[{docker_host!r}].postgres_credentials[{container!r}]"
     variables = {
         "postgres_database": {
             key: value for key, value in database.items() if key not in ("server_settings", "replication")
@@ -62,25 +77,29 @@ def _host(database, docker_host, connection, names):
         "login_db": database["database"],
         "ssl_mode": database["sslmode"],
     }
-    templates = {"login_password": f"{{{{ {credentials}.password }}}}"}
+    templates = {"login_password": _PASSWORD}
     if connection is not None:
         variables["login_host"] = _ANYWHERE.get(database["bind_address"], database["bind_address"])
         variables["ca_cert"] = database["ca_file"]
         variables["ansible_host"] = docker_host
         # By reference: what is encrypted stays so until it is used.
-        templates.update({name: f"{{{{ hostvars[{docker_host!r}].{name} }}}}" for name in connection})
+        known = filter(_CONNECTION.fullmatch, connection)
+        templates.update({name: f"{{{{ {_OF_DOCKER_HOST}.{name} }}}}" for name in known})
     else:
         variables["login_host"] = database["host"]
+        if database["ca_certificate"]:
+            templates["ca_cert"] = _CA_FILE
         variables["ansible_connection"] = "local"
         templates["ansible_python_interpreter"] = "{{ ansible_playbook_python }}"
     return InventoryHost(
-        name=f"{container}.{docker_host}" if names.count(container) > 1 else container,
+        name=f"{database['container_name']}{SEPARATOR}{docker_host}",
+        docker_host=docker_host,
         groups=tuple(PREFIX + _word(f"{kind}_{value}") for kind, value in kinds.items() if value),
         variables=variables,
         templates=templates,
     )
 
 
-def _word(text):
+def _word(text: str) -> str:
     """Return a valid name of a group: Ansible warns of anything but letters, digits and underscores."""
     return re.sub(r"\W", "_", text, flags=re.ASCII)

@@ -84,7 +84,7 @@ def configure(fleet, **options):
 def test_hosts_groups_and_variables(fleet):
     configure(fleet)
     answer = listed(fleet)
-    container = fleet.host.container("shop")
+    container = fleet.host.container("shop") + "@local"
     for group in ("databases", "environment_development", "version_15", "status_active", "role_primary", "on_local"):
         assert answer[f"postgres_{group}"]["hosts"] == [container]
     variables = answer["_meta"]["hostvars"][container]
@@ -109,8 +109,8 @@ def test_modules_of_community_postgresql_work_there(fleet):
 
 def test_from_the_controller(fleet):
     configure(fleet, connect_from="controller")
-    variables = listed(fleet)["_meta"]["hostvars"][fleet.host.container("shop")]
-    assert variables["ansible_connection"] == "local" and "ca_cert" not in variables
+    variables = listed(fleet)["_meta"]["hostvars"][fleet.host.container("shop") + "@local"]
+    assert variables["ansible_connection"] == "local" and "postgres_certificate_file" in variables["ca_cert"]
 
 
 def test_a_docker_host_that_cannot_be_asked(fleet):
@@ -137,5 +137,5 @@ def test_a_cache_is_used(fleet):
     run(fleet, "ansible-inventory", "--list", "--flush-cache")
     configure(fleet)
     answer = listed(fleet)
-    assert answer["postgres_status_stopped"]["hosts"] == [fleet.host.container("shop")]
+    assert answer["postgres_status_stopped"]["hosts"] == [fleet.host.container("shop") + "@local"]
     assert "postgres_role_primary" not in answer
