@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from . import privileges as undeclared
 from . import users as further
 
 LABEL = "io.vellaric.postgres."
@@ -109,7 +110,9 @@ class ServerFacts:
     it has from files of ours; loaded_at: when it last read its configuration, in seconds since 1970; file_errors: what
     is wrong with the files as they are now, with which it would not start again; extensions: those of the database by
     name, each a mapping of version and declared; users: further roles, as server.roles.OBSERVE asks for them; others:
-    where the database is missing, the owners of those that are there, by name.
+    where the database is missing, the owners of those that are there, by name; privileges: what the application's role
+    and users have besides what is declared, as server.privileges asks for it; altered: the names of what ALTER SYSTEM
+    has set; applied: those of them that the server runs with.
     """
 
     role: dict | None
@@ -123,6 +126,9 @@ class ServerFacts:
     extensions: dict = dataclasses.field(default_factory=dict)
     users: dict = dataclasses.field(default_factory=lambda: further.NOTHING)
     others: dict = dataclasses.field(default_factory=dict)
+    privileges: dict = dataclasses.field(default_factory=lambda: undeclared.NOTHING)
+    altered: tuple = ()
+    applied: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)

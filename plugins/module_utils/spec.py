@@ -13,6 +13,7 @@ import re
 
 from . import extensions, names, networks, pem, texts, tuning, users
 from .errors import DatabaseError
+from .server import configuration
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
 STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
@@ -161,6 +162,11 @@ class DatabaseSpec:
     def parameters(self):
         """The server's parameters, derived and declared, sorted."""
         return dict(sorted({**self.derived, **self.settings, **self.preloaded}.items()))
+
+    @property
+    def governed(self):
+        """The names of the parameters that nobody sets but a declaration or this collection."""
+        return {*self.parameters, *configuration.CONTRACT, *MANAGED_SETTINGS}
 
     @property
     def preloaded(self):

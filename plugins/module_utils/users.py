@@ -243,7 +243,7 @@ def _granted(kind, users, owner, observed):
     """Say whether the role that holds the privileges of a kind of users has just those, also on what comes later."""
     group = GROUPS[kind]
     role = observed["roles"].get(group)
-    if role is None or role["login"] or role["privileged"] or group in observed["ungranted"]:
+    if role is None or role["login"] or role["privileged"] or role["member_of"] or group in observed["ungranted"]:
         return False
     defaults = {
         (creator, objects, privilege)

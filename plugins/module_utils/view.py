@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import layout, networks, users
+from . import layout, networks, privileges, users
 from . import spec as specs
 from .errors import DatabaseError
 from .planning import certification
@@ -50,7 +50,19 @@ def before(spec, seen):
         }
         shown["extensions"] = specs.extensions.to_option(there)
         shown["users"] = users.shown(spec.users, seen.server.users, seen.record.username if seen.record else None)
+        undeclared = _undeclared(spec, seen.server)
+        if undeclared:
+            shown["not_declared"] = undeclared
     return shown
+
+
+def _undeclared(spec, server):
+    """Return what is there besides what is declared, and is taken away."""
+    altered = [f"ALTER SYSTEM SET {name}" for name in server.altered if name in spec.governed]
+    found = privileges.overrides(server.privileges, spec.governed - set(spec.derived))
+    triggers = [f"event trigger {name}: {why}" for name, why in privileges.armed(server.privileges).items()]
+    words = [privileges.override_words(one) for one in found]
+    return [*privileges.held(server.privileges), *triggers, *altered, *words]
 
 
 def after(spec, seen, record, config, texts, own=None):

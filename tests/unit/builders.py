@@ -455,6 +455,17 @@ class Host:
     def _users(self, wanted, plan):
         return self._with(server={"users": users_of(wanted, known=self.server.users)})
 
+    def _altered(self, wanted, plan):
+        return self._with(server={"altered": ()})
+
+    def _privileges(self, wanted, plan):
+        known = self.server.privileges
+        taken = {"memberships": [], "functions": [], "parameters": [], "maintenance": [], "triggers": []}
+        return self._with(server={"privileges": {**known, **taken}})
+
+    def _overrides(self, wanted, plan):
+        return self._with(server={"privileges": {**self.server.privileges, "overrides": []}})
+
     def _end_logins(self, wanted, plan):
         known = self.server.users
         going = users.unended(plan.record.username, plan.record.login, known)

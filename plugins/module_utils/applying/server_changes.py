@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from .. import users
-from ..server import roles, scram, session, sql
+from ..planning import server_steps
+from ..server import privileges, roles, scram, session, sql
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
-VERBS = ("role", "database", "restrict", "lock_superuser", "extensions")
+VERBS = ("altered", "role", "privileges", "overrides", "database", "restrict", "lock_superuser", "extensions")
 LOGIN_VERB = "prove_login"
 WITH_LOGIN = (*VERBS, LOGIN_VERB)
 
@@ -25,6 +26,9 @@ def run(work, verbs):
         "database": lambda: sql.ensure_database(spec.name, work.username),
         "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
         "lock_superuser": sql.lock_superuser,
+        "altered": lambda: privileges.reset_altered(server_steps.altered(spec, work.seen, not _waits(work))),
+        "privileges": lambda: privileges.script(spec.name, work.username),
+        "overrides": lambda: privileges.reset_overrides(server_steps.overrides(spec, work.seen.server)),
         "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
     script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != LOGIN_VERB]])
@@ -34,6 +38,10 @@ def run(work, verbs):
     facts = work.facts or work.seen.container
     arguments = (work.engine, work.name, facts, spec.name, work.username, spec.password, script)
     session.prove_login(*arguments, verify=_verifiable(work))
+
+
+def _waits(work):
+    return any(step.verb == "restart" for step in work.plan.pending)
 
 
 def change_users(work):

@@ -9,18 +9,19 @@ not be had is None or absent, upon which rules that need it say nothing.
 
 from __future__ import annotations
 
-from . import capacity, health, safety
+from . import capacity, health, safety, trust
 from .finding import SEVERITIES
 from .thresholds import DEFAULTS
 
-RULES = (*health.RULES, *capacity.RULES, *safety.RULES)
+RULES = (*health.RULES, *capacity.RULES, *safety.RULES, *trust.RULES)
 
 
 def findings(facts, thresholds, now):
     """Return the findings of a database as module postgres_db_info returns them.
 
     facts: what was gathered, by its name in the result; besides, shown (the description of the database), silent (why
-    its server does not answer), checks, disk, backup_disk, newer_image, opened, drift and samples (earlier statistics).
+    its server does not answer), checks, trust, disk, backup_disk, newer_image, opened, drift and samples (earlier
+    statistics).
     """
     limits = {**DEFAULTS, **thresholds}
     found = [finding for rule in RULES for finding in rule(facts, limits, now)]

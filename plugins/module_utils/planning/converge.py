@@ -142,16 +142,20 @@ def _change(spec, seen, record, config, texts, certificate):
     if certificate.step is not None:
         steps.append(certificate.step)
     differing = _differing_files(seen, texts)
+    altered = server_steps.altered(spec, seen)
     replace = _replacement(spec, seen, config)
     replaces = replace is not None and allowed(replace)
-    restart = _restart(spec, seen, texts) if running and not replaces else None
+    restart = _restart(spec, seen, texts, altered) if running and not replaces else None
     if restart is not None and not allowed(restart):
         # Written now, it would take effect at the next restart, whatever that is for.
         del texts[configuration.POSTGRESQL_CONF]
         differing = [path for path in differing if path in texts]
+        altered = server_steps.altered(spec, seen, restarts=False)
         restart = None
     if replaces or restart is not None:
         refuse_broken_files(spec, seen, rewritten=differing)
+    if altered:
+        steps.append(Step("altered", f"let declared parameters hold: ALTER SYSTEM RESET {', '.join(altered)}"))
     if differing:
         steps.append(Step("write_files", f"write {', '.join(differing)}"))
     if seen.unpublished and certificate.step is None:
@@ -172,7 +176,7 @@ def _change(spec, seen, record, config, texts, certificate):
         steps += [restart, update]
     else:
         steps += [step for step in (update, restart) if step is not None]
-    if restart is None and running and not replaces and (differing or certificate.step or seen.unread):
+    if restart is None and running and not replaces and (differing or certificate.step or seen.unread or altered):
         steps.append(Step("reload", "let the server read its configuration again"))
     if not running and not replaces and (spec.serves or seen.container is None):
         steps.append(
@@ -258,8 +262,11 @@ def refuse_broken_files(spec, seen, rewritten=()):
         )
 
 
-def _restart(spec, seen, texts):
-    """Return the restart that changed parameters need, or that earlier ones still wait for."""
+def _restart(spec, seen, texts, altered):
+    """Return the restart that changed parameters need, or that earlier ones still wait for.
+
+    altered: the names of those that are to be as declared again, of which the server may run with the other value.
+    """
     before = _text(seen, configuration.POSTGRESQL_CONF)
     text = texts[configuration.POSTGRESQL_CONF]
     changed = configuration.changed_parameters(before, text)
@@ -271,7 +278,10 @@ def _restart(spec, seen, texts):
         # Set when the server started, and no longer: an earlier run took them out, and came no further.
         *withdrawn,
     }
-    names += [name for name in waiting if name not in names and name in ours]
+    applied = seen.server.applied if seen.server else ()
+    names += configuration.needs_restart([name for name in altered if name in applied], seen.image.parameters)
+    names += [name for name in waiting if name in ours and name not in altered]
+    names = list(dict.fromkeys(names))
     if not names:
         return None
     reason = f"it reads {', '.join(names)} only when it starts"

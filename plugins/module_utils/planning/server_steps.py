@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import extensions, names, users
+from .. import extensions, names, privileges, users
 from ..errors import Refused
-from ..server import scram
+from ..server import configuration, scram
 from .steps import Step
 
 # What belongs to it, nobody's role was renamed for.
@@ -103,6 +103,36 @@ def _disagreement(username, container):
     )
 
 
+def altered(spec, seen, restarts=True):
+    """Return the names of what ALTER SYSTEM has set and what is governed by the declaration.
+
+    restarts: also those that would take effect with a restart only.
+    """
+    found = [name for name in seen.server.altered if name in spec.governed] if seen.server is not None else []
+    waiting = () if restarts else configuration.needs_restart(found, seen.image.parameters)
+    return [name for name in found if name not in waiting]
+
+
+def overrides(spec, server):
+    """Return the entries of ALTER DATABASE ... SET and ALTER ROLE ... SET that outrank what is declared.
+
+    What only limits give is a default: there, the owner of a database may choose otherwise for it.
+    """
+    return privileges.overrides(server.privileges, spec.governed - set(spec.derived))
+
+
+def _trust_steps(spec, server):
+    """Return the steps that take away what is not declared: privileges, event triggers, parameters."""
+    words = [f"take away that {what}" for what in privileges.held(server.privileges)]
+    words += [f"disable event trigger {name}: {why}" for name, why in privileges.armed(server.privileges).items()]
+    steps = [Step("privileges", f"privileges: {'; '.join(words)}")] if words else []
+    found = overrides(spec, server)
+    if found:
+        shown = ", ".join(privileges.override_words(one) for one in found)
+        steps.append(Step("overrides", f"let declared parameters hold: take back {shown}"))
+    return steps
+
+
 def creation(spec, record):
     """Return the steps that a new server needs, in order."""
     return [
@@ -156,6 +186,8 @@ def change(spec, seen, record):
         steps.append(Step("role", f"let {record.username} in, which has a connection limit of 0"))
     elif differs:
         steps.append(Step("role", f"set the password of {record.username}"))
+    # Before anything that an event trigger could wait for.
+    steps += _trust_steps(spec, seen.server)
     if database is None:
         steps.append(Step("database", f"create database {spec.name}, which is missing"))
     elif database["owner"] != record.username:

@@ -28,6 +28,20 @@ _PERSONAL_LINE = re.compile(r"^\s*([A-Za-z_][\w.]*)(?:\s*=\s*|\s+)('(?:[^']|'')*
 _LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
 
 
+# What a server is set to by us, whatever is declared.
+CONTRACT = (
+    "listen_addresses",
+    "port",
+    "hba_file",
+    "ident_file",
+    "password_encryption",
+    "ssl",
+    "ssl_cert_file",
+    "ssl_key_file",
+    "ssl_min_protocol_version",
+)
+
+
 def render(spec, record, major, access=()):
     """Return the managed files' texts by path below the database's directory. access: as pg_hba_conf has it."""
     return {
@@ -39,17 +53,18 @@ def render(spec, record, major, access=()):
 
 def postgresql_conf(spec, major):
     data = container.pgdata(major)
-    own = {
-        "listen_addresses": "*",
-        "port": str(container.SERVER_PORT),
-        "hba_file": f"{container.CONF_MOUNT}/pg_hba.conf",
-        "ident_file": f"{container.CONF_MOUNT}/pg_ident.conf",
-        "password_encryption": "scram-sha-256",
-        "ssl": "on",
-        "ssl_cert_file": f"{container.TLS_MOUNT}/server.crt",
-        "ssl_key_file": f"{container.TLS_MOUNT}/server.key",
-        "ssl_min_protocol_version": "TLSv1.2",
-    }
+    values = (
+        "*",
+        str(container.SERVER_PORT),
+        f"{container.CONF_MOUNT}/pg_hba.conf",
+        f"{container.CONF_MOUNT}/pg_ident.conf",
+        "scram-sha-256",
+        "on",
+        f"{container.TLS_MOUNT}/server.crt",
+        f"{container.TLS_MOUNT}/server.key",
+        "TLSv1.2",
+    )
+    own = dict(zip(CONTRACT, values))
     lines = [
         f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
         "# Declare them instead, as `settings` of the database.",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .. import users
-from . import scram
+from . import privileges, scram
 from .sql import UNLOGGED, enter, identifier, literal
 
 # What initdb made has a lower oid (src/include/access/transam.h).
@@ -105,19 +105,18 @@ _ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
 
 
 def _group(name):
-    return "\n".join([*_made(name), f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {_ORDINARY};"])
+    ordinary = f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {_ORDINARY};"
+    return "\n".join([*_made(name), ordinary, privileges.end_memberships(name)])
 
 
 def _user(user, owner, observed, change):
     name, base = identifier(user.name), users.membership(user, owner)
     limit = users.UNLIMITED if user.connection_limit is None else user.connection_limit
     password = f" PASSWORD {literal(scram.new_verifier(user.password))}" if change.sets_password else ""
-    known = observed["roles"].get(user.name)
-    others = [each for each in known["member_of"] if each != base] if known else []
     lines = _made(user.name)
     ends = "" if user.waits else " VALID UNTIL 'infinity'"
     lines.append(f"ALTER ROLE {name} LOGIN INHERIT {_ORDINARY} CONNECTION LIMIT {limit}{ends}{password};")
-    lines += [f"REVOKE {identifier(other)} FROM {name};" for other in others]
+    lines.append(privileges.end_memberships(user.name, base))
     lines.append(f"GRANT {identifier(base)} TO {name};")
     # What an owner makes belongs to the application's role, whoever of them made it.
     works_as = f"SET role = {literal(owner)}" if user.role == users.OWNER else "RESET role"

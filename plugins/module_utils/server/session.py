@@ -14,7 +14,7 @@ import time
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
-from . import roles, sql, wire
+from . import privileges, roles, sql, wire
 
 SUPERUSER = "postgres"
 SERVER_PROCESS = "postgres"
@@ -118,7 +118,8 @@ def observe(engine, facts, database, username, seconds, declares_users):
     seconds = min(seconds, QUERY_SECONDS)
     first = sql.observe(database, username or "")
     # What all databases share is to be seen from each.
-    within = sql.OBSERVE_EXTENSIONS + (roles.OBSERVE if declares_users else "")
+    within = sql.OBSERVE_EXTENSIONS + privileges.suspects(username or "")
+    within += roles.OBSERVE if declares_users else ""
     try:
         answers = sql.read(ask(engine, facts, database, first + within, seconds))
     except DatabaseError as error:
@@ -135,6 +136,10 @@ def observe(engine, facts, database, username, seconds, declares_users):
     further = sql.OBSERVE_FILES if answers["suspects_files"] else ""
     if answers["has_users"] and within and not declares_users:
         further += roles.OBSERVE
+    if answers["altered"]:
+        further += sql.OBSERVE_APPLIED
+    if answers.get("suspects_privileges"):
+        further += privileges.observe(username or "", sql.major(answers))
     if further:
         answers.update(sql.read(ask(engine, facts, database, further, seconds)))
     return sql.facts(answers)

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 
-from .. import extensions, users
+from .. import extensions, privileges, users
 from ..container import HOME_MOUNT
 from ..facts import ServerFacts
 
@@ -57,12 +58,20 @@ SELECT json_build_object(
 """
 
 
+# Of pg_file_settings: what ALTER SYSTEM has set, which outranks all other files.
+ALTERED = "coalesce(json_agg(lower(name) ORDER BY name) FILTER (WHERE sourcefile ~ '/postgresql[.]auto[.]conf$'), '[]')"
+# Which of that the server runs with.
+OBSERVE_APPLIED = """SELECT json_build_object('applied', coalesce(json_agg(lower(name)), '[]'))::text
+  FROM pg_settings WHERE sourcefile ~ '/postgresql[.]auto[.]conf$';
+"""
+
+
 def observe(database, username):
     """Return the first question to a server, whose answer says also whether there is reason for two further ones.
 
     What costs is to plan a question, so that most servers are asked only this and OBSERVE_EXTENSIONS.
     suspects_files: OBSERVE_FILES may find something, as what waits for a restart is listed with an error, too;
-    has_users: roles.OBSERVE finds declared users.
+    has_users: roles.OBSERVE finds declared users; altered: with a name in it, OBSERVE_APPLIED finds something.
     """
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
@@ -79,11 +88,12 @@ def observe(database, username):
       'closed', datconnlimit = 0,
       'public', has_database_privilege('public', oid, 'CREATE, CONNECT, TEMPORARY'))
     FROM pg_database WHERE datname = {literal(database)}),
-  'suspects_files', (SELECT count(error) > 0 FROM pg_file_settings),
+  'suspects_files', files.faulty,
+  'altered', files.altered,
   'has_users', EXISTS (SELECT FROM pg_shdescription
     WHERE classoid = 'pg_authid'::regclass AND description = {literal(users.MARK)}),
   'loaded_at', extract(epoch FROM pg_conf_load_time())
-)::text;
+)::text FROM (SELECT count(error) > 0 AS faulty, {ALTERED} AS altered FROM pg_file_settings) AS files;
 """
 
 
@@ -111,6 +121,11 @@ def read(lines):
     return answers
 
 
+def major(answers):
+    """Return the major version, which the first question asks for."""
+    return int(re.match(r"[0-9]+", answers["version"]).group())
+
+
 def facts(answers):
     """Return the ServerFacts of what `read` gives, of at least the first question."""
     return ServerFacts(
@@ -125,6 +140,9 @@ def facts(answers):
         extensions=answers.get("extensions", {}),
         users=answers.get("users", users.NOTHING),
         others=answers.get("others", {}),
+        privileges=answers.get("privileges", privileges.NOTHING),
+        altered=tuple(answers.get("altered", ())),
+        applied=tuple(answers.get("applied", ())),
     )
 
 

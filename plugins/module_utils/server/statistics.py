@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 
+from . import privileges
+from .sql import ALTERED, literal
 from .sql import BOOTSTRAP_SUPERUSER_OID as SUPERUSER
-from .sql import literal
 from .wire import APPLICATION
 
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
@@ -235,6 +236,13 @@ _DATABASE_COLLATION = """SELECT 'the database', datcollversion, pg_database_coll
       UNION ALL"""
 
 
+# Whose database it is says its owner; a run of the declaration puts another one right.
+_TRUST = """
+SELECT json_build_object('privileges', (SELECT answer FROM ({privileges}) AS asked (answer)),
+  'altered', (SELECT {altered} FROM pg_file_settings))"""
+_OWNER = "(SELECT datdba FROM pg_database WHERE datname = current_database())"
+
+
 # What the sections are written for.
 ABOUT = f"""SET lock_timeout = {_LOCK_MILLISECONDS};
 SELECT jsonb_build_object('version', current_setting('server_version_num')::int,
@@ -249,13 +257,14 @@ _TEXTS = {
     "activity": _ACTIVITY,
     "replication": _REPLICATION,
     "checks": _CHECKS,
+    "trust": _TRUST,
 }
 SECTIONS = tuple(_TEXTS)
 
 
 def needs_about(names):
     """Say whether the text of these sections depends on what ABOUT says."""
-    return bool({"queries", "checks"}.intersection(names))
+    return bool({"queries", "checks", "trust"}.intersection(names))
 
 
 def script(names, limit, seconds, about=None):
@@ -273,6 +282,8 @@ def script(names, limit, seconds, about=None):
         # The connection before this one may not have ended yet.
         "ours": f"(pid = pg_backend_pid() OR application_name = '{APPLICATION}' AND usesysid = {SUPERUSER})",
         "superuser": SUPERUSER,
+        "privileges": privileges.question(_OWNER, about["version"] // 10000),
+        "altered": ALTERED,
         "statements": about["statements"],
         "database_collation": _DATABASE_COLLATION if about["version"] >= _SINCE_15 else "",
         "since": _moment("d.stats_reset"),

@@ -37,7 +37,7 @@ _SECTIONS = {
     "queries": ("queries",),
     "activity": ("activity",),
     "replication": ("replication",),
-    "findings": ("statistics", "settings", "activity", "replication", "checks"),
+    "findings": ("statistics", "settings", "activity", "replication", "checks", "trust"),
 }
 _FOR_FINDINGS = ("container", "statistics", "settings", "activity", "replication", "backups", "tls")
 
@@ -244,6 +244,7 @@ def _findings(shown, full, found, missing, options, now):
         "shown": shown,
         "silent": None if answers else missing.get("findings"),
         "checks": answers.get("checks"),
+        "trust": answers.get("trust"),
         "samples": options.history.get(shown["container_name"]) or [],
         **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "opened", "drift")},
     }

@@ -44,6 +44,7 @@ FACTS = {
     "backups": {"last": BACKUP, "last_verified": BACKUP, "damaged": []},
     "tls": {"not_after": "2027-06-15T12:00:00Z", "served": True},
     "checks": {"invalid_indexes": [], "collations": []},
+    "trust": {"privileges": {}, "altered": []},
     "disk": {"total_bytes": 100 << 30, "used_bytes": 50 << 30, "free_bytes": 50 << 30, "used_percent": 50.0},
     "backup_disk": {"total_bytes": 100 << 30, "used_bytes": 50 << 30, "free_bytes": 50 << 30, "used_percent": 50.0},
     "newer_image": None,
@@ -359,3 +360,18 @@ def test_versions():
     assert releases.parts("15.20") == (15, 20)
     assert releases.parts("19beta1") == (19, 0)
     assert sorted(releases.END_OF_LIFE.values()) == list(releases.END_OF_LIFE.values())
+
+
+def test_what_somebody_may_do_besides_and_what_outranks_a_declaration():
+    given = {"memberships": [{"member": "app", "role": "postgres", "gives": ["postgres"], "owns": False}]}
+    assert found(trust={"privileges": given, "altered": []}) == [("critical", "excess_privileges")]
+    given = {"memberships": [{"member": "app", "role": "pg_monitor", "gives": [], "owns": False}]}
+    assert found(trust={"privileges": given, "altered": []}) == [("warning", "odd_privileges")]
+    assert found(trust={"privileges": {}, "altered": ["ssl"]}) == [("critical", "outranked")]
+    assert found(trust={"privileges": {}, "altered": ["work_mem"]}) == [("info", "set_by_hand")]
+    shown = {**SHOWN, "settings": {"work_mem": "1MB"}, "parameters": {"work_mem": "1MB"}}
+    assert found(shown=shown, trust={"privileges": {}, "altered": ["work_mem"]}) == [("warning", "outranked")]
+    kept = {"elsewhere": [{"database": "app.20260101000000", "owned": True, "objects": 0}]}
+    assert found(shown={**SHOWN, "name": "app"}, trust={"privileges": kept, "altered": []}) == []
+    kept["elsewhere"].append({"database": "other", "owned": True, "objects": 0})
+    assert found(trust={"privileges": kept, "altered": []}) == [("warning", "owns_elsewhere")]
