@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
 from .networks import DEFAULT, EndpointFacts
@@ -189,8 +190,17 @@ def from_inspect(answer):
         networks=networks,
         image=(answer.get("Config") or {}).get("Image") or "",
         image_id=answer.get("Image") or "",
+        major=_major((answer.get("Config") or {}).get("Env") or []),
         config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
     )
+
+
+def _major(entries: list) -> int | None:
+    """Return the server's major version, which is in what we say where its data is, and otherwise as images say it."""
+    environment = dict(entry.partition("=")[::2] for entry in entries)
+    ours = re.fullmatch(re.escape(DATA_MOUNT) + r"/(\d{1,3})/docker", environment.get("PGDATA", ""))
+    said = ours.group(1) if ours else environment.get("PG_MAJOR", "")
+    return int(said) if re.fullmatch(r"[0-9]{1,3}", said) else None
 
 
 def _networks(answer):

@@ -64,7 +64,7 @@ class ContainerFacts:
     """A container as the engine shows it.
 
     config: None for one that is not ours; pid: of its process 1 on the host; networks: EndpointFacts by name;
-    image, image_id: what it was created from, as it was named then.
+    image, image_id: what it was created from, as it was named then. major: of its server, where its environment says.
     """
 
     id: str
@@ -83,6 +83,7 @@ class ContainerFacts:
     networks: dict = dataclasses.field(default_factory=dict)
     image: str = ""
     image_id: str = ""
+    major: int | None = None
 
     @property
     def running(self):

@@ -13,7 +13,7 @@ import socket
 import time
 
 from ..errors import DatabaseError
-from ..server.session import SUPERUSER, SUPERUSER_ENVIRONMENT, psql
+from ..server.session import SUPERUSER, environment, psql
 from ..server.sql import literal
 from . import catalog, dump_options, naming, store
 from . import snapshot as snapshots
@@ -119,13 +119,13 @@ class _Taking:
 
     @property
     def _environment(self):
-        return {"PGAPPNAME": self._application, **SUPERUSER_ENVIRONMENT}
+        return {"PGAPPNAME": self._application, **environment(self._target.image.major)}
 
     def _globals(self):
         """Return the roles of the server with their settings as SQL, and the version of its pg_dump."""
         command = ["sh", "-c", f"pg_dump --version && exec pg_dumpall -U {SUPERUSER} -w --globals-only"]
         finished = self._engine.execute(
-            self._container, command, SUPERUSER, "", max(1.0, self._deadline - time.monotonic()), SUPERUSER_ENVIRONMENT
+            self._container, command, SUPERUSER, "", max(1.0, self._deadline - time.monotonic()), self._environment
         )
         if finished.exit_code != 0:
             raise DatabaseError(f"{self._container}: its roles could not be dumped: {finished.stderr.strip()}")

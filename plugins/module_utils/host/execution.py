@@ -15,6 +15,8 @@ from ..errors import DatabaseError
 
 _FRAME_HEADER = struct.Struct(">BxxxL")
 _STDOUT, _STDERR = 1, 2
+# What is written by a command at work in a container, and not taken from it yet.
+MOST_BYTES = 512 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Execution:
         if not data:
             return False
         self._buffer += data
+        if len(self._buffer) + sum(map(len, self.outputs.values())) > MOST_BYTES:
+            raise DatabaseError(f"A command in {self._container} writes without an end: it was left")
         while len(self._buffer) >= _FRAME_HEADER.size:
             stream, length = _FRAME_HEADER.unpack_from(self._buffer)
             end = _FRAME_HEADER.size + length

@@ -26,8 +26,11 @@ _PROBE = (
     f" && {{ ls -A /docker-entrypoint-initdb.d 2>/dev/null || :; }} | sed 's/^/{_SCRIPT}/'"
     " && ls /usr/share/postgresql/*/extension /usr/local/share/postgresql/extension 2>/dev/null || :"
 )
-# With -C the server reads and checks its whole configuration, prints one value and ends.
-_CHECK = ': > /tmp/empty.conf && exec postgres -C data_directory -D /tmp -c config_file=/tmp/empty.conf "$@"'
+# With -C the server reads and checks its whole configuration, prints one value and ends. In English, to be understood.
+_CHECK = (
+    "export LC_ALL=C; : > /tmp/empty.conf"
+    ' && exec postgres -C data_directory -D /tmp -c config_file=/tmp/empty.conf "$@"'
+)
 _VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
 
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from ..errors import DatabaseError
+from . import answers as forms
 from . import session, statistics, wire
 
 # What one of many questions may take of the time of all: where one holds, the others can still be asked alone.
@@ -47,9 +47,15 @@ def answers(engine, facts, database, names, limit, seconds):
 
 
 def _ask(engine, facts, database, names, limit, deadline):
+    with forms.understood(facts.name):
+        return _asked(engine, facts, database, names, limit, deadline)
+
+
+def _asked(engine, facts, database, names, limit, deadline):
     about = None
     if statistics.needs_about(names):
-        about = json.loads(_lines(engine, facts, database, statistics.ABOUT, deadline)[0])
+        about = forms.load(_lines(engine, facts, database, statistics.ABOUT, deadline)[0])
+        forms.check(about, {"version": forms.NUMBER, "statements": forms.OPTIONAL_TEXT})
     seconds = max(_LEAST, (deadline - time.monotonic()) / _SHARE)
     return statistics.parse(_lines(engine, facts, database, statistics.script(names, limit, seconds, about), deadline))
 

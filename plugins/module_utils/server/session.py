@@ -9,12 +9,16 @@ of another process namespace), goes through psql in the container.
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import time
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
-from . import privileges, roles, sql, wire
+from ..facts import ContainerFacts
+from . import answers as forms
+from . import parameters, privileges, roles, scram, sql, wire
 
 SUPERUSER = "postgres"
 SERVER_PROCESS = "postgres"
@@ -30,32 +34,72 @@ _PSQL = "psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -U postgres -f - -d"
 # A killed run's psql goes on inside the container until its script ends, through all the databases that it enters: the
 # next one's waits for that, by a lock that ends with the process. (BusyBox's flock knows no time limit.)
 _ALONE = "flock /var/run/postgresql/.vellaric.lock"
-# What the owner of a database has set for it is not for the superuser's sessions there.
-SUPERUSER_ENVIRONMENT = {"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in wire.SUPERUSER_OPTIONS.items())}
+# psql ends with 2 where it could not connect, and so does a server that is starting up let it; pg_isready says with 1
+# that it is. No word of theirs is needed for that: those are in the server's language.
+# https://www.postgresql.org/docs/current/app-pg-isready.html
+_STARTING = 91
+_WHEN_UP = (
+    'up() { "$@"; code=$?; [ $code = 2 ] || return $code; pg_isready -q;'
+    f" [ $? != 1 ] || exit {_STARTING}; return 2; }}\n"
+)
+_WITHIN_SCRIPT = "psql:<stdin>:"
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
 # The superuser's SQL is the rest of the input.
 _SQL_FAILED = 90
 _LOGIN = (
-    f"IFS= read -r PGPASSWORD; {_ALONE} {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD; unset PGOPTIONS;"
-    ' exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
+    f"{_WHEN_UP}IFS= read -r PGPASSWORD; up {_ALONE} {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD;"
+    ' export PGOPTIONS="$LOGIN_OPTIONS"; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
 )
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STARTING_UP = "57P03"
-# A role or database has as many connections as it may have, which the server says after it has taken the password.
-# https://www.postgresql.org/docs/current/sql-createrole.html
-_FULL = "too many connections for"
 _NOT_LET_IN = ("28000", "28P01")
-# Nor is a superuser let into such a database (CheckMyDatabase in src/backend/utils/init/postinit.c).
-_CLOSED = "not currently accepting connections"
+# What says that nobody else is let in any more. https://www.postgresql.org/docs/current/runtime-config-connection.html
+_FULL = """SELECT json_build_object('verifier', rolpassword,
+  'full', (SELECT count(*) >= current_setting('max_connections')::int
+      - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true), '0')::int
+    OR count(*) FILTER (WHERE usesysid = r.oid) >= nullif(r.rolconnlimit, -1)
+    OR count(*) FILTER (WHERE datname = {database}) >= (SELECT nullif(datconnlimit, -1) FROM pg_database
+      WHERE datname = {database})
+    FROM pg_stat_activity WHERE backend_type = 'client backend'))::text
+  FROM pg_authid AS r WHERE rolname = {username};
+"""
+_CLOSED = "SELECT datallowconn::text FROM pg_database WHERE datname = {database};\n"
 
 
 class NotReady(DatabaseError):
     """The server did not become ready; the details hold its last log lines."""
 
 
+class Refused(DatabaseError):
+    """psql in the container failed with what the server, or it, said."""
+
+
 class Ended(NotReady):
     """It ended instead: to wait longer is of no use."""
+
+
+def environment(major: int | None) -> dict:
+    """Return the environment of a superuser's clients in a container, for its server's major version.
+
+    What the owner of a database has set for it is not for them, and they speak English.
+    """
+    return {"PGOPTIONS": parameters.as_options(parameters.superuser(major)), "LC_ALL": "C"}
+
+
+def environment_of(engine: object, container: str) -> dict:
+    """Return that of a container, whatever image somebody made it from."""
+    facts = from_inspect(engine.inspect(container) or _gone(container))
+    return environment(_major(engine, facts))
+
+
+def _major(engine: object, facts: ContainerFacts) -> int | None:
+    if facts.major is not None or not facts.running:
+        return facts.major
+    said = engine.execute(facts.name, ["psql", "--version"], SUPERUSER, "", QUERY_SECONDS).stdout
+    match = re.search(r"\(PostgreSQL\) (\d{1,3})", said)
+    return int(match.group(1)) if match else None
 
 
 def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, role=SUPERUSER, alone=False):
@@ -64,19 +108,22 @@ def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, r
     alone: wait for what a killed run has left to run, and keep the next one waiting.
     """
     command = [*(_ALONE.split() if alone else []), *_PSQL.split(), database, "-U", role]
-    finished = _execute_when_up(engine, container, command, script, seconds)
+    command = ["sh", "-c", f'{_WHEN_UP}up "$@"', "sh", *command]
+    given = environment_of(engine, container)
+    finished = _execute_when_up(engine, container, command, script, seconds, given)
     if finished.exit_code != 0:
-        raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
+        raise Refused(f"{container}: the server refused: {first_error(finished.stderr)}")
     return finished.stdout
 
 
-def _execute_when_up(engine, container, command, script, seconds):
-    """Run a command that asks the server; again while it says that it is still starting up."""
+def _execute_when_up(engine, container, command, script, seconds, given):
+    """Run a command that asks the server; again while that is still starting up."""
     deadline = time.monotonic() + seconds
     while True:
         remaining = max(1.0, deadline - time.monotonic())
-        finished = engine.execute(container, command, SUPERUSER, script, remaining, SUPERUSER_ENVIRONMENT)
-        if finished.exit_code == 0 or "starting up" not in finished.stderr or time.monotonic() > deadline:
+        finished = engine.execute(container, command, SUPERUSER, script, remaining, given)
+        starting = finished.exit_code == _STARTING and _WITHIN_SCRIPT not in finished.stderr
+        if not starting or time.monotonic() > deadline:
             return finished
         time.sleep(0.05)
 
@@ -92,8 +139,10 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
     while True:
         try:
             remaining = max(1.0, deadline - time.monotonic())
-            rows = wire.ask(facts.pid, facts.id, SUPERUSER, database, question, remaining)
+            rows = wire.ask(facts.pid, facts.id, SUPERUSER, database, question, remaining, facts.major)
             return [row[0] for row in rows]
+        except wire.Garbled as error:
+            raise DatabaseError(f"{facts.name}: {error.message}") from error
         except wire.Rejected as error:
             if error.code in _NOT_LET_IN:
                 break
@@ -115,21 +164,29 @@ def observe(engine, facts, database, username, seconds, declares_users):
 
     declares_users: whether further roles matter, even where none has been declared so far.
     """
-    seconds = min(seconds, QUERY_SECONDS)
+    with forms.understood(facts.name):
+        return _observe(engine, facts, database, username, min(seconds, QUERY_SECONDS), declares_users)
+
+
+def _observe(engine, facts, database, username, seconds, declares_users):
     first = sql.observe(database, username or "")
     # What all databases share is to be seen from each.
     within = sql.OBSERVE_EXTENSIONS + privileges.suspects(username or "")
     within += roles.OBSERVE if declares_users else ""
     try:
         answers = sql.read(ask(engine, facts, database, first + within, seconds))
-    except DatabaseError as error:
-        if _CLOSED in error.message:
+    except (wire.Rejected, Refused) as error:
+        if isinstance(error, wire.Rejected) and error.severity != "FATAL":
+            raise
+        # Whether one cannot enter the database, and why, is to be seen from another one.
+        closed = ask(engine, facts, SUPERUSER, _CLOSED.format(database=sql.literal(database)), seconds)
+        if closed == ["false"]:
             raise DatabaseError(
                 f"Database {database} of {facts.name} accepts no connections: somebody has closed it. To open it:"
                 f' ALTER DATABASE "{database}" ALLOW_CONNECTIONS true'
                 f" (docker exec -it {facts.name} psql -U {SUPERUSER})"
             ) from None
-        if "does not exist" not in error.message:
+        if closed:
             raise
         database, within = SUPERUSER, ""
         answers = sql.read(ask(engine, facts, database, first + sql.OBSERVE_OTHERS, seconds))
@@ -142,7 +199,7 @@ def observe(engine, facts, database, username, seconds, declares_users):
         further += privileges.observe(username or "", sql.major(answers))
     if further:
         answers.update(sql.read(ask(engine, facts, database, further, seconds)))
-    return sql.facts(answers)
+    return sql.facts(sql.checked(answers))
 
 
 def wait_until_ready(engine, container, database, username, seconds):
@@ -205,15 +262,28 @@ def prove_login(engine, container, facts, database, username, password, script="
         f" sslmode=verify-ca sslrootcert={TLS_MOUNT}/ca.crt" if verify else " sslmode=require"
     )
     command = ["sh", "-c", _LOGIN, target]
-    finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS)
+    major = _major(engine, facts)
+    given = {**environment(major), "LOGIN_OPTIONS": parameters.as_options(parameters.login(major))}
+    finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS, given)
     if finished.exit_code == _SQL_FAILED:
         raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
-    if finished.exit_code != 0 and _FULL in finished.stderr:
+    if finished.exit_code == 0 and finished.stdout.endswith("logged in\n"):
         return
-    if finished.exit_code != 0 or not finished.stdout.endswith("logged in\n"):
+    # The server says that there are no more connections to be had after it has taken the password.
+    if not _is_full(engine, facts, database, username, password):
         raise DatabaseError(
             f"{container}: {username} cannot log in with the stored password: {first_error(finished.stderr)}"
         )
+
+
+def _is_full(engine: object, facts: ContainerFacts, database: str, username: str, password: str) -> bool:
+    """Say whether a login with the right password fails for want of a free connection."""
+    question = _FULL.format(database=sql.literal(database), username=sql.literal(username))
+    try:
+        found = json.loads("".join(ask(engine, facts, SUPERUSER, question)) or "{}")
+    except (DatabaseError, ValueError, TypeError):
+        return False
+    return bool(found.get("full")) and scram.matches(password, found.get("verifier"))
 
 
 def _process_name(pid):
@@ -242,8 +312,9 @@ def _answers(engine, facts, database, username, deadline):
     seconds = max(1.0, deadline - time.monotonic())
     try:
         if _process_name(facts.pid) == SERVER_PROCESS:
-            return wire.ask(facts.pid, facts.id, SUPERUSER, SUPERUSER, "SELECT 1", seconds) == [["1"]]
-    except (wire.Rejected, socket.timeout):
+            rows = wire.ask(facts.pid, facts.id, SUPERUSER, SUPERUSER, "SELECT 1", seconds, facts.major)
+            return rows == [["1"]]
+    except (DatabaseError, socket.timeout):
         return False
     except wire.Unreachable:
         # Not from here: ask in the container.

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from .. import extensions, privileges, users
 from ..container import HOME_MOUNT
 from ..facts import ServerFacts
+from . import answers as forms
 
 # What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed. Versions and
 # extensions differ in what they have of these.
@@ -117,7 +117,59 @@ def read(lines):
     """Return the answers to any of the questions (OBSERVE_...), one line of JSON each, as one mapping."""
     answers = {}
     for line in lines:
-        answers.update(json.loads(line))
+        answers.update(forms.load(line))
+    return answers
+
+
+# Of what is asked for in one place only, the rest is as it comes.
+_FORM = {
+    "version": forms.TEXT,
+    "superuser_has_password": forms.TRUTH,
+    "role": forms.Maybe(
+        {
+            "verifier": forms.OPTIONAL_TEXT,
+            "login": forms.TRUTH,
+            "ends": forms.TRUTH,
+            "closed": forms.TRUTH,
+            "privileged": forms.TRUTH,
+        }
+    ),
+    "database": forms.Maybe({"owner": forms.TEXT, "closed": forms.TRUTH, "public": forms.TRUTH}),
+    "suspects_files": forms.TRUTH,
+    "has_users": forms.TRUTH,
+    "altered": forms.Maybe([forms.TEXT]),
+    "applied": forms.Maybe([forms.TEXT]),
+    "loaded_at": forms.NUMBER,
+    "pending_restart": forms.Maybe([forms.TEXT]),
+    "withdrawn": forms.Maybe([forms.TEXT]),
+    "file_errors": forms.Maybe([forms.TEXT]),
+    "extensions": forms.Maybe(forms.Each({"version": forms.TEXT, "declared": forms.TRUTH})),
+    "others": forms.Maybe(forms.Each(forms.TEXT)),
+    "users": forms.Maybe(
+        {
+            "roles": forms.Each(
+                {
+                    "verifier": forms.OPTIONAL_TEXT,
+                    "login": forms.TRUTH,
+                    "privileged": forms.TRUTH,
+                    "connection_limit": forms.NUMBER,
+                    "ends_in": (*forms.NUMBER, type(None)),
+                    "marked": forms.TRUTH,
+                    "member_of": [forms.TEXT],
+                    "works_as": forms.OPTIONAL_TEXT,
+                }
+            ),
+            "database": [[forms.TEXT]],
+            "defaults": [[forms.TEXT]],
+            "ungranted": [forms.TEXT],
+        }
+    ),
+}
+
+
+def checked(answers: dict) -> dict:
+    """Return the answers where they are of the form that was asked for. Raises TypeError or KeyError."""
+    forms.check(answers, _FORM)
     return answers
 
 

@@ -8,12 +8,11 @@ Each section is one SELECT that gives one line: its name, a blank, and JSON.
 
 from __future__ import annotations
 
-import json
-
-from . import privileges
+from . import answers as forms
+from . import parameters, privileges
 from .sql import ALTERED, literal
 from .sql import BOOTSTRAP_SUPERUSER_OID as SUPERUSER
-from .wire import APPLICATION
+from .wire import APPLICATION, UNLOGGED
 
 # What a server holds back for a lock is not worth a longer wait: the rest of the answer waits too.
 _LOCK_MILLISECONDS = 1000
@@ -35,10 +34,15 @@ SET lock_timeout = {lock};
 SET statement_timeout = {milliseconds};
 """
 # The parameters above, and those of the connection: the session has others than the server, which has its files'.
-_OWN = (
-    "search_path,jit,pg_stat_statements.track,lock_timeout,statement_timeout,client_encoding,log_statement,"
-    "log_duration,log_min_duration_statement,log_min_duration_sample,log_transaction_sample_rate,"
-    "log_min_error_statement,auto_explain.log_min_duration"
+_OWN = ",".join(
+    [
+        *parameters.superuser(parameters.NEWEST),
+        *UNLOGGED,
+        "pg_stat_statements.track",
+        "log_min_duration_sample",
+        "log_transaction_sample_rate",
+        "auto_explain.log_min_duration",
+    ]
 )
 
 _STATISTICS = """
@@ -322,7 +326,7 @@ def parse(lines):
     for line in lines:
         name, _blank, text = line.partition(" ")
         if name in _TEXTS:
-            answers[name] = json.loads(text)
+            answers[name] = forms.load(text)
     return answers
 
 

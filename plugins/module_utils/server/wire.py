@@ -20,29 +20,25 @@ import time
 
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
+from . import parameters
 
 PROTOCOL = 3 << 16
 APPLICATION = "vellaric.postgres"
 # Answers are small; whatever sends more than this is not a server of ours.
 MOST_BYTES = 64 * 1024 * 1024
+# Questions are of one column.
+_MOST_COLUMNS = 16
 
-# What the owner of a database has set for it is not for the superuser's sessions.
-SUPERUSER_OPTIONS = {
-    "role": "none",
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "default_transaction_read_only": "off",
-}
-# What is asked shows in no log, whatever the server is told to write there, and calls nothing but the server's own
-# functions, whatever search path the owner of the database has set for it.
-_OPTIONS = {
-    "search_path": "pg_catalog",
-    **SUPERUSER_OPTIONS,
+# What is asked shows in no log, whatever the server is told to write there.
+UNLOGGED = {
     "log_statement": "none",
     "log_duration": "off",
     "log_min_duration_statement": "-1",
     "log_min_error_statement": "panic",
 }
+
+# The server does not know a parameter (undefined_object).
+_UNKNOWN = "42704"
 
 _INT = struct.Struct(">i")
 _SHORT = struct.Struct(">h")
@@ -64,15 +60,37 @@ class Rejected(DatabaseError):
         self.text = text
 
 
-def ask(pid, container_id, user, database, sql, seconds):
+class Garbled(DatabaseError):
+    """What answers on the server's socket does not keep PostgreSQL's protocol."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"what answers on its socket does not speak as PostgreSQL does: {what}")
+
+
+def ask(
+    pid: int, container_id: str, user: str, database: str, sql: str, seconds: float, major: int | None = None
+) -> list:
     """Run SQL (one simple query, of any number of statements) and return its rows, each a list of texts or None.
 
-    pid: the container's first process, as the engine of this host gives it.
-    Raises Unreachable; Rejected with the server's error; socket.timeout when it has not answered after seconds.
+    pid: the container's first process, as the engine of this host gives it. major: the server's major version, where it
+    is known: with another one, what the owner of the database may set for it is found out at another attempt.
+    Raises Unreachable; Rejected with the server's error; Garbled; socket.timeout when it is not answered after seconds.
     """
     deadline = time.monotonic() + seconds
-    with _socket(pid, container_id) as path, socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(seconds)
+    with _socket(pid, container_id) as path:
+        for options in parameters.attempts(major):
+            try:
+                return ask_at(path, startup(user, database, options), sql, deadline)
+            except Rejected as error:
+                if error.code != _UNKNOWN or error.severity != "FATAL" or options == parameters.superuser(None):
+                    raise
+    raise Unreachable("there is no attempt to make")
+
+
+def ask_at(path: str, beginning: bytes, sql: str, deadline: float) -> list:
+    """Ask on a socket; beginning: the first message, `startup`. Raises as `ask` does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        _within(connection, deadline)
         try:
             connection.connect(path)
         except OSError as error:
@@ -80,15 +98,25 @@ def ask(pid, container_id, user, database, sql, seconds):
                 raise
             raise Unreachable(str(error)) from error
         try:
-            connection.sendall(startup(user, database))
+            connection.sendall(beginning)
             messages = _messages(connection, deadline)
             read_answer(messages)
             connection.sendall(query(sql))
             rows = read_answer(messages)
-            connection.sendall(message(b"X", b""))
+            # It need not hear that: it has answered.
+            with contextlib.suppress(OSError):
+                connection.sendall(message(b"X", b""))
         except (ConnectionError, EOFError) as error:
             raise Unreachable(f"the connection ended: {error}") from error
     return rows
+
+
+def _within(connection: socket.socket, deadline: float) -> None:
+    """Let a socket wait until the deadline. Raises socket.timeout where it is over."""
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise socket.timeout()
+    connection.settimeout(remaining)
 
 
 @contextlib.contextmanager
@@ -123,9 +151,9 @@ def message(kind, body):
     return kind + _INT.pack(len(body) + _INT.size) + body
 
 
-def startup(user, database):
-    named = {"user": user, "database": database, "application_name": APPLICATION, "client_encoding": "UTF8"}
-    options = {**named, **_OPTIONS}
+def startup(user: str, database: str, options: dict | None = None) -> bytes:
+    named = {"user": user, "database": database, "application_name": APPLICATION}
+    options = {**named, **(parameters.superuser(None) if options is None else options), **UNLOGGED}
     body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)
     return message(b"", _INT.pack(PROTOCOL) + body + b"\0")
 
@@ -137,13 +165,13 @@ def query(sql):
 def read_answer(messages):
     """Read messages until the server is ready again and return the rows among them.
 
-    Raises Unreachable where it wants a password, and Rejected with its first error.
+    Raises Unreachable where it wants a password, Rejected with its first error, and Garbled.
     """
     rows, error = [], None
     for kind, body in messages:
         if kind == b"Z":
             break
-        if kind == b"R" and _INT.unpack_from(body)[0] != 0:
+        if kind == b"R" and _number(_INT, body, 0) != 0:
             raise Unreachable("the server asks for a password")
         if kind == b"D":
             rows.append(_row(body))
@@ -161,28 +189,42 @@ def _messages(connection, deadline):
     buffer, received = bytearray(), 0
     header = 1 + _INT.size
     while True:
-        while len(buffer) >= header:
-            end = 1 + _INT.unpack_from(buffer, 1)[0]
+        position = 0
+        while len(buffer) - position >= header:
+            length = _INT.unpack_from(buffer, position + 1)[0]
+            if not _INT.size <= length <= MOST_BYTES:
+                raise Garbled(f"a message of {length} bytes")
+            end = position + 1 + length
             if len(buffer) < end:
                 break
-            yield bytes(buffer[:1]), bytes(buffer[header:end])
-            del buffer[:end]
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise socket.timeout()
-        connection.settimeout(remaining)
+            yield bytes(buffer[position : position + 1]), bytes(buffer[position + header : end])
+            position = end
+        del buffer[:position]
+        _within(connection, deadline)
         data = connection.recv(65536)
         received += len(data)
-        if not data or received > MOST_BYTES:
-            raise EOFError("the server closed it" if not data else "the answer has no end")
+        if not data:
+            raise EOFError("the server closed it")
+        if received > MOST_BYTES:
+            raise Garbled("the answer has no end")
         buffer += data
 
 
+def _number(form, body, position):
+    if len(body) - position < form.size:
+        raise Garbled("a message ends too early")
+    return form.unpack_from(body, position)[0]
+
+
 def _row(body):
-    count, position, values = _SHORT.unpack_from(body)[0], _SHORT.size, []
+    count, position, values = _number(_SHORT, body, 0), _SHORT.size, []
+    if not 1 <= count <= _MOST_COLUMNS:
+        raise Garbled(f"a row of {count} columns")
     for turn in range(count):
-        length = _INT.unpack_from(body, position)[0]
+        length = _number(_INT, body, position)
         position += _INT.size
+        if length < -1 or length > len(body) - position:
+            raise Garbled(f"a value of {length} bytes in a row of {len(body)}")
         values.append(None if length < 0 else body[position : position + length].decode("utf-8", "replace"))
         position += max(length, 0)
     return values

@@ -76,7 +76,22 @@ def gather(engine, data_root, databases, options):
         answering = list(pool.map(lambda database: _answering(engine, data_root, database, wanted, options), databases))
     now = observe.utc_now()
     parts = zip(databases, lying, answering, before, after)
-    return [_described(*part, schedules, wanted, options, now) for part in parts]
+    return [_understood(*part, schedules, wanted, options, now) for part in parts]
+
+
+def _understood(database, lying, answering, *rest):
+    """Describe a database, whatever its server answered: what cannot be understood is missing, with the reason."""
+    try:
+        return _described(database, lying, answering, *rest)
+    except Exception as error:  # One database with odd answers is not to keep the others from being shown.
+        found, missing = answering
+        if not found.get("answers"):
+            raise
+        reason = f"what its server answered cannot be understood ({type(error).__name__}: {error})"
+        silenced = Missing(missing)
+        for name in (*_SECTIONS, "tls"):
+            silenced.note(name, reason)
+        return _described(database, lying, ({**found, "answers": {}}, silenced), *rest)
 
 
 def _schedules(data_root):

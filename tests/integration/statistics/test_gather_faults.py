@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -90,6 +92,57 @@ def test_many_that_hang_wait_together(fleet):
             harness.docker("kill", "-s", "CONT", fleet.container(short))
     assert elapsed < 3 * 8
     assert all("did not answer" in row["missing"]["statistics"] for row in rows.values())
+
+
+@contextlib.contextmanager
+def lying(fleet, short, said):
+    """Have something else answer on a server's socket."""
+    place = f"/proc/{fleet.inspect(short)['State']['Pid']}/root/run/postgresql/.s.PGSQL.5432"
+    os.rename(place, f"{place}.aside")
+    listener = socket.socket(socket.AF_UNIX)
+
+    def answer(client):
+        with client, contextlib.suppress(OSError):
+            while said:
+                client.sendall(said)
+            time.sleep(60)
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=listener.accept()[:1], daemon=True).start()
+
+    try:
+        listener.bind(place)
+        os.chmod(place, 0o777)
+        listener.listen()
+        threading.Thread(target=serve, daemon=True).start()
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        os.rename(f"{place}.aside", place)
+
+
+LET_IN = b"R" + struct.pack(">ii", 8, 0) + b"Z" + struct.pack(">i", 5) + b"I"
+NUMBER = b"D" + struct.pack(">ihi", 11, 1, 1) + b"7"
+LIES = {
+    "length": LET_IN + b"D" + struct.pack(">i", -1),
+    "endless": LET_IN + b"N" + struct.pack(">i", 4),
+    "row": LET_IN + NUMBER + b"Z" + struct.pack(">i", 5) + b"I",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_server_that_lies_is_named_and_the_others_are_shown(fleet, lie):
+    with lying(fleet, "b", LIES[lie]):
+        rows, elapsed = gathered(fleet, timeout=_PATIENCE)
+        if lie == "row":
+            assert "answered something else than what it was asked" in fleet.refused("b")
+    assert elapsed < _PATIENCE + _ELSE and whole(rows["a"]) and whole(rows["c"])
+    assert {"statistics", "settings", "activity"} <= set(rows["b"]["missing"])
+    assert rows["b"]["status"] == "active" and rows["b"]["logs"]
 
 
 @pytest.mark.parametrize("catalog", ["pg_class", "pg_authid, pg_database"])

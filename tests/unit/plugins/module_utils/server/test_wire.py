@@ -93,7 +93,7 @@ def test_a_server_that_is_silent_costs_no_more_than_the_seconds_given():
 
 def test_an_answer_without_an_end_is_given_up(monkeypatch):
     monkeypatch.setattr(wire, "MOST_BYTES", 1000)
-    with pytest.raises(EOFError, match="no end"):
+    with pytest.raises(wire.Garbled, match="no end"):
         answer(row("x" * 600) * 2 + READY, piece=400)
 
 
