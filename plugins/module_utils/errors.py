@@ -9,7 +9,8 @@ from __future__ import annotations
 class DatabaseError(Exception):
     """Something that a user or a host can cause: the message says what was wrong and what mends it.
 
-    details: further keys for the task's result, such as the last log lines of a container.
+    details: further keys for the task's result, such as the last log lines of a container. Not those that Ansible gives
+    a meaning of its own (stdout, stderr, rc, ...): where it does not find there what it expects, it tells only that.
     """
 
     def __init__(self, message, **details):

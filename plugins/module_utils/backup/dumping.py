@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import stat
@@ -19,7 +20,8 @@ import time
 
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError
-from ..host import attended
+from ..host import attended, cgroups
+from ..host.execution import Finished
 from ..server.session import SUPERUSER, psql
 from ..statistics.text import size as shown_size
 from . import catalog, naming, store, stream
@@ -53,6 +55,7 @@ class Dumping:
         self._deadline, self._environment, self._expected = deadline, environment, expected
         self._warnings = warnings
         self._shown = time.monotonic()
+        self._killed_before = self._killed()
 
     def run(self, name, snapshot):
         """Have the dump written under its partial name; returns (sha256, size, files, how it was checked)."""
@@ -60,7 +63,7 @@ class Dumping:
         fast = stream.fast_gzip() if piped and self._options.compression == "gzip" else None
         compressor = fast if self._options.level is None else None
         inside = f"{BACKUP_MOUNT}/{naming.WORK}/{name}"
-        command = attended.command(self._command(snapshot.name, inside, compressor is not None), after=_TERMINATE)
+        command = attended.command(self._command(snapshot, inside, compressor is not None), after=_TERMINATE)
         count = snapshot.count_rows if self._options.row_counts else (lambda: None)
         with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
             try:
@@ -91,7 +94,9 @@ class Dumping:
 
     def _command(self, snapshot, path, compressed_outside):
         options = self._options
-        command = ["pg_dump", "-U", SUPERUSER, "-w", "-d", self._target.name, f"--snapshot={snapshot}", "-f", path]
+        command = ["pg_dump", "-U", SUPERUSER, "-w", "-d", self._target.name, f"--snapshot={snapshot.name}", "-f", path]
+        # The database's own: what it holds need not be right in another one.
+        command += [f"--encoding={snapshot.facts['database']['encoding']}"]
         command += [f"--lock-wait-timeout={options.lock_timeout * 1000}", f"-F{options.format[0]}"]
         if options.format == "directory":
             command += [f"--jobs={options.jobs}"]
@@ -232,7 +237,7 @@ class Dumping:
             )
         raise DatabaseError(
             f"{self._container}: {self._reason(finished)}. Nothing of the backup is left",
-            stderr=finished.stderr.splitlines()[:20],
+            said=finished.stderr.splitlines()[:20],
         )
 
     def _status(self, finished):
@@ -255,8 +260,17 @@ class Dumping:
             )
         if "does not support compression" in text or "not supported by this build" in text:
             return f"its pg_dump was built without {self._options.compression}: use compression: gzip"
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f"pg_dump ended with exit code {finished.exit_code}: {lines[0] if lines else 'it was killed'}"
+        if self._killed_before is not None and (self._killed() or 0) > self._killed_before:
+            return (
+                f"its memory was not enough{_of_table(text)}, so that the kernel ended a process of it. A large row is"
+                " there several times while it is dumped: give the database more memory, and take the backup again"
+            )
+        return too_large(text) or words(finished)
+
+    def _killed(self) -> int | None:
+        """Return how many processes of the container the kernel has ended for want of memory, where it says so."""
+        sample = cgroups.sample(self._target.facts.pid)
+        return sample.oom_kills if sample else None
 
     def _holders(self):
         """Say who has which table for himself, while he still has."""
@@ -265,6 +279,34 @@ class Dumping:
         except DatabaseError:
             return None
         return f"{', '.join(lines[:3])}, and" if lines else None
+
+
+# In English, since that is what we have the server and its tools speak (session.environment): pg_dump gives no codes.
+_TOO_LARGE = re.compile(r"invalid memory alloc request size|Cannot enlarge string buffer|string buffer exceeds maximum")
+_COPIED = re.compile(r"^pg_dump: .*COPY (.+?) \(.*\) TO stdout;", re.M)
+
+
+def too_large(said: str) -> str | None:
+    """Return what pg_dump complains of where a row is too large for any dump, or None where that is not it."""
+    if not _TOO_LARGE.search(said):
+        return None
+    table = _COPIED.search(said)
+    of = table.group(1) if table else "a table"
+    return (
+        f"a row of {of} is larger as text than PostgreSQL can write (1 GB; bytea takes"
+        " twice its size there), so that no dump can hold it: look for it by octet_length() of its largest columns, and"
+        " split it, or keep it as a large object or outside of the database"
+    )
+
+
+def words(finished: Finished) -> str:
+    lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
+    return f"pg_dump ended with exit code {finished.exit_code}: {'; '.join(lines[:3]) if lines else 'it was killed'}"
+
+
+def _of_table(said: str) -> str:
+    table = _COPIED.search(said)
+    return f" to dump {table.group(1)}" if table else ""
 
 
 def _end_process(process):

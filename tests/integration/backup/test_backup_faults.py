@@ -47,6 +47,34 @@ def test_a_table_that_somebody_has_for_himself(fresh, options):
     fresh.assert_clean(0)
 
 
+def test_the_reason_reaches_whoever_runs_a_playbook(fresh):
+    """Ansible takes some keys of a result for its own, and tells no more than that they are not."""
+    with fresh.locked("held"), pytest.raises(AssertionError) as failure:
+        harness.playbook(fresh.host, "vellaric.postgres.postgres_db_backup", fresh.arguments(lock_timeout=1))
+    assert "has public.held for itself" in str(failure.value) and "splitlines" not in str(failure.value)
+
+
+@pytest.mark.skipif(not harness.THOROUGH, reason="takes half a minute and gigabytes of memory")
+@pytest.mark.parametrize("options", [{}, {"format": "custom"}])
+def test_large_rows(shared, options):
+    """As text a row may have 1 GB, of which a server holds several copies at once."""
+    shared.run("large", memory=None)
+    backups = Backups(shared, "large")
+    backups.forget()
+    try:
+        shared.psql_in("large", "CREATE TABLE IF NOT EXISTS public.texts AS SELECT repeat('x', 900 * 1000 * 1000) AS t")
+        assert backups.take(**options)["good"]
+        large = "SELECT decode(repeat('AAAA', 200 * 1000 * 1000), 'base64') AS b"
+        shared.psql_in("large", f"CREATE TABLE IF NOT EXISTS public.bytes AS {large}")
+        message = backups.refused(**options)
+        assert "a row of public.bytes is larger as text" in message and "octet_length" in message
+        shared.psql_in("large", "DROP TABLE public.bytes")
+        shared.run("large", memory="400m")
+        assert "its memory was not enough to dump public.texts" in backups.refused(**options)
+    finally:
+        shared.forget("large")
+
+
 @pytest.mark.parametrize("options", FORMATS)
 def test_a_timeout_ends_the_work_in_the_container_too(fresh, options):
     with fresh.locked("held"):
