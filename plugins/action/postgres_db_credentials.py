@@ -157,6 +157,8 @@ class ActionModule(ActionBase):
         with self._opened(path, not (check_mode or only_read) and requests) as file:
             original = VarsFile.parse(file.content)
             document = artifact.restored(original, options["artifact"], requests, vault)
+            if options["only_lost"]:
+                requests = [request for request in requests if credentials.is_lost(document, request, vault)]
             resolved = [resolve(document, request, vault, vault_id) for request in requests]
             changes = {item.request.entry: item.written for item in resolved if item.written}
             if any(item.encrypts for item in resolved):
@@ -178,6 +180,7 @@ class ActionModule(ActionBase):
         before, after = credentials.diff_lines(resolved)
         result = {
             "changed": bool(stale or narrow),
+            "stale": bool(stale or narrow),
             "vault_id": vault_id,
             "databases": [_database(item, check_mode) for item in resolved],
             "file": path,
@@ -213,6 +216,7 @@ class ActionModule(ActionBase):
 
         result = {
             "changed": bool(going),
+            "stale": bool(going),
             "vault_id": None,
             "file": None,
             "databases": [
@@ -222,6 +226,7 @@ class ActionModule(ActionBase):
                     "next_username": None,
                     "source": None,
                     "rotating": False,
+                    "added": False,
                     "changed": any(_covers(request, key) for key in going),
                 }
                 for request in requests
@@ -263,6 +268,7 @@ def _database(item, check_mode):
         "next_username": item.next_username,
         "source": item.source,
         "rotating": item.rotating,
+        "added": item.is_new and bool(item.written),
         "changed": bool(item.written),
     }
 

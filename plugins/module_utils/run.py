@@ -14,7 +14,7 @@ import traceback
 
 from . import layout, names, observe, spec, view
 from .applying.work import Work
-from .errors import DatabaseError
+from .errors import DatabaseError, Refused
 from .host import files, initdb, locks, roots
 from .planning.plan import plan_database
 from .planning.steps import Plan, Step
@@ -228,6 +228,7 @@ def _bring_about(run, declared, declaration, outcome):
         if seen.server_error and declared.state in _SERVES:
             host, seen = _await_server(engine, declared, seen)
         plan = plan_database(declared, seen, identity)
+        _refuse_what_is_not_stored(declared)
         if plan.steps:
             engine.get_ready()
         work = Work(engine, plan.spec or declared, seen, plan, run.clusters)
@@ -243,6 +244,15 @@ def _bring_about(run, declared, declaration, outcome):
     container = observe.inspect(engine, declared.container) if outcome.actions else seen.container
     outcome.database = _describe(declared, work.plan, seen, container)
     outcome.warnings += _file_warnings(seen)
+
+
+def _refuse_what_is_not_stored(declared):
+    """The controller saw a reason to refuse this one, and stored nothing for it. That reason has gone meanwhile."""
+    if names.NOT_STORED in (declared.password, *[user.password for user in declared.users or ()]):
+        raise Refused(
+            f"{declared.container} could not be brought to what is declared when the run began, so that its credentials"
+            " are not stored. It could be now: run again"
+        )
 
 
 def _await_server(engine, declared, seen):

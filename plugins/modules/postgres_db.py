@@ -478,6 +478,14 @@ final_backup:
   type: dict
   returned: when one database is declared
   sample: null
+nothing_made:
+  description:
+    - Those databases, by the names of their containers, that could not be made, and that have never served. Credentials
+      that were stored for just this run are of no use.
+  type: list
+  elements: str
+  returned: failure
+  sample: [my-database-production-postgres]
 pending:
   description: What O(max_impact) held back; M(vellaric.postgres.postgres_db_info) shows it, too.
   type: list

@@ -119,6 +119,12 @@ options:
         since they would be lost.
     type: bool
     default: false
+  only_lost:
+    description:
+      - With O(state=rotating), leave out what is stored under the name that O(username) says the server has. What is
+        stored and cannot be read is not taken for lost, and the task fails.
+    type: bool
+    default: false
   vault_id:
     description:
       - The vault id that new passwords are encrypted with. It must be one that the run was started with.
@@ -231,6 +237,11 @@ file:
   returned: success
   type: str
   sample: /srv/infrastructure/inventory/host_vars/db1/postgres_credentials.yml
+stale:
+  description: Whether the file was to be changed, or its mode. As C(changed), whatever the task has in C(changed_when).
+  returned: success
+  type: bool
+  sample: true
 vault_id:
   description: The vault id that new passwords are encrypted with. Null with O(state=absent) and O(state=stored).
   returned: success
@@ -292,6 +303,10 @@ databases:
         short, which the next rotation takes up.
       type: bool
       sample: false
+    added:
+      description: Whether nothing was stored for it before.
+      type: bool
+      sample: true
     changed:
       description: Whether the credentials of this database were stored, changed, encrypted or forgotten.
       type: bool
@@ -330,6 +345,7 @@ def argument_spec():
         ),
         artifact=dict(type="dict"),
         return_artifact=dict(type="bool", default=False),
+        only_lost=dict(type="bool", default=False),
         vault_id=dict(type="str"),
         state=dict(type="str", choices=["present", "stored", "rotating", "rotated", "absent"], default="present"),
     )

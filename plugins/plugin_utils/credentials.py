@@ -154,8 +154,7 @@ def rotating(file, request, vault, vault_id):
             "password: the one given for %s is the one that it has: give another, or none to have one generated"
             % request.entry
         )
-    ours = (resolved.username,) if request.owner is None else (request.owner, *names.alternates(request.owner))
-    lost = stored_password is None or stored_username not in ours
+    lost = stored_password is None or stored_username not in _logins(request, resolved.username)
     wanted = request.password or (None if lost else next_password)
     resolved.source = "given" if request.password else "stored" if wanted else "generated"
     wanted = wanted or names.new_password()
@@ -173,6 +172,17 @@ def rotating(file, request, vault, vault_id):
     if wanted != next_password:
         resolved.written["next_password"] = _encrypted(wanted, request, vault, vault_id)
     return resolved
+
+
+def is_lost(file, request, vault):
+    """Say whether nothing is stored for the role that the server has. Raises where something is that cannot be read."""
+    _resolved, username, password, _next_password = _look_up(file, request, vault)
+    return password is None or username not in _logins(request, request.username)
+
+
+def _logins(request, username):
+    """Return the names under which a role logs in: its own, or those of two that take turns for it."""
+    return (username,) if request.owner is None else (request.owner, *names.alternates(request.owner))
 
 
 def _next_login(request, current):

@@ -13,7 +13,7 @@ import difflib
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils.names import connection_url
+from ..module_utils.names import NOT_STORED, connection_url
 
 # What every declaration has, so that nothing needs to look whether it is there.
 _LEAST = {
@@ -25,9 +25,8 @@ _LEAST = {
     "partial": False,
 }
 _DEFAULT_VERSION = "15-alpine"
-# Where check mode stops short of making credentials, others of their form stand for them.
+# Where check mode stops short of making credentials, others of their form stand for them; and NOT_STORED.
 _USERNAME_TO_COME = "db_user_" + "0" * 12
-_PASSWORD_TO_COME = "to-be-generated-in-the-run"
 _REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
 
 
@@ -148,15 +147,42 @@ def _credentials(resolved, stored, check_mode):
     found = {"update_password": "always" if meant else "on_create"}
     if not resolved["user"]:
         found["username"] = resolved["username"] or _USERNAME_TO_COME
-    if resolved["source"] != "given":
+    if resolved["source"] != "given" or resolved.get("withheld"):
         found["password"] = _password(resolved, stored, check_mode)
     return found
 
 
 def _password(resolved, stored, check_mode):
-    if resolved["source"] == "generated" and check_mode:
-        return _PASSWORD_TO_COME
+    if resolved.get("withheld") or (resolved["source"] == "generated" and check_mode):
+        return NOT_STORED
     return stored[resolved["entry"]]["password"]
+
+
+def latest(found, stored, check_mode):
+    """Return what the store says of each role: what it answered last.
+
+    found: what it answered when it was looked at. stored: when what is new was stored. What was new and is not stored,
+    since its database is refused, is not known to anybody else and goes to no server.
+    """
+    answered = {one["entry"]: one for one in stored}
+    return [answered.get(one["entry"]) or {**one, "withheld": one["changed"] and not check_mode} for one in found]
+
+
+def accepted(requests, databases):
+    """Return the requests of databases that are not refused. databases: what the module returned of each."""
+    refused = {outcome["container_name"] for outcome in databases if outcome.get("error")}
+    return [request for request in requests if container(request) not in refused]
+
+
+def in_vain(resolved, nothing_made):
+    """Return what a run has stored for databases of which it made nothing, as it is forgotten.
+
+    resolved: what the store answered. nothing_made: what the module returned, the containers' names. Where something
+    was stored before, the database may have been there then.
+    """
+    kept = {one["container_name"] for one in resolved if not one["added"]}
+    names = {one["container_name"]: one for one in resolved if one["container_name"] in set(nothing_made) - kept}
+    return [{"name": one["name"], "environment": one["environment"]} for one in names.values()]
 
 
 def settled(requests, resolved, databases):

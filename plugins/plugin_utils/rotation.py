@@ -8,7 +8,7 @@ running: what postgres_db_info returned of the databases whose passwords are to 
 
 from __future__ import annotations
 
-_PASSWORD_TO_COME = "to-be-generated-in-the-run"
+from ..module_utils.names import NOT_STORED
 
 
 def takes_turns(database, grace):
@@ -63,7 +63,7 @@ def _with_password(user, entry, logins, known, check_mode):
 
 def _new_password(known, entry, check_mode):
     if check_mode:
-        return _PASSWORD_TO_COME
+        return NOT_STORED
     stored = known[entry]
     # A first password of lost credentials is stored as the present one.
     return stored.get("next_password") or stored["password"]

@@ -31,7 +31,7 @@ def new_record(spec, seen, identity):
         raise Refused(
             f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
             " give the stored credentials of this database. Where those are lost, rotate its password (playbook"
-            " vellaric.postgres.rotate)"
+            " vellaric.postgres.rotate; with -e database_rotate_lost=true all those of the host that are lost)"
         )
     return Record(
         id=old.id if old else identity,

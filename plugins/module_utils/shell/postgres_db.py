@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import gc
+import os
 
-from .. import declaration, run, view
+from .. import declaration, observe, run, view
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
 from . import arguments
@@ -36,6 +37,14 @@ def main():
 
 
 def _converge(module):
+    try:
+        _bring_about(module)
+    except DatabaseError as error:
+        error.details.setdefault("nothing_made", _nothing_made(module, module.params["databases"] or [module.params]))
+        raise
+
+
+def _bring_about(module):
     declarations = _declarations(module)
     engine = arguments.engine(module)
     try:
@@ -58,12 +67,29 @@ def _converge(module):
         result["undeclared"] = undeclared
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
+        names = {outcome.container for outcome in failed}
+        result["nothing_made"] = [name for name in _nothing_made(module, declarations) if name in names]
         details = failed[0].error.details if len(outcomes) == 1 else {}
         summary = failed[0].error.message
         if len(outcomes) > 1:
             summary = f"{len(failed)} of {len(outcomes)} failed: {'; '.join(map(_named, failed))}"
         module.fail_json(msg=summary, **{**details, **result})
     module.exit_json(**result)
+
+
+def _nothing_made(module, declarations):
+    """Return the containers' names of those that have never served: no server has their credentials, and no client."""
+    found = []
+    for declared in declarations:
+        root = declared.get("data_root") or module.params["data_root"]
+        container = f"{declared.get('name')}-{declared.get('environment')}-postgres"
+        try:
+            record = observe.read_record(os.path.join(root, container))
+        except DatabaseError:
+            continue
+        if record is None or not record.initialised:
+            found.append(container)
+    return found
 
 
 def _declarations(module):

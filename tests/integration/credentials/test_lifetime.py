@@ -39,7 +39,7 @@ def test_creation_and_deletion_killed(fleet):
     """Before and after each task that changes something: a re-run makes store and server agree."""
     entry = fleet.host.container("shop")
     stored = []
-    for moment in fleet.moments("create", "Resolve the credentials")[:6]:
+    for moment in fleet.moments("create", "Resolve the credentials")[:8]:
         assert fleet.killed("create", VELLARIC_KILL_BEFORE_TASK=str(moment)) != 0
         stored.append(fleet.password() if fleet.credentials.exists() else None)
     fleet.play("create")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
 
 ENTRY = "shop-production-postgres"
@@ -139,6 +140,33 @@ def test_a_check_makes_no_credentials():
     [found] = declarations.completed([item], answers, {}, {}, check_mode=True)
     assert found["username"].startswith("db_user_") and found["password"] == found["users"][0]["password"]
     assert found["users"][0]["privileges"] == "readonly" and "username" not in found["users"][0]
+
+
+def test_what_is_new_of_a_refused_database_goes_to_no_server():
+    new = {"changed": True, "added": True}
+    found = [resolved("generated", username=None, **new), resolved("given", user="writer", changed=True, added=False)]
+    item = shop(users=[{"name": "writer", "password": "given"}])
+    latest = declarations.latest(found, [], check_mode=False)
+    [wanted] = declarations.completed([item], latest, {}, {}, check_mode=False)
+    assert wanted["password"] == wanted["users"][0]["password"] == names.NOT_STORED
+    # Where it is stored, that answer counts.
+    stored = [{**one, "username": "app"} for one in found]
+    assert declarations.latest(found, stored, check_mode=False) == stored
+    assert not any(one["withheld"] for one in declarations.latest(found, [], check_mode=True))
+
+
+def test_nothing_is_stored_for_what_is_refused():
+    requests = declarations.credential_requests([shop(users=[{"name": "reader"}]), shop(name="other")])
+    assert declarations.accepted(requests, []) == requests
+    assert declarations.accepted(requests, [outcome(error="no")]) == requests[2:]
+
+
+def test_only_what_was_stored_by_the_run_is_forgotten_when_nothing_was_made():
+    place = {"name": "shop", "environment": "production"}
+    added = [resolved("generated", added=True, **place), resolved("generated", user="reader", added=True, **place)]
+    assert declarations.in_vain(added, [ENTRY]) == [place]
+    assert declarations.in_vain(added, ["another"]) == declarations.in_vain([], [ENTRY]) == []
+    assert declarations.in_vain([added[0], {**added[1], "added": False}], [ENTRY]) == []
 
 
 def test_the_image_that_was_found_for_a_version_is_taken():
