@@ -8,31 +8,41 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
 # Tests wait more than they work: a few files of them at a time.
 WORKERS ?= 3
-INTEGRATION = pytest -q --durations=15 -n $(WORKERS) --dist loadfile tests/integration
+# Which of them `make integration` and `make test` run on the engine.
+TESTS ?= tests/integration
+# As root, as the modules run on a host. Sudo is told to keep nothing of the rest.
+ROOT = $(if $(SUDO),$(SUDO) env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
+INTEGRATION = tests/progress $(ROOT) pytest -q --durations=15 -n $(WORKERS) --dist loadfile $(TESTS)
 # The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
 DEMO_NAME ?= my-database
 DEMO_ARGUMENTS ?=
 DEMO = -e database_name=$(DEMO_NAME) -e database_environment=production $(DEMO_ARGUMENTS)
+# What the commands need that the demo says to try next.
+DEMO_NEXT = $(if $(BECOME),-e demo_options=$(BECOME))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help demo demo-clean test unit lint sanity lab integration clean
+.PHONY: help demo demo-clean test unit lint sanity lab integration matrix clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.demo .vault-password ## Create a database on this machine and use it over TLS
-	ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO)
+	tests/progress ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO) \
+		$(DEMO_NEXT)
 
 demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo brought
-	ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
+	tests/progress ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
 	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@tests/demo/python-venv remove
 
 # What needs no engine, and what the engine's tests need, at the same time: then those, which use all processors.
 test: $(VENV)/.test .vault-password ## Pass all tests
 	@echo "Testing the pure logic, the style and the documentation, and bringing up the lab (about four minutes) ..."
-	@$(MAKE) --no-print-directory -j3 --output-sync=target unit lint sanity lab
+	@$(SUDO) true
+	@tests/progress --each $(foreach part,unit lint sanity lab,'$(part)=$(MAKE) --no-print-directory $(part)')
 	$(INTEGRATION)
 
 unit: $(VENV)/.test ## Test the pure logic
@@ -48,10 +58,14 @@ sanity: $(VENV)/.test ## Run ansible-test's sanity tests
 	tests/run-sanity
 
 lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that the integration tests need
-	tests/lab/up
+	@$(SUDO) true
+	$(ROOT) tests/lab/up
 
 integration: lab ## Test modules, roles and playbooks on the real engine
 	$(INTEGRATION)
+
+matrix: $(VENV)/.test ## Run `make demo` and `make test` on bare machines, as the README has them
+	tests/run-matrix
 
 clean: ## Remove what was made in this directory
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .hypothesis
@@ -59,15 +73,15 @@ clean: ## Remove what was made in this directory
 # What the demo needs; the tests need more.
 $(VENV)/.demo: requirements.txt
 	@echo "Making a virtual environment with Ansible (about a minute) ..."
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y python3-venv; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/progress $(SUDO) tests/demo/python-venv install
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	tests/progress $(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 	@echo "Installing what the tests need (about a minute and a half) ..."
-	$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	tests/progress $(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
 # The quick start's own vault password. Yours is in your keyring or your AWX credential.

@@ -2,12 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes `ansible_collections.vellaric.postgres` importable, from where `make` links the collection."""
+"""Makes `ansible_collections.vellaric.postgres` importable, from where `make` links the collection.
+
+And has Hypothesis not take a machine that is busy with something else for a fault.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+import hypothesis
 
 COLLECTIONS = Path(__file__).resolve().parent.parent / ".venv" / "collections"
 
@@ -19,3 +24,6 @@ import ansible_collections  # noqa: E402
 package_path = str(COLLECTIONS / "ansible_collections")
 if package_path not in ansible_collections.__path__:
     ansible_collections.__path__.insert(0, package_path)
+
+hypothesis.settings.register_profile("vellaric", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("vellaric")

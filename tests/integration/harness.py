@@ -33,6 +33,19 @@ THOROUGH = bool(os.environ.get("VELLARIC_TEST_THOROUGH"))
 USERNAME = "db_user_0123456789ab"
 PASSWORD = "Correct-Horse_Battery9"
 
+
+def _on_disk() -> None:
+    """Have all that the tests make lie on a disk: databases in a tmpfs take the memory that their servers need."""
+    answer = subprocess.run(
+        ["stat", "-f", "-c", "%T", tempfile.gettempdir()], capture_output=True, text=True, check=True
+    )
+    if answer.stdout.strip() in ("tmpfs", "ramfs"):
+        # Also what pytest and the modules make.
+        tempfile.tempdir = os.environ["TMPDIR"] = "/var/tmp"
+
+
+_on_disk()
+
 # Two test runs at once on one engine take different slices; so do two hosts of one run.
 _FIRST_PORT = 20000 + 250 * (os.getpid() % 40)
 _slices = itertools.cycle(range(10))
@@ -127,7 +140,7 @@ class Fork:
 
 
 def new_root():
-    """Make a directory of a test's own."""
+    """Make a directory of a test's own, on a disk."""
     parent = Path(tempfile.gettempdir(), "vellaric-tests")
     spread(parent)
     return tempfile.mkdtemp(prefix="vellaric-test-", dir=parent)

@@ -15,6 +15,7 @@ import lzma
 import os
 import re
 import subprocess
+import tempfile
 import time
 import uuid
 
@@ -49,7 +50,7 @@ class Container:
 
     def put(self, name, content, mode=0o644, directory="/docker-entrypoint-initdb.d"):
         """Copy a file into the created container. (A bind mount would not work from inside another container.)"""
-        path = os.path.join("/tmp", self.name + ".file")
+        path = os.path.join(tempfile.gettempdir(), self.name + ".file")
         with open(path, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
         os.chmod(path, mode)

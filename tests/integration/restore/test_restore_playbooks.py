@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_restore_of_a_file_on_the_controller(fleet):
     output = fleet.play("restore", **given)
     assert changes(output) == 1 and backup.file_name in output
     assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
-    assert not list(Path("/tmp").glob(f"vellaric-copy-*/{backup.file_name}"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"vellaric-copy-*/{backup.file_name}"))
     nothing_left(fleet.host, "shop")
 
 

@@ -337,7 +337,7 @@ def _is_subsequence(needle, haystack):
     return all(character in rest for character in needle)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=_files(), username=st.sampled_from(["app", "no", "db_user_2"]))
 def test_any_file(text, username):
     before = load(text) or {}

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils.planning.plan import plan_database
 from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 # Valid at the time of the tests' host, whenever they run.
@@ -134,7 +134,6 @@ def run(wanted, host, most=10**6):
     return host, done
 
 
-@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_a_second_run_changes_nothing(situation, old, new):
     wanted = builders.declared(**new)
@@ -144,7 +143,6 @@ def test_a_second_run_changes_nothing(situation, old, new):
     assert planned.before == planned.after
 
 
-@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_the_result_is_the_declaration(situation, old, new):
     wanted = builders.declared(**new)
@@ -160,7 +158,6 @@ def test_the_result_is_the_declaration(situation, old, new):
         assert host.seen.server == builders.server(role=role, users=builders.users_of(wanted))
 
 
-@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, old, new):
     wanted = builders.declared(**new)
@@ -176,7 +173,6 @@ def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, ol
             assert finished.seen.certificate == builders.certificate_of(wanted)
 
 
-@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_after_a_run_that_was_cut_short_the_server_has_read_its_files(situation, old, new):
     wanted = builders.declared(**new)
@@ -189,7 +185,6 @@ def test_after_a_run_that_was_cut_short_the_server_has_read_its_files(situation,
             assert finished.consistent
 
 
-@settings(deadline=None)
 @given(DECLARATIONS, DECLARATIONS, st.sampled_from(["none", "restart"]))
 def test_nothing_exceeds_the_impact_that_is_allowed(old, new, max_impact):
     wanted = builders.declared(**{**new, "max_impact": max_impact})
@@ -199,7 +194,6 @@ def test_nothing_exceeds_the_impact_that_is_allowed(old, new, max_impact):
     assert not {step.impact for step in planned.pending} & set(allowed)
 
 
-@settings(deadline=None)
 @given(DECLARATIONS, DECLARATIONS)
 def test_what_was_held_back_is_done_by_the_run_that_may(old, new):
     old, new = builders.declared(**old), builders.declared(**new)
@@ -212,7 +206,6 @@ def test_what_was_held_back_is_done_by_the_run_that_may(old, new):
     assert allowed.consistent or not allowed.seen.container.running
 
 
-@settings(deadline=None)
 @given(SITUATIONS, DECLARATIONS, st.booleans())
 def test_what_is_deleted_is_gone_and_a_second_deletion_has_nothing_to_do(situation, declaration, purge):
     there = situation(builders.declared(**declaration))
