@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception of the collection. Imports nothing."""
+"""The one exception of the collection, and its two kinds. Imports nothing."""
 
 from __future__ import annotations
 
@@ -25,3 +25,7 @@ class Refused(DatabaseError):
 
 class InvalidOption(DatabaseError, ValueError):
     """A value that an option does not accept: the message names the option and what it accepts."""
+
+
+class Undecided(DatabaseError):
+    """A question could not be answered here, for want of a program or a permission: neither yes nor no is true."""

@@ -289,12 +289,17 @@ backup:
       returned: always
       sample: module
     good:
-      description: Whether it counts. One that was found damaged, or has no manifest, does not.
+      description: Whether it counts. One that was found damaged, has no manifest, or cannot be read does not.
       type: bool
       returned: always
       sample: true
     damage:
       description: What is wrong with it, or V(null).
+      type: str
+      returned: always
+      sample: null
+    undecided:
+      description: Why nobody can say here whether it is good, such as for want of a permission, or V(null).
       type: str
       returned: always
       sample: null

@@ -43,6 +43,12 @@ options:
       - Beside it must be its manifest, C(BACKUP.json). Where roles are missing, they come from C(BACKUP.globals.sql).
     type: str
     default: latest
+  allow_older:
+    description:
+      - Whether O(backup=latest) may be an older backup than the last that was taken, where that is damaged, or cannot
+        be read here. Without it such a restore is refused, and says what is wrong with the last one.
+    type: bool
+    default: false
   source_name:
     description:
       - Name of another database on the host, whose backups are meant instead. Its environment is given with

@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import errno
 import fcntl
 import os
 import stat
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from ..host import files
 from . import manifest as manifests
 from . import naming
@@ -28,8 +29,8 @@ _LARGEST_MANIFEST = 64 << 20
 class Backup:
     """A backup on this host. manifest: None where there is none that can be read.
 
-    damage: what is wrong with it, as far as a look shows; None for one that counts. size_bytes: of what is there.
-    created_at: as the manifest, or else the name, has it.
+    damage: what is wrong with it, as far as a look shows; None for one that counts. undecided: that is only why nobody
+    can say so here. size_bytes: of what is there. created_at: as the manifest, or else the name, has it.
     """
 
     container: str
@@ -41,6 +42,7 @@ class Backup:
     age_seconds: int
     manifest: object | None
     damage: str | None
+    undecided: bool = False
 
     @property
     def good(self):
@@ -108,6 +110,23 @@ def find(backup_directory, wanted, now=None):
     raise DatabaseError(f"There is no backup {wanted} in {backup_directory}. The newest are: {listed}")
 
 
+def passed_over(backup_directory: str, backup: Backup) -> list[Backup]:
+    """Return the backups that are newer than one, and do not count: `latest` is not the last that was taken then."""
+    return [
+        other
+        for other in backups(backup_directory)
+        if not other.good
+        and not (other.manifest and other.manifest.taken_by == manifests.BEFORE_RESTORE)
+        # What has no manifest has but a name.
+        and (other.sequence > backup.sequence if other.manifest else other.created_at > backup.created_at)
+    ]
+
+
+def told(passed: list[Backup]) -> str:
+    """Say of backups why they do not count."""
+    return "; ".join(f"{backup.file_name}: {backup.damage}" for backup in passed[-3:])
+
+
 def at(path, now=None):
     """Return the backup at a path, in whatever directory: its manifest says what it is of. Raises DatabaseError."""
     directory, name = os.path.split(path)
@@ -129,7 +148,8 @@ def describe(backup):
         "created_at": backup.created_at,
         "age_seconds": backup.age_seconds,
         "good": backup.good,
-        "damage": backup.damage,
+        "damage": None if backup.undecided else backup.damage,
+        "undecided": backup.damage if backup.undecided else None,
         "checked": backup.checked,
         "verified": backup.verified,
     }
@@ -173,12 +193,18 @@ def open_entry(path):
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise DatabaseError(f"Could not read {path}: {error.strerror}") from error
+        kind = DatabaseError if is_lost(error) else Undecided
+        raise kind(f"Could not read {path}: {error.strerror}") from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         os.close(descriptor)
         raise DatabaseError(f"{path} is neither a file nor a directory")
     return descriptor
+
+
+def is_lost(error: OSError) -> bool:
+    """Say whether what could not be read is not there, and not just out of reach."""
+    return error.errno in (errno.ENOENT, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN)
 
 
 def remove(backup):
@@ -247,7 +273,7 @@ def age(moment, now=None):
 
 def _backup(directory, container, name, now):
     parsed, path = naming.parse(container, name), os.path.join(directory, name)
-    manifest, damage, size = None, None, 0
+    manifest, damage, undecided, size = None, None, False, 0
     try:
         status = os.lstat(path)
         size = _size(path, status)
@@ -257,6 +283,7 @@ def _backup(directory, container, name, now):
     try:
         manifest = _read_manifest(directory, name)
     except DatabaseError as error:
+        undecided = damage is None and isinstance(error, Undecided)
         damage = damage or error.message
     created_at = manifest.created_at if manifest else iso(parsed.moment)
     return Backup(
@@ -269,6 +296,7 @@ def _backup(directory, container, name, now):
         age_seconds=age(created_at, now),
         manifest=manifest,
         damage=damage or _disagreement(manifest, name, size),
+        undecided=undecided,
     )
 
 

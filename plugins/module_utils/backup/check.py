@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from ..host import files
 from . import catalog, naming, store
 from .manifest import CHECK
@@ -15,7 +15,7 @@ def check(backup):
     """Read a whole backup and write down what became of it; returns what is wrong with it, or None.
 
     A backup that is found damaged is not good from then on, until it is found whole again. Raises DatabaseError where
-    it cannot be checked, having no manifest.
+    it cannot be checked, having no manifest, and Undecided where this host cannot: then nothing is written down.
     """
     with catalog.in_use(backup):
         failure, how = find_damage(backup)
@@ -31,13 +31,19 @@ def check(backup):
 
 
 def find_damage(backup):
-    """Return what is wrong with a backup, or None, and how that was looked at."""
+    """Return what is wrong with a backup, or None, and how that was looked at. Raises as `check` does."""
     manifest = backup.manifest
     if manifest is None:
-        raise DatabaseError(f"{backup.file_name} cannot be checked: {backup.damage}")
+        raise (Undecided if backup.undecided else DatabaseError)(
+            f"{backup.file_name} cannot be checked: {backup.damage}"
+        )
     try:
         marked = manifest.format == "plain"
         sha256, size, known, how = store.sums(backup.path, manifest.compression, marked, backup.file_name)
+    except Undecided as error:
+        raise Undecided(
+            f"{backup.file_name} could not be checked, so that nothing is known against it: {error.message}"
+        ) from error
     except DatabaseError as error:
         return error.message, None
     for name, was in sorted(manifest.files.items()):

@@ -15,7 +15,7 @@ import time
 from ..errors import DatabaseError
 from ..server.session import SUPERUSER, environment, psql
 from ..server.sql import literal
-from . import catalog, dump_options, naming, store
+from . import catalog, dump_options, formats, naming, store
 from . import snapshot as snapshots
 from .dumping import Dumping
 from .manifest import Manifest
@@ -33,6 +33,7 @@ def take(engine, target, options, progress=None):
     """
     refuse_unless_running(target)
     dump_options.refuse(options, target.image.major)
+    formats.refuse_what_stays_closed(options.format, options.compression)
     return _Taking(engine, target, options, progress or (lambda text: None)).run()
 
 

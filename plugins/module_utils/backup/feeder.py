@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from . import formats
 
 _PIECE = 1 << 20
@@ -111,6 +111,10 @@ class Feeder:
         code = self._process.poll() if self._process is not None else None
         if code in (None, 0, -signal.SIGPIPE):
             return
+        if code < 0:
+            raise Undecided(
+                f"{self._dump.path} was not read to its end: {self._command[0]} was ended by signal {-code}"
+            )
         self._said.seek(0)
         said = self._said.read(2000).decode("utf-8", "replace").strip().splitlines()
         raise DatabaseError(f"{self._dump.path} is damaged or cut short: {said[0] if said else self._command[0]}")

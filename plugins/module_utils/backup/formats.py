@@ -9,9 +9,12 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
+import typing
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Refused, Undecided
+from . import unpack
 from .manifest import major_of
 
 HEAD = 64 << 10
@@ -185,13 +188,32 @@ def _archive_versions(content, path):
         raise DatabaseError(f"{path} begins as an archive of pg_dump, but is damaged or cut short") from None
 
 
-def decompressor(compression, which=shutil.which):
-    """Return the command that decompresses its input. Raises DatabaseError where this host has none."""
+def decompressor(compression: str, which: typing.Callable = shutil.which) -> list[str]:
+    """Return the command that decompresses its input. Raises Undecided where this host has none."""
     for command in _DECOMPRESSORS[compression]:
         if which(command[0]):
             return list(command)
+    command = unpack.command(compression)
+    if command is not None:
+        return command
     wanted = _DECOMPRESSORS[compression][-1][0]
-    raise DatabaseError(f"The dump is compressed with {compression}, but this host has no {wanted}: install {wanted}")
+    raise Undecided(
+        f"The dump is compressed with {compression}, but this host has neither {wanted} nor its library: install"
+        f" {wanted} (role vellaric.postgres.docker_host does), then run this again"
+    )
+
+
+def refuse_what_stays_closed(format_: str, compression: str) -> None:
+    """Raise Refused for a backup that this host could not read: of the other formats, the server's tools do."""
+    try:
+        if format_ == PLAIN:
+            decompressor(compression)
+    except Undecided:
+        raise Refused(
+            f"A plain backup that is compressed with {compression} could not be checked or restored on this host, which"
+            f" cannot decompress it: install {compression} (role vellaric.postgres.docker_host does), or use"
+            " compression: gzip or format: custom. No backup was taken"
+        ) from None
 
 
 def _decompressed_head(path, compression):
@@ -203,6 +225,8 @@ def _decompressed_head(path, compression):
         content = process.stdout.read(HEAD)
         process.stdout.close()
         process.terminate()
+    if not content and process.returncode < 0 and process.returncode != -signal.SIGTERM:
+        raise Undecided(f"{path} could not be read: {command[0]} was ended by signal {-process.returncode}")
     if not content and process.returncode:
         raise DatabaseError(f"{path} begins as a {compression} file, but is damaged or cut short")
     return content

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 
 SCHEMA = 1
 CHECK, VERIFICATION = "check", "verification"
@@ -97,14 +97,14 @@ def to_json(manifest):
 
 
 def from_json(text, path):
-    """Read a manifest. Raises DatabaseError where it is damaged or of a later version of this collection."""
+    """Read a manifest. Raises DatabaseError where it is damaged, Undecided where a later version of ours wrote it."""
     try:
         content = json.loads(text)
         checksum, schema = content.pop("checksum"), content["schema"]
         if checksum != _checksum(content):
             raise ValueError("its own checksum does not fit")
         if schema != SCHEMA:
-            raise DatabaseError(
+            raise Undecided(
                 f"{path} has schema {schema}, this version of the collection knows {SCHEMA}: update the collection"
             )
         content.pop("schema")

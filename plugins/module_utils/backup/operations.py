@@ -11,8 +11,8 @@ from .. import layout, texts
 from ..errors import DatabaseError
 from ..host import locks
 from ..planning.steps import Step
-from . import catalog, check, dump, dump_options, naming, retention, verify
-from .target import observe_target, refuse_unless_running
+from . import catalog, check, dump, dump_options, formats, naming, retention, verify
+from .target import Target, observe_target, refuse_unless_running
 
 STATES = ("present", "checked", "verified", "absent", "pruned")
 
@@ -86,6 +86,7 @@ def _present(engine, target, request, outcome, check_mode, progress):
 def _take_if_due(engine, target, request, outcome, check_mode, progress):
     refuse_unless_running(target)
     dump_options.refuse(request.options, target.image.major)
+    formats.refuse_what_stays_closed(request.options.format, request.options.compression)
     there = catalog.backups(target.backup_directory)
     recent = [backup for backup in there if backup.good and _within(backup.age_seconds, request.max_age)]
     if recent:
@@ -109,7 +110,7 @@ def _take_if_due(engine, target, request, outcome, check_mode, progress):
 
 
 def _checked(engine, target, request, outcome, check_mode, progress):
-    backup = catalog.find(target.backup_directory, request.backup or "latest")
+    backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.manifest is not None and _within(_age(backup.manifest.checked_at), request.max_age) and backup.good:
         return
@@ -120,7 +121,7 @@ def _checked(engine, target, request, outcome, check_mode, progress):
 
 
 def _verified(engine, target, request, outcome, check_mode, progress):
-    backup = catalog.find(target.backup_directory, request.backup or "latest")
+    backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.verified and (request.max_age is None or _within(_age(backup.manifest.verified_at), request.max_age)):
         return
@@ -129,6 +130,16 @@ def _verified(engine, target, request, outcome, check_mode, progress):
         wrong = verify.verify(engine, target, backup, request.options.jobs, request.options.timeout, progress)
         outcome.failure = "; ".join(wrong[:10]) or None
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
+
+
+def _wanted(target: Target, request: Request, outcome: Outcome) -> catalog.Backup:
+    """Find the backup that is meant, and say where the latest good one is not the latest."""
+    wanted = request.backup or "latest"
+    backup = catalog.find(target.backup_directory, wanted)
+    passed = catalog.passed_over(target.backup_directory, backup) if wanted == "latest" else []
+    if passed:
+        outcome.warnings.append(f"{backup.file_name} is not the last that was taken: {catalog.told(passed)}")
+    return backup
 
 
 def _absent(engine, target, request, outcome, check_mode, progress):
@@ -158,7 +169,7 @@ def _prune(target, rules, outcome, check_mode, coming=False):
         there.append(_prediction(there, target))
     damaged = [backup.file_name for backup in there if not backup.good]
     if damaged:
-        outcome.warnings.append(f"damaged backups neither count nor are removed: {', '.join(damaged)}")
+        outcome.warnings.append(f"backups that are not good neither count nor are removed: {', '.join(damaged)}")
     for backup in retention.removable(there, rules):
         try:
             _remove([backup], outcome, check_mode)

@@ -29,13 +29,15 @@ class Options:
     """What is to be restored, and how.
 
     backup: name of a backup, `latest`, `latest_verified`, or the path of a file on this host with its manifest beside
-    it. keep_old: days for which what was replaced is kept. mask: SQL that runs before anybody can connect.
-    timeout: seconds that all of it may take. source_directory: of the backups, where they are another database's.
+    it. allow_older: for `latest`, take one that is not the last, where what came later is not good. keep_old: days for
+    which what was replaced is kept. mask: SQL that runs before anybody can connect. timeout: seconds that all of it may
+    take. source_directory: of the backups, where they are another database's.
     """
 
     backup: str = "latest"
     source_directory: str | None = None
     allow_other_database: bool = False
+    allow_older: bool = False
     backup_first: bool = True
     keep_old: int = 7
     jobs: int = 1
@@ -76,7 +78,10 @@ def restore(engine, target, options, check_mode=False, progress=None):
 class _Restoring(Replacing):
     def _look(self):
         target = self._target
-        self._backup = find(self._options.source_directory or target.backup_directory, self._options.backup)
+        directory = self._options.source_directory or target.backup_directory
+        self._backup = find(directory, self._options.backup)
+        if self._options.backup == "latest" and not self._options.allow_older:
+            refuse_older(catalog.passed_over(directory, self._backup), self._backup)
         self._outcome.backup = self._backup
         refuse_backup(target, self._backup, self._options.allow_other_database)
         self._manifest = self._backup.manifest
@@ -215,6 +220,16 @@ def _tablespaces_named():
             f"{error.message}. The backup has tables in a tablespace that this server does not have: make it there"
             " (CREATE TABLESPACE, in a directory that is the server's user's), then restore again"
         ) from error
+
+
+def refuse_older(passed: list[catalog.Backup], backup: catalog.Backup) -> None:
+    """Raise Refused where `latest` would be another backup than the last that was taken."""
+    if passed:
+        raise Refused(
+            f"The latest good backup, {backup.file_name} of {backup.created_at}, is not the last that was taken:"
+            f" {catalog.told(passed)}. Nothing was changed: to restore the older one, give its name as backup"
+            " (restore_backup), or set allow_older: true (restore_allow_older)"
+        )
 
 
 def refuse_backup(target, backup, allow_other_database):

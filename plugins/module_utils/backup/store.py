@@ -16,7 +16,7 @@ import hashlib
 import os
 import stat
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from ..host import files, roots
 from ..statistics.text import size as shown_size
 from . import catalog, naming, stream
@@ -197,7 +197,9 @@ def errors(verb, path):
             "EROFS": ": its file system is mounted for reading only",
         }
         mend = mends.get(_name(error), "")
-        raise DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{mend}") from error
+        # What cannot be read says nothing of what is there, unless the disk itself does not give it back.
+        kind = Undecided if verb == "read" and not catalog.is_lost(error) else DatabaseError
+        raise kind(f"Could not {verb} {path}: {error.strerror or error}{mend}") from error
 
 
 def _name(error):

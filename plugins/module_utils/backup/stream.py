@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import threading
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from . import formats
 
 CHUNK = 256 << 10
@@ -60,9 +60,10 @@ class Checker:
         if compression != "none":
             try:
                 self._start(formats.decompressor(compression))
-            except DatabaseError:
+            except Undecided as error:
                 # Its checksum is known nevertheless.
                 self._marked = False
+                self.how = f"read to its end, but not decompressed ({error.message})"
                 return
         self.how = "decompressed to its end mark" if compression != "none" else "read to its end mark"
 
@@ -108,7 +109,13 @@ class Checker:
             self._process.stdin.close()
             self._drain.join()
             stderr = self._process.stderr.read().decode("utf-8", "replace").strip()
-            if self._process.wait() != 0 or self._broken:
+            code = self._process.wait()
+            if code < 0:
+                raise Undecided(
+                    f"{what} could not be decompressed: {self._process.args[0]} was ended by signal {-code}, perhaps"
+                    " for want of memory: run this again"
+                )
+            if code != 0 or self._broken:
                 raise DatabaseError(
                     f"{what} cannot be decompressed to its end ({stderr or 'it ends too early'}): it is damaged"
                 )

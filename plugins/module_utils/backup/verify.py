@@ -14,7 +14,7 @@ import time
 
 from .. import container as containers
 from .. import layout, names
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Undecided
 from ..facts import LABEL
 from ..host import files, images, locks
 from ..server import replacement, session, sql
@@ -202,6 +202,8 @@ class _Verification:
             self._sql(replacement.settings(database, manifest.database, owner, owner))
         except DatabaseError as error:
             self._refuse_if_ended(error)
+            if isinstance(error, Undecided):
+                raise
             return [error.message.replace(self._container, "the throw-away server")], [], None, None
         facts, counts = take_census(self._engine, self._container, database, self._deadline)
         wrong, notes = differences(manifest, facts, counts)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 
 from ..statistics import text
 from .finding import CRITICAL, INFO, WARNING, Finding, days, listed, seconds_between
@@ -53,8 +54,24 @@ def backup_unverified(facts, limits, now):
         yield Finding(WARNING, "backup_unverified", message, advice)
 
 
+def _not_good(facts: dict, decided: bool) -> list[dict]:
+    """Return the last backup that is damaged, or of which nobody can say here whether it is."""
+    held = (facts.get("backups") or {}).get("damaged") or []
+    return [backup for backup in held if decided is (backup.get("undecided") is None)][-1:]
+
+
+def backup_undecided(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+    for backup in _not_good(facts, decided=False):
+        yield Finding(
+            WARNING,
+            "backup_undecided",
+            f"Whether {backup['name']} is a good backup cannot be said here: {backup['undecided']}.",
+            "Keep it, and mend what keeps it from being read.",
+        )
+
+
 def backup_damaged(facts, limits, now):
-    for damaged in ((facts.get("backups") or {}).get("damaged") or [])[-1:]:
+    for damaged in _not_good(facts, decided=True):
         yield Finding(
             WARNING,
             "backup_damaged",
@@ -219,6 +236,7 @@ RULES = (
     backup_overdue,
     backup_unverified,
     backup_damaged,
+    backup_undecided,
     schedule_failed,
     certificate_ending,
     open_without_tls,

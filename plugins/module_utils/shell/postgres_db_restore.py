@@ -22,6 +22,7 @@ def main():
             "backup": {"type": "str", "default": defaults.backup},
             "source_name": {"type": "str"},
             "source_environment": {"type": "str", "choices": list(ENVIRONMENTS)},
+            "allow_older": {"type": "bool", "default": defaults.allow_older},
             "allow_other_database": {"type": "bool", "default": defaults.allow_other_database},
             "backup_first": {"type": "bool", "default": defaults.backup_first},
             "keep_old": {"type": "int", "default": defaults.keep_old},
@@ -50,6 +51,7 @@ def _restore(module):
     options = restore.Options(
         backup=given["backup"],
         source_directory=_source_directory(engine, given),
+        allow_older=given["allow_older"],
         allow_other_database=given["allow_other_database"],
         backup_first=given["backup_first"],
         keep_old=given["keep_old"],

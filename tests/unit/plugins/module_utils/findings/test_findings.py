@@ -247,7 +247,9 @@ def test_a_backup_that_nobody_has_tried():
 
 def test_a_backup_that_is_damaged():
     broken = {**BACKUP, "damage": "its file is missing"}
+    unread = {**BACKUP, "damage": None, "undecided": "Could not read it: Permission denied"}
     assert found(backups={"damaged": [broken, broken]}) == [("warning", "backup_damaged")]
+    assert found(backups={"damaged": [unread]}) == [("warning", "backup_undecided")]
 
 
 @pytest.mark.parametrize(
