@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/vellaric/postgres
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
+# No command is silent for long.
+PROGRESS = $(PYTHON) tests/progress.py
 # Tests wait more than they work: a few files of them at a time.
 WORKERS ?= 3
 # Which of them `make integration` and `make test` run on the engine.
 TESTS ?= tests/integration
 # As root, as the modules run on a host. Sudo is told to keep nothing of the rest.
 ROOT = $(if $(SUDO),$(SUDO) env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
-INTEGRATION = tests/progress $(ROOT) pytest -q --durations=15 -n $(WORKERS) --dist loadfile $(TESTS)
+INTEGRATION = $(PROGRESS) $(ROOT) pytest -q --durations=15 -n $(WORKERS) --dist loadfile $(TESTS)
 # The database of the demo, and more arguments for its playbooks (such as -e database_memory=1g).
 DEMO_NAME ?= my-database
 DEMO_ARGUMENTS ?=
@@ -29,11 +31,11 @@ help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.demo .vault-password ## Create a database on this machine and use it over TLS
-	tests/progress ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO) \
+	$(PROGRESS) ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO) \
 		$(DEMO_NEXT)
 
 demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo brought
-	tests/progress ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
+	$(PROGRESS) ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
 	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 	@tests/demo/python-venv remove
@@ -42,7 +44,7 @@ demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo 
 test: $(VENV)/.test .vault-password ## Pass all tests
 	@echo "Testing the pure logic, the style and the documentation, and bringing up the lab (about four minutes) ..."
 	@$(SUDO) true
-	@tests/progress --each $(foreach part,unit lint sanity lab,'$(part)=$(MAKE) --no-print-directory $(part)')
+	@$(PROGRESS) --each $(foreach part,unit lint sanity lab,'$(part)=$(MAKE) --no-print-directory $(part)')
 	$(INTEGRATION)
 
 unit: $(VENV)/.test ## Test the pure logic
@@ -73,15 +75,15 @@ clean: ## Remove what was made in this directory
 # What the demo needs; the tests need more.
 $(VENV)/.demo: requirements.txt
 	@echo "Making a virtual environment with Ansible (about a minute) ..."
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/progress $(SUDO) tests/demo/python-venv install
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(PROGRESS) $(SUDO) tests/demo/python-venv install
 	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
-	tests/progress $(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(PROGRESS) $(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 	@echo "Installing what the tests need (about a minute and a half) ..."
-	tests/progress $(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	$(PROGRESS) $(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
 # The quick start's own vault password. Yours is in your keyring or your AWX credential.

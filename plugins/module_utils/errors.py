@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception of the collection, and its two kinds. Imports nothing."""
+"""The one exception of the collection, and its kinds. Imports nothing."""
 
 from __future__ import annotations
 

@@ -72,8 +72,9 @@ options:
     default: plain
   compression:
     description:
-      - V(gzip) is known everywhere. On a host with C(igzip) (package isal, which role P(vellaric.postgres.docker_host#role)
-        brings) a plain backup is compressed by that, which takes a fraction of the time.
+      - V(gzip) is known everywhere. On a host with C(igzip) (package isal, which role
+        P(vellaric.postgres.docker_host#role) brings) a plain backup is compressed by that, which takes a fraction of
+        the time.
       - V(zstd) and V(lz4) need a server of version 16 or later, and for a plain backup the program of that name on the
         host, or its library, which most hosts have. Without either the backup is refused before it is taken.
     type: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -14,7 +15,7 @@ TESTS = Path(__file__).resolve().parent.parent
 
 def progress(*arguments):
     environment = {**os.environ, "VELLARIC_PROGRESS_SECONDS": "0.5"}
-    command = [str(TESTS / "progress"), *arguments]
+    command = [sys.executable, str(TESTS / "progress.py"), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

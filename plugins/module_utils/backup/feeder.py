@@ -111,7 +111,7 @@ class Feeder:
         code = self._process.poll() if self._process is not None else None
         if code in (None, 0, -signal.SIGPIPE):
             return
-        if code < 0:
+        if code is not None and code < 0:
             raise Undecided(
                 f"{self._dump.path} was not read to its end: {self._command[0]} was ended by signal {-code}"
             )

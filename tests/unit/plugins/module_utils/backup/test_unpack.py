@@ -76,7 +76,7 @@ def test_what_is_not_whole_fails(compression):
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_serves_where_there_is_no_program(compression):
     command = formats.decompressor(compression, which=lambda name: None)
-    assert subprocess.run(command, input=compressed(compression, b"x"), capture_output=True).stdout == b"x"
+    assert subprocess.run(command, input=compressed(compression, b"x"), capture_output=True, check=True).stdout == b"x"
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4"])

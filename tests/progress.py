@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs commands, several at the same time, and never is silent for long.
 
-    progress COMMAND [ARGUMENT]...        one command, whose output passes as it is
-    progress --each NAME=COMMAND...       several, by the shell; the name is before each line
+    progress.py COMMAND [ARGUMENT]...     one command, whose output passes as it is
+    progress.py --each NAME=COMMAND...    several, by the shell; the name is before each line
 
 Where nothing was said for some seconds, a line says what is being waited for. Needs nothing but Python, since it runs
 before there is a virtual environment.
@@ -121,7 +120,9 @@ def main(arguments):
         if command.name and code:
             write(f"\n{command.name} failed after {command.seconds} s:\n".encode() + b"\n".join(command.tail) + b"\n")
     if commands[0].name:
-        told = [f"{each.name} {'failed' if code else 'passed'} ({each.seconds} s)" for each, code in zip(commands, codes)]
+        told = [
+            f"{each.name} {'failed' if code else 'passed'} ({each.seconds} s)" for each, code in zip(commands, codes)
+        ]
         write(f"\n{', '.join(told)}\n".encode())
     return next((code if code > 0 else 1 for code in codes if code), 0)
 
