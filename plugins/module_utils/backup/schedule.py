@@ -287,7 +287,7 @@ def _calendar(given, where, scheduler):
 
 def _whole(what, value):
     # A template gives a number as text.
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip()):
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip(" \n")):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise DatabaseError(f"{what} is {value!r}: a whole number")
