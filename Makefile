@@ -31,11 +31,11 @@ help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.demo .vault-password ## Create a database on this machine and use it over TLS
-	$(PROGRESS) ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO) \
+	$(PROGRESS) --tasks ansible-playbook $(BECOME) vellaric.postgres.prepare vellaric.postgres.create tests/demo/query.yml $(DEMO) \
 		$(DEMO_NEXT)
 
 demo-clean: $(VENV)/.demo .vault-password ## Take away everything that the demo brought
-	$(PROGRESS) ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
+	$(PROGRESS) --tasks ansible-playbook $(BECOME) tests/demo/clean.yml $(DEMO)
 	rm -rf .vault-password inventory/local/host_vars $(VENV) .ansible
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 	@tests/demo/python-venv remove
@@ -61,7 +61,7 @@ sanity: $(VENV)/.test ## Run ansible-test's sanity tests
 
 lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that the integration tests need
 	@$(SUDO) true
-	$(ROOT) tests/lab/up
+	$(PROGRESS) --tasks $(ROOT) tests/lab/up
 
 integration: lab ## Test modules, roles and playbooks on the real engine
 	$(INTEGRATION)

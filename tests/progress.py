@@ -4,6 +4,7 @@
 """Runs commands, several at the same time, and never is silent for long.
 
     progress.py COMMAND [ARGUMENT]...     one command, whose output passes as it is
+    progress.py --tasks COMMAND...        the same for ansible-playbook, without the tasks that have nothing to tell
     progress.py --each NAME=COMMAND...    several, by the shell; the name is before each line
 
 Where nothing was said for some seconds, a line says what is being waited for. Needs nothing but Python, since it runs
@@ -11,6 +12,7 @@ before there is a virtual environment.
 """
 
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -21,14 +23,48 @@ import time
 PATIENCE = float(os.environ.get("VELLARIC_PROGRESS_SECONDS", "20"))
 
 
+class Tasks:
+    """Leaves out of a playbook's output the tasks that changed nothing and say nothing."""
+
+    COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+    NOTHING = re.compile(rb"((ok|skipping): \[[^\]]*\]( => \(item=.*\))?|included: .*)\s*$")
+
+    def __init__(self):
+        self._header, self._blank = None, False
+
+    def __call__(self, lines):
+        for line in lines:
+            plain = self.COLOUR.sub(b"", line)
+            if plain.startswith(b"PLAY "):
+                self._header = None
+            if plain.startswith((b"TASK [", b"RUNNING HANDLER [")):
+                self._header = line
+            elif not plain.strip():
+                self._blank = True
+            elif not self.NOTHING.match(plain):
+                if self._header is not None or self._blank:
+                    yield b""
+                if self._header is not None:
+                    yield self._header
+                yield line
+                self._header, self._blank = None, False
+            else:
+                self._blank = False
+
+
 class Running:
-    def __init__(self, name, command, shell):
+    def __init__(self, name, command, shell, tasks=False):
         self.name, self.began, self.ended = name, time.monotonic(), None
+        self._filter = Tasks() if tasks or name else None
+        self.silent = self._filter is not None
         self.rest, self.last, self.tail = b"", "", []
         # Nobody sees the pipe: what would be coloured still is.
-        colours = {"ANSIBLE_FORCE_COLOR": "1", "PY_COLORS": "1"} if sys.stdout.isatty() and not name else {}
+        more = {"ANSIBLE_FORCE_COLOR": "1", "PY_COLORS": "1"} if sys.stdout.isatty() and not name else {}
+        if name:
+            # One says what is waited for, not each of a row.
+            more["VELLARIC_PROGRESS_SECONDS"] = "inf"
         self.process = subprocess.Popen(
-            command, shell=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **colours}
+            command, shell=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **more}
         )
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -38,15 +74,19 @@ class Running:
         self.rest = lines.pop()
         told = [line for line in lines if line.strip()]
         if told:
-            self.last = told[-1].decode("utf-8", "replace").strip("\r")
+            task = next(
+                (line for line in reversed(told) if Tasks.COLOUR.sub(b"", line).startswith(b"TASK [")), told[-1]
+            )
+            self.last = Tasks.COLOUR.sub(b"", task).decode("utf-8", "replace").strip("\r* ")
             self.tail = (self.tail + told)[-40:]
-        if not self.name:
+        if self._filter is None:
             return data
-        return b"".join(f"{self.name:<6} | ".encode() + line + b"\n" for line in lines)
+        before = f"{self.name:<6} | ".encode() if self.name else b""
+        return b"".join(before + line + b"\n" for line in self._filter(lines))
 
     def finish(self):
         self.ended = time.monotonic()
-        shown = self.take(b"\n") if self.name and self.rest else b""
+        shown = self.take(b"\n") if self._filter and self.rest else b""
         self.process.stdout.close()
         return shown
 
@@ -69,9 +109,12 @@ def keep_sudo():
 
 
 def waiting(running):
-    told = [f"{each.name or 'still running'}, {each.seconds} s" for each in running]
-    last = f": {running[0].last[:100]}" if len(running) == 1 and running[0].name and running[0].last else ""
-    return f"... {'; '.join(told)}{last}\n".encode()
+    told = []
+    for each in running:
+        # What passes as it is has been seen.
+        last = each.last if each.silent and (len(running) == 1 or each.last.startswith("TASK")) else ""
+        told.append(f"{each.name or 'still running'}, {each.seconds} s{': ' + last[:100] if last else ''}")
+    return f"... {'; '.join(told)}\n".encode()
 
 
 def follow(commands):
@@ -105,7 +148,8 @@ def main(arguments):
         sys.stderr.write(__doc__)
         return 2
     if arguments[0] != "--each":
-        commands = [Running("", arguments, False)]
+        tasks = arguments[0] == "--tasks"
+        commands = [Running("", arguments[1:] if tasks else arguments, False, tasks)]
     else:
         commands = [Running(*each.split("=", 1), True) for each in arguments[1:]]
     try:

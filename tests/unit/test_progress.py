@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,44 @@ def test_several_at_the_same_time():
     assert {"slow   | at work", "broken | why", "quick  | done"} <= set(lines)
     assert any(line.startswith("... slow, ") and line.endswith("s: at work") for line in lines)
     assert lines[-3].startswith("why") and "broken failed" in lines[-1] and "quick passed" in lines[-1]
+
+
+PLAYBOOK = """
+PLAY [Something] ****
+
+TASK [Look] ****
+ok: [localhost]
+
+TASK [Go elsewhere] ****
+included: /there/tasks.yml for localhost
+
+TASK [Do it] ****
+changed: [localhost]
+
+TASK [Say it] ****
+ok: [localhost] =>
+    msg: |-
+        It is done.
+
+        Try next.
+
+TASK [Each] ****
+ok: [localhost] => (item=a)
+skipping: [localhost] => (item=b)
+
+TASK [Fail] ****
+fatal: [localhost]: FAILED!
+
+PLAY RECAP ****
+localhost : ok=9
+"""
+
+
+def test_tasks_that_have_nothing_to_tell():
+    shown = progress("--tasks", "printf", "%s", PLAYBOOK).stdout
+    assert shown == re.sub(r"TASK \[(Look|Go|Each).*?\n\n", "", PLAYBOOK, flags=re.S)
+    coloured = "TASK [Look] **\\n\\033[0;32mok: [localhost]\\033[0m\\nPLAY RECAP **"
+    assert progress("--tasks", "printf", coloured).stdout == "PLAY RECAP **\n"
 
 
 def test_a_copy_of_the_tree_needs_no_git(tmp_path):
