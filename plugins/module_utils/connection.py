@@ -14,8 +14,13 @@ from urllib.parse import quote
 
 from .names import connection_url, url_host
 
-FORMATS = ("env", "jdbc", "pg_service", "pgpass", "url")
+FORMATS = ("docker_env", "env", "jdbc", "pg_service", "pgpass", "url")
 HIDDEN = "(hidden)"
+
+# Whose form of a URL is meant. Not all drivers take libpq's words for what libpq means by them (docs/connecting.md).
+CLIENTS = ("libpq", "go", "node", "sqlalchemy", "sqlalchemy_asyncpg")
+# The server always offers TLS, so that for those that do not know prefer, require is the same.
+_UNVERIFIED = ("prefer", "require")
 
 # What neither a shell nor any reader of .env files takes for something else.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./?-]*")
@@ -34,6 +39,7 @@ class Connection:
     sslmode: str = "prefer"
     ca_file: str | None = None
     service: str | None = None
+    client: str = "libpq"
 
 
 def edited(kind, text, connection):
@@ -47,10 +53,25 @@ def shown(kind, connection):
 
 
 def url(connection):
-    """Return a libpq connection URI."""
-    target = (connection.host, connection.port, connection.database, connection.sslmode)
+    """Return a connection URL in the form that its client reads, libpq's unless it is another."""
+    client, sslmode = connection.client, connection.sslmode
+    if client == "node" and sslmode in _UNVERIFIED:
+        # node-postgres takes require for verify-full. https://github.com/brianc/node-postgres
+        sslmode = "no-verify"
+    elif client == "go" and sslmode == "prefer":
+        # lib/pq has not always known it. https://pkg.go.dev/github.com/lib/pq
+        sslmode = "require"
+    target = (connection.host, connection.port, connection.database, sslmode)
     text = connection_url(connection.username, connection.password, *target)
+    if client in _DRIVERS:
+        text = text.replace("postgresql:", f"postgresql+{_DRIVERS[client]}:", 1)
+    if client == "sqlalchemy_asyncpg":
+        # asyncpg takes the authority from PGSSLROOTCERT, and SQLAlchemy hands it nothing but this.
+        return text.replace("?sslmode=", "?ssl=", 1)
     return text + (f"&sslrootcert={quote(connection.ca_file, safe='')}" if connection.ca_file else "")
+
+
+_DRIVERS = {"sqlalchemy": "psycopg", "sqlalchemy_asyncpg": "asyncpg"}
 
 
 def jdbc(connection):
@@ -63,11 +84,11 @@ def jdbc(connection):
     return f"jdbc:postgresql://{target}?{query}"
 
 
-def _only_line(write, prefix):
+def _only_line(write, *prefixes):
     def edit(text, connection):
         lines = _lines(text)
-        if len(lines) > 1 or (lines and lines[0] and not lines[0].startswith(prefix)):
-            raise ValueError(f"it holds something else than a line that begins with {prefix}: choose another path")
+        if len(lines) > 1 or (lines and lines[0] and not lines[0].startswith(prefixes)):
+            raise ValueError(f"it holds something else than a line that begins with {prefixes[0]}: choose another path")
         return write(connection) + "\n"
 
     return edit
@@ -88,7 +109,8 @@ def variables(connection):
     return {**found, "DATABASE_URL": url(connection)}
 
 
-def _env(text, connection):
+def _env(text, connection, written=None):
+    written = written or _env_value
     lines, wanted = _lines(text), variables(connection)
     if not connection.ca_file:
         lines = [line for line in lines if not _assigns(line, "PGSSLROOTCERT")]
@@ -96,7 +118,7 @@ def _env(text, connection):
         places = [place for place, line in enumerate(lines) if _assigns(line, name)]
         export = "export " if places and lines[places[-1]].lstrip().startswith("export") else ""
         lines = [line for place, line in enumerate(lines) if place not in places[:-1]]
-        line = f"{export}{name}={_env_value(value)}"
+        line = f"{export}{name}={written(name, value)}"
         if places:
             lines[places[-1] - len(places) + 1] = line
         else:
@@ -108,18 +130,27 @@ def _assigns(line, name):
     return re.match(rf"\s*(export\s+)?{name}\s*=", line) is not None
 
 
-def _env_value(value):
-    """Quote where it is needed, as shells and readers of .env files agree on it."""
+def _env_value(name, value):
+    """Quote where it is needed, as shells and readers of .env files agree on it.
+
+    Some of them (python-dotenv, dotenv-expand) take $ and the backslash for something else whatever the quotes.
+    """
     if _PLAIN.fullmatch(value):
         return value
-    if "'" not in value:
+    if not re.search(r"['$\\]", value):
         return f"'{value}'"
     if not re.search(r'["$\\`!]', value):
         return f'"{value}"'
     raise ValueError(
-        "the password has both ' and one of \" $ \\ ` !, which readers of .env files write in different ways: rotate"
-        " it, or choose another format"
+        f"{name} would have $, a backslash, or ' with one of \" ` !, which readers of .env files read in different"
+        " ways. Choose another format (docker_env for docker run --env-file, url), or rotate it if it is the password"
     )
+
+
+def _docker_env(text, connection):
+    """docker run --env-file takes what follows the equals sign as it is, quotes included, and knows no export."""
+    plain = re.sub(r"(?m)^\s*export\s+(?=(PG[A-Z]+|DATABASE_URL)\s*=)", "", text)
+    return _env(plain, connection, lambda _name, value: value)
 
 
 def _pgpass(text, connection):
@@ -178,9 +209,10 @@ def _joined(lines):
 
 
 _WRITERS = {
+    "docker_env": _docker_env,
     "env": _env,
     "jdbc": _only_line(jdbc, "jdbc:postgresql://"),
     "pg_service": _pg_service,
     "pgpass": _pgpass,
-    "url": _only_line(url, "postgresql://"),
+    "url": _only_line(url, "postgresql://", "postgresql+"),
 }

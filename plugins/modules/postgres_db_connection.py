@@ -37,14 +37,16 @@ options:
     description:
       - "V(env): environment variables, as C(.env) files have them, C(PGHOST), C(PGPORT), C(PGDATABASE), C(PGUSER),
         C(PGPASSWORD), C(PGSSLMODE) and C(DATABASE_URL). Other variables in the file stay. Values are quoted where
-        shells and readers of such files need it, which generated passwords do not."
+        shells and readers of such files need it, which generated passwords do not. A password that they read in
+        different ways is refused."
+      - "V(docker_env): the same for C(docker run --env-file), which takes quotes for a part of the value."
       - "V(pgpass): an entry of libpq's password file. It comes first, or takes the place of an entry for the same
         target; other entries stay."
       - "V(pg_service): a section of libpq's connection service file, called O(service). Other sections stay."
       - "V(url): one line, a connection URL for libpq and most drivers, percent-encoded."
       - "V(jdbc): one line, a URL for the PostgreSQL JDBC driver."
     type: str
-    choices: [env, jdbc, pg_service, pgpass, url]
+    choices: [docker_env, env, jdbc, pg_service, pgpass, url]
     required: true
   host:
     description: Host name or address of the server.
@@ -72,8 +74,25 @@ options:
     choices: [disable, prefer, require, verify-full]
     default: prefer
   ca_file:
-    description: File with the certificate of the server's authority, as the application sees it.
+    description:
+      - File with the certificate of the server's authority, as the application sees it.
+      - With O(ca_certificate), the file that is written. A relative path is then relative to the directory of O(path);
+        the name of the database, followed by C(-ca.crt), when it is not given.
     type: str
+  ca_certificate:
+    description:
+      - The certificate of the server's authority in PEM, as M(vellaric.postgres.postgres_db_info) returns it. It is
+        written to O(ca_file), readable by all.
+    type: str
+  client:
+    description:
+      - Whose form a URL has, with O(format=url), and C(DATABASE_URL) with O(format=env) and O(format=docker_env).
+      - V(libpq), and what follows it, such as psycopg, Ruby's pg and PHP; V(go), lib/pq; V(node), node-postgres;
+        V(sqlalchemy), SQLAlchemy with psycopg; V(sqlalchemy_asyncpg), SQLAlchemy with asyncpg, which takes the
+        authority from C(PGSSLROOTCERT).
+    type: str
+    choices: [libpq, go, node, sqlalchemy, sqlalchemy_asyncpg]
+    default: libpq
   service:
     description: Name of the section with O(format=pg_service). That of the database when it is not given.
     type: str
@@ -124,6 +143,11 @@ path:
   returned: success
   type: str
   sample: /srv/shop/.env
+ca_file:
+  description: Where clients are told to find the certificate of the server's authority. V(null) where they are not.
+  returned: success
+  type: str
+  sample: /srv/shop/my-database-ca.crt
 """
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_connection import main

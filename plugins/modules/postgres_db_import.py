@@ -50,6 +50,9 @@ options:
         so that V(localhost) is not the Docker host.
       - Without C(sslmode), V(verify-full) is meant where there is O(ca_file), and V(require) where there is none.
       - The password is not part of it; give O(password).
+      - What Neon, Supabase, Heroku and Prisma add (C(channel_binding), C(connection_limit), C(options), C(pgbouncer),
+        C(schema) and their kind) is passed over, and a warning names it. Give the direct address of the database, not
+        that of a connection pooler.
     type: str
   password:
     description: Password of the user in O(url). It is in no argument, environment or log, on neither side.

@@ -61,7 +61,10 @@ class Taken:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where to connect to. ca: the certificate of an authority, with which the server then has to prove itself."""
+    """Where to connect to. ca: the certificate of an authority, with which the server then has to prove itself.
+
+    ignored: parameters of the URL that have no part in it.
+    """
 
     host: str
     port: int
@@ -70,6 +73,7 @@ class Source:
     password: str = dataclasses.field(repr=False)
     sslmode: str = "require"
     ca: bytes | None = None
+    ignored: tuple[str, ...] = ()
     uid: int = dataclasses.field(default_factory=lambda: 1_500_000_000 + secrets.randbelow(500_000_000))
 
     @property
@@ -93,7 +97,7 @@ class Source:
 
     def dump(self, engine, container, path, deadline, progress, data_root):
         """Write a dump in custom format to a path of this host, and return what the source held then (Taken)."""
-        warnings = []
+        warnings = [_passed_over(self.ignored)] if self.ignored else []
         with self._client(engine, container, ["psql", *_PSQL]) as client:
             snapshot = Snapshot(client, self.shown, deadline, warnings)
             client.send(replacement.SEQUENCES)
@@ -173,12 +177,44 @@ _PSQL = ("-XAtq", "-w", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-f", 
 
 
 def _said(client):
+    if "server does not support SSL" in client.stderr:
+        return (
+            f"{first_error(client.stderr)}. Without TLS, the data can be read on their way: where that is meant, such"
+            " as within one machine, say so in the url (?sslmode=disable)"
+        )
     if 'root certificate file "system"' in client.stderr:
         return (
             "this image's client does not know the authorities of the system, so that the server cannot be verified:"
             " say with ca_file which to trust, such as /etc/ssl/certs/ca-certificates.crt"
         )
     return first_error(client.stderr) if client.stderr.strip() else "it was ended"
+
+
+# What Neon, Supabase, Heroku, Prisma and others put into their URLs, and what changes nothing for a dump.
+_OF_OTHERS = (
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "connection_limit",
+    "keepalives",
+    "keepalives_idle",
+    "options",
+    "pgbouncer",
+    "pool_timeout",
+    "schema",
+    "socket_timeout",
+    "ssl",
+    "sslaccept",
+    "statement_cache_size",
+    "supa",
+    "target_session_attrs",
+    "uselibpqcompat",
+)
+
+
+def _passed_over(parameters: tuple[str, ...]) -> str:
+    whole = ": all schemas of the database are imported" if "schema" in parameters else ""
+    return f"{', '.join(parameters)} in the url had no part in it{whole}"
 
 
 def parse(url, password, ca_file):
@@ -200,10 +236,13 @@ def parse(url, password, ca_file):
         raise DatabaseError("password: the source's password is needed")
     if re.search(r"[\r\n\0]", password):
         raise DatabaseError("password: it has a line break or a NUL in it")
-    parameters = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    unknown = sorted(set(parameters) - {"sslmode"})
+    parameters = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    unknown = sorted(set(parameters) - {"sslmode", *_OF_OTHERS})
     if unknown:
-        raise DatabaseError(f"url: {', '.join(unknown)} is not known here; only sslmode is")
+        raise DatabaseError(
+            f"url: {', '.join(unknown)} is not known here. Leave it out: sslmode is known, and these are passed over:"
+            f" {', '.join(_OF_OTHERS)}"
+        )
     sslmode = parameters.get("sslmode", "verify-full" if ca_file else "require")
     if sslmode not in SSLMODES:
         raise DatabaseError(f"url: sslmode is {sslmode!r}; one of {', '.join(SSLMODES)}")
@@ -225,4 +264,5 @@ def parse(url, password, ca_file):
         password=password,
         sslmode=sslmode,
         ca=known.content if known else None,
+        ignored=tuple(sorted(set(parameters) - {"sslmode"})),
     )

@@ -18,6 +18,8 @@ from ..spec import SSLMODES
 from .module import Module, edge
 
 MODE = 0o600
+CA_MODE = 0o644
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----")
 # The largest stands for "leave it as it is".
 _MOST_ID = 2**32 - 2
 
@@ -34,6 +36,8 @@ def main():
             "password": {"type": "str", "required": True, "no_log": True},
             "sslmode": {"type": "str", "choices": list(SSLMODES), "default": "prefer"},
             "ca_file": {"type": "str"},
+            "ca_certificate": {"type": "str"},
+            "client": {"type": "str", "choices": list(connections.CLIENTS), "default": "libpq"},
             "service": {"type": "str"},
             "owner": {"type": "str"},
             "group": {"type": "str"},
@@ -54,6 +58,7 @@ def _write(params, check_mode):
         wanted = connections.edited(kind, text, connection)
     except ValueError as error:
         raise DatabaseError(f"{path}: {error}") from error
+    authority = _authority(params, check_mode)
     there = os.stat(path) if known else None
     uid, gid = _owner(params["owner"], there and there.st_uid), _group(params["group"], there and there.st_gid)
     stale = known is None or wanted != text
@@ -63,11 +68,45 @@ def _write(params, check_mode):
     elif changed:
         _refuse_missing_directory(path)
         files.write(path, wanted.encode("utf-8", "surrogateescape"), MODE, uid, gid)
-    return {"changed": changed, "path": path, "diff": _diff(path, kind, connection, known, there, stale, (uid, gid))}
+    result = {"changed": changed or authority, "path": path, "ca_file": connection.ca_file}
+    return {**result, "diff": _diff(path, kind, connection, known, there, stale, (uid, gid))}
+
+
+def _authority(params, check_mode):
+    """Write the authority's certificate where clients are told to find it; returns whether it was not there so."""
+    if params["ca_certificate"] is None:
+        return False
+    path = _ca_file(params)
+    known = files.read(path)
+    if known is None and os.path.lexists(path):
+        raise DatabaseError(f"{path} is not a file: choose another ca_file")
+    content = "".join(f"{found}\n" for found in _CERTIFICATE.findall(params["ca_certificate"])).encode("ascii")
+    if known and known.content == content:
+        return False
+    if known and b"-----BEGIN CERTIFICATE-----" not in known.content:
+        raise DatabaseError(f"{path} holds something else than a certificate: choose another ca_file")
+    _refuse_missing_directory(path)
+    if not check_mode:
+        # It is public.
+        files.write(path, content, CA_MODE, _owner(params["owner"], None), _group(params["group"], None))
+    return True
+
+
+def _ca_file(params):
+    """Return where clients find the authority's certificate. One that is written is beside the file, unless told."""
+    given = params["ca_file"]
+    if params["ca_certificate"] is None:
+        return given
+    if not _CERTIFICATE.search(params["ca_certificate"]):
+        raise DatabaseError("ca_certificate is no certificate in PEM")
+    directory = os.path.dirname(os.path.abspath(texts.line(params["path"], "path")))
+    name = given or f"{params['database']}-ca.crt"
+    return os.path.join(directory, os.path.expanduser(texts.line(name, "ca_file")))
 
 
 def parsed(params):
-    given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "ca_file")}
+    given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "client")}
+    given["ca_file"] = _ca_file(params)
     service = params["service"] or f"{params['database']}"
     for option, value in {**given, "service": service}.items():
         # A reader takes blanks around a value for none of it.

@@ -15,34 +15,46 @@ from harness import IMAGE, USERNAME, Failed
 from playbooks import Fleet, changes
 
 ODD = 'p"a$s`w\\:o@r/d#%;&+='
+# What all readers of .env files take for the same.
+READABLE = 'p"a*s`w:o@r/d#%;&+=~!()<>{}|^[]?,.'
 CLIENTS = {
-    "env": "set -a; . /files/env; psql -XAtc 'SELECT current_user'; psql \"$DATABASE_URL\" -XAtc 'SELECT current_user'",
-    "pgpass": "PGPASSFILE=/files/pgpass psql -wXAt -h 127.0.0.1 -p {port} -U {user} -d {name} -c 'SELECT current_user'",
-    "pg_service": "PGSERVICEFILE=/files/pg_service psql service={name} -wXAtc 'SELECT current_user'",
-    "url": "psql \"$(cat /files/url)\" -wXAtc 'SELECT current_user'",
+    "env": "set -a; . {files}/env; psql -XAtc 'SELECT user'; psql \"$DATABASE_URL\" -XAtc 'SELECT user'",
+    "pgpass": "PGPASSFILE={files}/pgpass psql -wXAt -h 127.0.0.1 -p {port} -U {user} -d {name} -c 'SELECT user'",
+    "pg_service": "PGSERVICEFILE={files}/pg_service psql service={name} -wXAtc 'SELECT current_user'",
+    "url": "psql \"$(cat {files}/url)\" -wXAtc 'SELECT current_user'",
 }
 
 
 @pytest.fixture(scope="module")
 def files(shared):
     shared.run("a", password=ODD, sslmode="require")
+    shared.run("b", password=READABLE, sslmode="verify-full", address="127.0.0.1")
     directory = Path(shared.root, "files")
     directory.mkdir()
     return directory
 
 
+def target(shared, kind):
+    """The form that not everybody can read is of another database, which clients verify."""
+    short = "b" if kind in ("env", "docker_env") else "a"
+    given = {"host": "127.0.0.1", "port": shared.record(short)["port"], "database": shared.name(short)}
+    if short == "a":
+        return {**given, "password": ODD, "sslmode": "require"}
+    authority = shared.one("b")["ca_certificate"]
+    return {**given, "password": READABLE, "sslmode": "verify-full", "ca_certificate": authority}
+
+
 def write(shared, files, kind, check=False, **more):
-    port = shared.record("a")["port"]
-    target = {"host": "127.0.0.1", "port": port, "database": shared.name("a"), "sslmode": "require"}
-    given = {"path": str(files / kind), "format": kind, "username": USERNAME, "password": ODD, **target, **more}
+    given = {"path": str(files / kind), "format": kind, "username": USERNAME, **target(shared, kind), **more}
     return shared._result("postgres_db_connection", {**given, "_ansible_check_mode": check, "_ansible_diff": True})
 
 
-@pytest.mark.parametrize("kind", [*CLIENTS, "jdbc"])
+@pytest.mark.parametrize("kind", [*CLIENTS, "docker_env", "jdbc"])
 def test_written_once_and_used_by_psql(shared, files, kind):
     assert write(shared, files, kind, check=True)["changed"] and not (files / kind).exists()
     answer = write(shared, files, kind)
-    assert answer["changed"] and ODD not in str(answer) and "%40r%2Fd" not in str(answer)
+    assert answer["changed"] and ODD not in str(answer) and READABLE not in str(answer)
+    assert "%40r%2Fd" not in str(answer)
     status = (files / kind).stat()
     assert status.st_mode & 0o777 == 0o600
     assert not write(shared, files, kind)["changed"] and (files / kind).stat().st_ino == status.st_ino
@@ -50,10 +62,43 @@ def test_written_once_and_used_by_psql(shared, files, kind):
     assert write(shared, files, kind)["changed"] and (files / kind).stat().st_mode & 0o777 == 0o600
     assert not [name for name in os.listdir(files) if name.endswith(".partial")]
     if kind in CLIENTS:
-        script = CLIENTS[kind].format(port=shared.record("a")["port"], user=USERNAME, name=shared.name("a"))
-        client = ["docker", "run", "--rm", "--network=host", "-v", f"{files}:/files:ro", "--entrypoint=sh", IMAGE]
-        done = subprocess.run([*client, "-ec", script], capture_output=True, text=True, check=False)
-        assert set(done.stdout.split()) == {USERNAME}, done
+        port, name = (target(shared, kind)[key] for key in ("port", "database"))
+        used_by_psql(files, [], CLIENTS[kind].format(port=port, user=USERNAME, name=name, files=files))
+    elif kind == "docker_env":
+        script = """psql -XAtc 'SELECT current_user'; psql "$DATABASE_URL" -XAtc 'SELECT current_user'"""
+        used_by_psql(files, ["--env-file", str(files / kind)], script)
+
+
+def used_by_psql(files, options, script):
+    client = [
+        "docker",
+        "run",
+        "--rm",
+        "--network=host",
+        "-v",
+        f"{files}:{files}:ro",
+        *options,
+        "--entrypoint=sh",
+        IMAGE,
+    ]
+    done = subprocess.run([*client, "-ec", script], capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == {USERNAME}, done
+
+
+def test_the_certificate_of_the_authority_is_written_beside(shared, files):
+    file = files / f"{shared.name('b')}-ca.crt"
+    file.unlink(missing_ok=True)
+    answer = write(shared, files, "env", check=True)
+    assert answer["changed"] and not file.exists()
+    assert write(shared, files, "env")["changed"] and file.read_text() == shared.one("b")["ca_certificate"]
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert f"PGSSLROOTCERT={file}\n" in (files / "env").read_text()
+    assert not write(shared, files, "env")["changed"]
+    other = files / "mine.txt"
+    other.write_text("mine")
+    with pytest.raises(Failed, match="something else"):
+        write(shared, files, "env", ca_file=str(other))
+    assert other.read_text() == "mine"
 
 
 def test_what_is_refused(shared, files):
@@ -65,6 +110,9 @@ def test_what_is_refused(shared, files):
         ({"host": ""}, "host is empty"),
         ({"owner": "nobody-such"}, "does not know"),
         ({"password": "both'and\"quoted$"}, "rotate it"),
+        ({"password": "dollars$(id)$HOME"}, "rotate it"),
+        ({"password": "back\\\\slash-and-more"}, "rotate it"),
+        ({"ca_certificate": "no certificate"}, "no certificate in PEM"),
     ):
         with pytest.raises(Failed, match=words):
             write(shared, files, "env", **more)
@@ -76,11 +124,15 @@ def test_what_is_refused(shared, files):
 
 def test_playbook(host):
     fleet = Fleet(host)
-    output = fleet.play("create", database_users=[{"name": "report", "role": "readonly"}])
+    declared = {"database_sslmode": "verify-full", "database_address": "127.0.0.1"}
+    fleet.play("create", database_users=[{"name": "report", "role": "readonly"}], **declared)
+    # Relative to where Ansible was started.
     path = fleet.root / "shop.env"
-    options = {"database_connection_path": str(path), "database_connection_format": "env"}
+    options = {"database_connection_path": "shop.env", "database_connection_format": "env"}
     assert changes(fleet.play("connection", "--check", "--diff", **options)) == 1 and not path.exists()
     output = fleet.play("connection", "-vvv", "--diff", **options)
+    assert f"PGSSLROOTCERT={fleet.root}/{fleet.host.container('shop')}-ca.crt" in path.read_text()
+    used_by_psql(fleet.root, [], f"set -a; . {path}; psql -XAtc \"SELECT '{USERNAME}'\"")
     assert fleet.password() in path.read_text() and fleet.password() not in output
     assert changes(fleet.play("connection", **options)) == 0
     assert changes(fleet.play("connection", database_connection_user="report", **options)) == 1

@@ -32,7 +32,7 @@ def test_restore_of_a_file_on_the_controller(fleet):
     for path in Path(backup.path).parent.glob(backup.file_name + "*"):
         shutil.copy(path, fleet.root)
     fleet.host.query("shop", "DELETE FROM people")
-    given = {"restore_file": str(fleet.root / backup.file_name), "restore_backup_first": False, "restore_keep_old": 0}
+    given = {"restore_file": f"./{backup.file_name}", "restore_backup_first": False, "restore_keep_old": 0}
     assert changes(fleet.play("restore", "--check", **given)) == 1
     assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(0,)]
     output = fleet.play("restore", **given)
@@ -46,7 +46,7 @@ def test_import_of_a_file_on_the_controller(fleet):
     container, name = fleet.host.container("shop"), fleet.host.name("shop")
     path = fleet.root / "old dump.sql"
     path.write_bytes(in_container(container, "pg_dump", name))
-    given = {"import_file": str(path)}
+    given = {"import_file": path.relative_to(fleet.root).as_posix()}
     assert "replace: true" in fleet.play("import", succeeds=False, **given)
     output = fleet.play("import", **given, import_replace=True, import_keep_old=0, import_backup_first=False)
     assert "public.people" in output and changes(output) == 1
@@ -73,7 +73,11 @@ def test_clone_that_is_masked(fleet):
     mask.write_text("UPDATE people SET mail = 'person-' || id || '@invalid.example';\n")
     given = {"clone_from_name": fleet.host.name("shop"), "clone_from_environment": "development"}
     fleet.play(
-        "clone", short="copy", **given, clone_mask_files=[str(mask)], clone_mask="DELETE FROM people WHERE id > 5"
+        "clone",
+        short="copy",
+        **given,
+        clone_mask_files=[mask.relative_to(fleet.root).as_posix()],
+        clone_mask="DELETE FROM people WHERE id > 5",
     )
     assert fleet.host.query("copy", "SELECT mail FROM people WHERE id = 5") == [("person-5@invalid.example",)]
     assert fleet.host.query("copy", "SELECT count(*) FROM people") == [(5,)]

@@ -237,7 +237,8 @@ CONNECTION = {
     "ca_file": "/etc/ssl/ca.crt",
     "service": "app",
 }
-LINES = {"env": 8, "jdbc": 1, "pg_service": 8, "pgpass": 1, "url": 1}
+OTHERS = {"port": 5432, "sslmode": "prefer", "client": "libpq", "ca_certificate": None, "path": "/srv/app/.env"}
+LINES = {"docker_env": 8, "env": 8, "jdbc": 1, "pg_service": 8, "pgpass": 1, "url": 1}
 
 
 @settings(max_examples=300)
@@ -245,7 +246,7 @@ LINES = {"env": 8, "jdbc": 1, "pg_service": 8, "pgpass": 1, "url": 1}
 def test_a_file_of_a_connection_has_its_lines_and_no_more(option, kind, data):
     text = data.draw(altered([CONNECTION[option]]))
     try:
-        known = postgres_db_connection.parsed({**CONNECTION, option: text, "port": 5432, "sslmode": "prefer"})
+        known = postgres_db_connection.parsed({**CONNECTION, **OTHERS, option: text})
         written = connections.edited(kind, "", known)
     except (DatabaseError, ValueError):
         return
