@@ -20,7 +20,8 @@ PREFIX = PLAYBOOK["vars"]["awx_prefix"]
 QUESTIONS = {question["variable"]: question for question in DECLARED["awx_questions"]}
 TEMPLATES = {template["name"]: template for template in DECLARED["awx_templates"]}
 # awx is this itself, and the page of report would vanish with the job.
-WITHOUT = {"awx", "report"}
+# What is for a terminal alone, beside those that need no template.
+WITHOUT = {"awx", "report", "connect", "logs", "url"}
 
 
 def playbook(template):
