@@ -51,7 +51,9 @@ def test_lost_credentials_are_not_invented(fleet):
     )
     other = fleet.password("beside")
     lost = {"database_rotate_all": True, "database_rotate_lost": True}
-    fleet.run("rotate", **lost)
+    output = fleet.run("rotate", **lost)
+    assert f"{fleet.host.container('shop')}/report: user report, password in" in output
+    assert f"{fleet.host.container('beside')}: user" not in output
     assert fleet.credentials.read_text() != kept and fleet.logs_in(fleet.password())
     assert fleet.password("beside") == other
     assert changes(fleet.run("rotate", **lost)) == 0
