@@ -16,6 +16,7 @@ from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible_collections.vellaric.postgres.plugins.module_utils import options as given_options
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import InvalidName
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentials import (
@@ -100,6 +101,9 @@ class ActionModule(ActionBase):
         if any(isinstance(password, (list, dict)) for password in passwords):
             # The validator would make text of it.
             raise InvalidName("password: the value given is a list or a mapping: it must be text")
+        wrong = given_options.mistakes(argument_spec(), arguments)
+        if wrong:
+            raise OptionsError("; ".join(wrong))
         result = ArgumentSpecValidator(argument_spec(), **constraints()).validate(arguments)
         if result.error_messages:
             shown = {str(password) for password in passwords}

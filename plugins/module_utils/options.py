@@ -9,6 +9,7 @@ Of numbers, what no clock, socket or server can count with is no use to any opti
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 import unicodedata
@@ -32,11 +33,11 @@ def mistakes(arguments: dict, given: object, where: str = "") -> list[str]:
     found = []
     for option, argument in arguments.items():
         if given.get(option) is not None:
-            found += _mistakes(argument, given[option], f"{where}{option}")
+            found += _mistakes(argument, given[option], f"{where}{option}", option)
     return found
 
 
-def _mistakes(argument: dict, value: object, option: str) -> list[str]:
+def _mistakes(argument: dict, value: object, option: str, name: str) -> list[str]:
     if value is None:
         return [f"{option} is empty: leave it out"]
     kind = argument.get("type", "str")
@@ -45,12 +46,14 @@ def _mistakes(argument: dict, value: object, option: str) -> list[str]:
     if wrong:
         return [f"{option} has {wrong}"]
     if kind in ("str", "path"):
-        wrong = _not_a_text(value, option.rpartition(".")[2].partition("[")[0], secret)
+        wrong = _not_a_text(value, name, secret)
     elif kind == "int":
         wrong = _not_whole(value)
     elif kind == "list" and isinstance(value, (list, tuple)):
         element = {**argument, "type": argument.get("elements", "raw")}
-        return [text for place, item in enumerate(value) for text in _mistakes(element, item, f"{option}[{place}]")]
+        return [
+            text for place, item in enumerate(value) for text in _mistakes(element, item, f"{option}[{place}]", name)
+        ]
     elif kind == "dict" and not isinstance(value, (dict, str)):
         wrong = "a mapping is needed"
     elif kind == "dict" and "options" in argument:
@@ -65,16 +68,18 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _not_a_text(value: object, option: str, secret: bool) -> str | None:
+def _not_a_text(value: object, name: str, secret: bool) -> str | None:
     """Say what a value is instead of a text; None where it is one, or stands for one."""
     quote = "put quotes around it"
     if isinstance(value, bool):
         return f"true or false to YAML, not a text: {quote}"
+    if isinstance(value, datetime.date):
+        return f"a date to YAML, not a text: {quote}"
     if isinstance(value, (list, tuple, dict)):
         return "a list or a mapping, not a text"
-    if isinstance(value, float) and option not in _AMOUNTS:
+    if isinstance(value, float) and name not in _AMOUNTS:
         return f"a number to YAML, which may have been written in another way (15.10 is 15.1): {quote}"
-    if isinstance(value, int) and (secret or option in _NAMES):
+    if isinstance(value, int) and (secret or name in _NAMES):
         return f"a number to YAML, which may have been written in another way (007 is 7): {quote}"
     return None
 

@@ -297,7 +297,8 @@ options:
       - "The superuser is called C(postgres) afterwards. O(username) is an ordinary role that owns the database and what
         superusers owned in it, also where the superuser had that name. Where none of its databases is called O(name),
         the only other one is renamed. The port stays the same unless O(port) is given; O(bind_address) and
-        O(networks) are as declared. Parameters from its command line have to be declared as O(settings)."
+        O(networks) are as declared. Parameters from its command line have to be declared as O(settings).
+        Where there is no such container, and no database of ours, the run is refused."
       - Check mode says all that would be done. A run that was cut short is finished by the next one that has it.
     type: bool
   max_impact: &max_impact

@@ -56,12 +56,16 @@ def is_whole(item):
 def mistakes(declared):
     """Return what is wrong with declarations, in words: what the module would refuse, whatever is on the host."""
     # Ansible loads all filters where one is used, and few of them need what knows what the options mean.
-    from ..module_utils import declaration, spec
+    from ..module_utils import declaration, options, spec
     from ..module_utils.errors import DatabaseError
 
     found = []
     for item in declared:
         given = {option: value for option, value in item.items() if value is not None}
+        wrong = options.mistakes(declaration.ARGUMENTS, given)
+        if wrong:
+            found += [f"{container(item)}: {text}" for text in wrong]
+            continue
         checked = ArgumentSpecValidator(declaration.ARGUMENTS).validate(given)
         wrong = [_unknown(declaration.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
         wrong += [text for text in checked.error_messages if "Supported parameters include" not in text]

@@ -43,6 +43,7 @@ def plan_database(spec, seen, new_id):
 
         return adoption.plan(spec, seen, new_id)
     _refuse_foreign(spec, seen)
+    _refuse_nothing_to_adopt(spec, seen)
     if spec.state == "absent":
         return _delete(spec, seen)
     if spec.state == "undeleted" and seen.container is None and not seen.directory_exists:
@@ -75,6 +76,15 @@ def _refuse_foreign(spec, seen):
         raise Refused(
             f"{spec.directory} holds data, but no {spec.container} is known: neither a record nor a container. Move"
             " the directory away, or put its database.json back from a copy"
+        )
+
+
+def _refuse_nothing_to_adopt(spec, seen):
+    """A database that is made in the place of one that was to be taken over is empty, and nobody would notice."""
+    if spec.adopt and taken_over.takes_over(spec) and seen.container is None and seen.record is None:
+        raise Refused(
+            f"There is no container {spec.container} to take over. Nothing was changed: the container has to be called"
+            " so (docker rename), on this host; for a new database, leave adopt out"
         )
 
 

@@ -13,6 +13,10 @@ from ..errors import Refused
 _TAKES_OVER = ("started", "present")
 
 
+def takes_over(spec):
+    return spec.state in _TAKES_OVER
+
+
 def unfinished(seen):
     """Say whether an adoption was begun and has not come to its end."""
     return seen.record is not None and bool(seen.record.adopted) and not seen.record.initialised

@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
+from ansible_collections.vellaric.postgres.plugins.module_utils import options as given_options
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 
 from ..plain import plain
@@ -38,9 +39,13 @@ class FleetAction(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        validated = ArgumentSpecValidator(self._spec()).validate(plain(self._task.args, str))
-        if validated.error_messages:
-            return dict(result, failed=True, msg="; ".join(validated.error_messages))
+        given = plain(self._task.args, str)
+        known = {name: argument for name, argument in self._spec().items() if name != "answers"}
+        # What hosts have answered is looked at elsewhere.
+        wrong = given_options.mistakes(known, given)
+        validated = None if wrong else ArgumentSpecValidator(self._spec()).validate(given)
+        if wrong or validated.error_messages:
+            return dict(result, failed=True, msg="; ".join(wrong or validated.error_messages))
         options = validated.validated_parameters
         try:
             fleet = fleets.from_answers(options["answers"], time.time())

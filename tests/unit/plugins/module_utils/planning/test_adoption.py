@@ -232,3 +232,10 @@ def test_an_answer_of_the_engine_is_read():
     assert found.running and not found.removes_itself and not found.host_network
     assert found.published[0] == "127.0.0.1" and found.restart_policy["Name"] == "unless-stopped"
     assert adoptable.data_source(found.mounts, DATA)[1] is None
+
+
+@pytest.mark.parametrize("state", ["started", "present"])
+def test_what_is_not_there_is_not_taken_over(state):
+    """An empty database in its place would be taken for it."""
+    message = refusal(wanted(state=state), empty())
+    assert f"There is no container {NAME} to take over" in message and "leave adopt out" in message

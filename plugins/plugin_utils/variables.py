@@ -1,0 +1,155 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables that roles and playbooks take: which there are, and what is wrong with those that are given.
+
+Nobody looks at a variable that there is not: a slip of the pen would change nothing, and say so to nobody.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+
+import yaml
+
+from ..module_utils import options
+
+try:
+    from yaml import CSafeLoader as Loader
+except ImportError:
+    from yaml import SafeLoader as Loader
+
+_ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "roles")
+ROLES = ("backup", "database", "databases", "docker_host", "image", "report")
+
+_TEXT, _PATH, _NUMBER, _SWITCH = ({"type": kind} for kind in ("str", "path", "int", "bool"))
+_SECRET = {"type": "str", "no_log": True}
+_TEXTS = {"type": "list", "elements": "str"}
+# What playbooks take beside the variables of roles.
+PLAYBOOKS = {
+    "backup_compression": _TEXT,
+    "backup_compression_level": _NUMBER,
+    "backup_format": _TEXT,
+    "backup_jobs": _NUMBER,
+    "backup_limit": _NUMBER,
+    "backup_lock_timeout": _NUMBER,
+    "backup_max_age": _TEXT,
+    "backup_name": _TEXT,
+    "backup_retention": {"type": "dict"},
+    "backup_row_counts": _SWITCH,
+    "backup_timeout": _NUMBER,
+    "backup_verify": _SWITCH,
+    "clone_backup": _TEXT,
+    "clone_backup_first": _SWITCH,
+    "clone_from_environment": _TEXT,
+    "clone_from_name": _TEXT,
+    "clone_jobs": _NUMBER,
+    "clone_keep_old": _NUMBER,
+    "clone_mask": _TEXT,
+    "clone_mask_files": _TEXTS,
+    "clone_timeout": _NUMBER,
+    "database_hosts": {"type": "raw"},
+    "database_on_all_hosts": _SWITCH,
+    "import_backup_first": _SWITCH,
+    "import_ca_file": _PATH,
+    "import_file": _PATH,
+    "import_jobs": _NUMBER,
+    "import_keep_old": _NUMBER,
+    "import_password": _SECRET,
+    "import_path": _PATH,
+    "import_replace": _SWITCH,
+    "import_roles": _TEXTS,
+    "import_timeout": _NUMBER,
+    "import_url": _TEXT,
+    "restore_allow_other_database": _SWITCH,
+    "restore_backup": _TEXT,
+    "restore_backup_first": _SWITCH,
+    "restore_file": _PATH,
+    "restore_jobs": _NUMBER,
+    "restore_keep_old": _NUMBER,
+    "restore_timeout": _NUMBER,
+    "show_credentials": _SWITCH,
+    "site_prepare": _SWITCH,
+}
+# The short forms, which others may use for something else.
+_SHORT = ("fail_on", "interval", "output", "watch_count", "watch_duration", "postgres_credentials_artifact")
+# What roles and playbooks return under a name that begins as those do.
+RETURNED = (
+    "backup_result",
+    "clone_result",
+    "database_connection",
+    "database_list",
+    "database_result",
+    "database_rotation",
+    "databases_connections",
+    "databases_result",
+    "databases_undeclared",
+    "image_result",
+    "import_result",
+    "report_answer",
+    "report_result",
+    "restore_result",
+)
+# Words that other people's variables hardly begin with.
+_OURS = ("database", "databases")
+# How alike two names are where one may be meant with the other.
+_ALIKE = 0.8
+
+
+@functools.lru_cache(maxsize=None)
+def known() -> dict[str, dict]:
+    """Return the variables that there are, each with its type, as an argument spec has it."""
+    found = dict(PLAYBOOKS)
+    for role in ROLES:
+        with open(os.path.join(_ROLES, role, "meta", "argument_specs.yml"), encoding="utf-8") as stream:
+            for entry in yaml.load(stream, Loader)["argument_specs"].values():
+                found.update(entry.get("options") or {})
+    return found
+
+
+def family(name: str) -> str | None:
+    """Return what the variables of a role or of a playbook begin with, for a name that does; else None."""
+    return next((prefix for prefix in _families() if name.startswith(f"{prefix}_")), None)
+
+
+@functools.lru_cache(maxsize=None)
+def _families() -> tuple[str, ...]:
+    playbooks = {name.partition("_")[0] for name in PLAYBOOKS} - {"show"}
+    # The longest first: docker_host_state is not one of docker's.
+    return tuple(sorted({*ROLES, *playbooks}, key=len, reverse=True))
+
+
+def unknown(names: list[str], taken: tuple[str, ...], given: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Return what is wrong with names, and what a person may want to know of others.
+
+    names: of all variables; taken: families that the play is about; given: names of those that were given to this very
+    run (-e). An inventory may have variables that are somebody else's: of these, only what is like one of ours is
+    wrong.
+    """
+    wrong, odd = [], []
+    there = {*known(), *RETURNED, *_SHORT}
+    for name in sorted(set(names) - there):
+        own = family(name)
+        if own is None and (name not in given or "_" not in name):
+            continue
+        meant = difflib.get_close_matches(name, sorted(there - set(RETURNED)), n=1, cutoff=_ALIKE)
+        if meant:
+            wrong.append(f"There is no variable {name}, did you mean {meant[0]}?")
+        elif own in taken and name in given:
+            wrong.append(f"There is no variable {name}")
+        elif own in taken and own in _OURS:
+            odd.append(f"Variable {name} is none of vellaric.postgres, though it begins as those of {own} do")
+    return wrong, odd
+
+
+def mistakes(values: dict[str, object]) -> list[str]:
+    """Return what is wrong with the values of those variables that there are."""
+    found = []
+    for name, value in values.items():
+        own = family(name)
+        prefix = f"{own}_" if own else ""
+        short = name[len(prefix) :]
+        found += options.mistakes({short: known()[name]}, {short: value}, prefix)
+    return found
