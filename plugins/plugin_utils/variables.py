@@ -64,6 +64,7 @@ PLAYBOOKS = {
     "import_timeout": _NUMBER,
     "import_url": _TEXT,
     "restore_allow_other_database": _SWITCH,
+    "restore_allow_older": _SWITCH,
     "restore_backup": _TEXT,
     "restore_backup_first": _SWITCH,
     "restore_file": _PATH,
