@@ -19,7 +19,9 @@ def clone(host):
     path = f"{host.root}/clone"
     subprocess.run([harness.REPOSITORY / "tests/copy-tree", path], check=True)
     yield path
-    make(host, path, "demo-clean")
+    # Where the test came to its end, that was done, and would only make a virtual environment once more.
+    if Path(path, ".venv").exists():
+        make(host, path, "demo-clean")
 
 
 def make(host, clone, target):

@@ -153,7 +153,7 @@ def test_files_on_the_host_are_readable_by_those_who_need_them(created, shared):
         for path in ("database.json", "conf/postgresql.conf", "conf/pg_hba.conf", "tls/server.key", "pgdata")
     }
     assert modes == {
-        "database.json": 0o644,
+        "database.json": 0o600,
         "conf/postgresql.conf": 0o644,
         "conf/pg_hba.conf": 0o644,
         "tls/server.key": 0o600,
