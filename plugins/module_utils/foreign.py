@@ -9,7 +9,7 @@ from . import layout
 from .errors import DatabaseError
 from .host import cluster, images
 from .planning import adoptable
-from .server import roles, session, sql, takeover
+from .server import privileges, roles, session, sql, takeover
 
 
 def observe(engine, spec, remember):
@@ -53,8 +53,10 @@ def _server(engine, spec, answer):
         return None
     script = sql.observe(database, spec.username or "")
     within = sql.OBSERVE_FILES + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
-    lines = _ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}")
-    return sql.facts(sql.read(lines.splitlines()))
+    answers = sql.read(_ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}").splitlines())
+    further = privileges.observe(spec.username or "", sql.major(answers))
+    answers.update(sql.read(_ask(engine, spec, f"{sql.enter(database)}\n{further}").splitlines()))
+    return sql.facts(answers)
 
 
 def _data(spec, foreign, answer):

@@ -169,6 +169,14 @@ class DatabaseSpec:
         return {*self.parameters, *configuration.CONTRACT, *MANAGED_SETTINGS}
 
     @property
+    def outranking(self):
+        """The names of those that the owner of a database may not set for it either.
+
+        What only limits give is a default, where they may choose otherwise.
+        """
+        return self.governed - set(self.derived)
+
+    @property
     def preloaded(self):
         """The parameter that declared extensions need, with what is declared of it; none where they need none."""
         libraries = extensions.preloaded(self.extensions, self.settings.get(extensions.PRELOAD))

@@ -59,7 +59,7 @@ def before(spec, seen):
 def _undeclared(spec, server):
     """Return what is there besides what is declared, and is taken away."""
     altered = [f"ALTER SYSTEM SET {name}" for name in server.altered if name in spec.governed]
-    found = privileges.overrides(server.privileges, spec.governed - set(spec.derived))
+    found = privileges.overrides(server.privileges, spec.outranking)
     triggers = [f"event trigger {name}: {why}" for name, why in privileges.armed(server.privileges).items()]
     words = [privileges.override_words(one) for one in found]
     return [*privileges.held(server.privileges), *triggers, *altered, *words]

@@ -17,7 +17,7 @@ from .. import layout
 from ..errors import DatabaseError
 from ..host import cluster, files
 from ..planning import adoptable, adoption
-from ..server import scram, session, takeover
+from ..server import privileges, scram, session, takeover
 from ..server.session import NotReady
 
 _PROGRESS = "adoption.progress"
@@ -92,6 +92,7 @@ def arrange_roles(work):
         verifier = run_as(work, superuser, "postgres", takeover.verifier_of(work.username)).strip()
         keeps = spec.password is None or scram.matches(spec.password, verifier)
         run_as(work, superuser, database, takeover.put_roles_in_order(superuser, work.username, database, keeps))
+        run_as(work, session.SUPERUSER, session.SUPERUSER, privileges.reset_altered(work.spec.governed))
     except DatabaseError as error:
         raise NothingArranged(error.message, **error.details) from error
     if database != spec.name:

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from .. import users
-from ..planning import server_steps
-from ..server import privileges, roles, scram, session, sql
+from ..server import configuration, privileges, roles, scram, session, sql
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
 VERBS = ("altered", "role", "privileges", "overrides", "database", "restrict", "lock_superuser", "extensions")
@@ -26,9 +25,9 @@ def run(work, verbs):
         "database": lambda: sql.ensure_database(spec.name, work.username),
         "restrict": lambda: sql.restrict_database(spec.name, work.username, major),
         "lock_superuser": sql.lock_superuser,
-        "altered": lambda: privileges.reset_altered(server_steps.altered(spec, work.seen, not _waits(work))),
+        "altered": lambda: privileges.reset_altered(_resettable(work)),
         "privileges": lambda: privileges.script(spec.name, work.username),
-        "overrides": lambda: privileges.reset_overrides(server_steps.overrides(spec, work.seen.server)),
+        "overrides": lambda: privileges.reset_overrides(spec.name, work.username, spec.outranking),
         "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
     script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != LOGIN_VERB]])
@@ -40,8 +39,11 @@ def run(work, verbs):
     session.prove_login(*arguments, verify=_verifiable(work))
 
 
-def _waits(work):
-    return any(step.verb == "restart" for step in work.plan.pending)
+def _resettable(work):
+    """Return the names of what ALTER SYSTEM is not to set; where a restart is held back, without what would need it."""
+    held = any(step.verb == "restart" for step in work.plan.pending)
+    waiting = configuration.needs_restart(work.spec.governed, work.seen.image.parameters) if held else ()
+    return work.spec.governed.difference(waiting)
 
 
 def change_users(work):

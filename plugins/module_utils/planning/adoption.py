@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from .. import view
+from .. import privileges, view
 from ..errors import Refused
 from ..server import configuration, scram, takeover
 from ..statistics import text
@@ -133,7 +133,7 @@ def _take_over(spec, seen, record):
     )
     return [
         Step("adopt", summary, "recreate", "its data is to be read by one server only, and by a container of ours"),
-        Step("arrange", f"put its roles in order: {_role_words(spec, record)}"),
+        Step("arrange", f"put its roles in order: {_role_words(spec, seen, record)}"),
         *_server_steps(spec, seen, record),
         removal_of_original(spec),
     ]
@@ -158,16 +158,40 @@ def _side_effects(spec, seen):
     return f" ({'; '.join(words)})" if words else ""
 
 
-def _role_words(spec, record):
+def _role_words(spec, seen, record):
     adopted, words = record.adopted, []
     if adopted["bootstrap"] != "postgres":
         words.append(f"rename the superuser {adopted['bootstrap']} to postgres")
         if adopted["bootstrap"] == record.username:
             words.append(f"make an ordinary role {record.username}")
     words.append(f"let {record.username} own database {adopted['database']} and what superusers own in it")
+    words += _taken_words(spec, seen, record)
     if adopted["database"] != spec.name:
         words.append(f"rename that database to {spec.name}")
     return ", ".join(words)
+
+
+def _taken_words(spec, seen, record):
+    """Say what is taken from the role before it may log in, and what becomes of event triggers."""
+    there = seen.adoptable
+    server = there.server if there is not None else None
+    if server is None:
+        return []
+    # Until then, the role may be a superuser itself, beside the one that initdb made.
+    other = record.username if record.username != record.adopted["bootstrap"] else None
+    triggers = [
+        {**one, "unsafe": one["enabled"], "owner_is_superuser": False} if one["function_of"] == other else one
+        for one in server.privileges["triggers"]
+    ]
+    armed = privileges.armed({"triggers": triggers})
+    kept = [one["name"] for one in triggers if one["enabled"] and one["name"] not in armed]
+    altered = [name for name in server.altered if name in spec.governed]
+    words = [f"take back ALTER SYSTEM SET {', '.join(altered)}"] if altered else []
+    words += [f"take away that {what}" for what in privileges.held(server.privileges)]
+    words += [f"disable event trigger {name}: {why}" for name, why in armed.items()]
+    if kept:
+        words.append(f"leave the functions of event triggers ({', '.join(kept)}) to the superuser")
+    return words
 
 
 def _server_steps(spec, seen, record):
@@ -182,7 +206,9 @@ def _server_steps(spec, seen, record):
     elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
         role = {**role, "verifier": None}
     database = {**(server.database or {"public": True}), "owner": record.username}
-    after = dataclasses.replace(server, role=role, database=database)
+    # What is taken away is, with the roles; overrides of parameters stay to be taken back.
+    known = {**privileges.NOTHING, "overrides": server.privileges["overrides"]}
+    after = dataclasses.replace(server, role=role, database=database, privileges=known)
     return server_steps.change(spec, dataclasses.replace(seen, server=after), record)
 
 

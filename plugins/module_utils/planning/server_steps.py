@@ -114,11 +114,8 @@ def altered(spec, seen, restarts=True):
 
 
 def overrides(spec, server):
-    """Return the entries of ALTER DATABASE ... SET and ALTER ROLE ... SET that outrank what is declared.
-
-    What only limits give is a default: there, the owner of a database may choose otherwise for it.
-    """
-    return privileges.overrides(server.privileges, spec.governed - set(spec.derived))
+    """Return the entries of ALTER DATABASE ... SET and ALTER ROLE ... SET that outrank what is declared."""
+    return privileges.overrides(server.privileges, spec.outranking)
 
 
 def _trust_steps(spec, server):

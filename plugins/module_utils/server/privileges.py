@@ -10,7 +10,7 @@ Each statement finds itself what it is about, so that it can be repeated, and be
 from __future__ import annotations
 
 from .. import privileges, users
-from .sql import BOOTSTRAP_SUPERUSER_OID, enter, identifier, literal
+from .sql import BOOTSTRAP_SUPERUSER_OID, enter, literal
 
 # pg_parameter_acl came with 15; its oid is in src/include/catalog/pg_parameter_acl.h.
 _PARAMETER_ACL = 6243
@@ -159,6 +159,14 @@ def suspects(username: str) -> str:
 """
 
 
+def dangerous_roles() -> str:
+    """Return the SELECT of the oids of all roles that have more than a database, or may come to it."""
+    return (
+        f"WITH RECURSIVE up (role) AS (SELECT r.oid FROM pg_roles AS r WHERE {_dangerous('r')}"
+        " UNION SELECT m.member FROM up JOIN pg_auth_members AS m ON m.roleid = up.role) SELECT role FROM up"
+    )
+
+
 def restrict(username: str) -> str:
     """Return the statements that take from a role and the declared users what they must not have.
 
@@ -203,12 +211,19 @@ def _revoke(membership: str) -> str:
     )
 
 
-def end_memberships(member: str, kept: str | None = None) -> str:
-    """Return the statement, for psql, that ends all memberships of a role but one."""
-    but = f" AND m.roleid <> coalesce((SELECT oid FROM pg_roles WHERE rolname = {literal(kept)}), 0)" if kept else ""
+def end_memberships(member: str, kept: str | None = None, leading_to: str | None = None) -> str:
+    """Return the statement, for psql, that ends memberships of a role: all but one, or those that lead to another."""
+    condition = ""
+    if kept is not None:
+        condition = f" AND m.roleid <> coalesce((SELECT oid FROM pg_roles WHERE rolname = {literal(kept)}), 0)"
+    if leading_to is not None:
+        condition = (
+            f" AND EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = {literal(leading_to)}"
+            " AND pg_has_role(m.roleid, r.oid, 'MEMBER'))"
+        )
     return (
         f"SELECT {_revoke('m')} FROM pg_auth_members AS m"
-        f" WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = {literal(member)}){but} \\gexec"
+        f" WHERE m.member = (SELECT oid FROM pg_roles WHERE rolname = {literal(member)}){condition} \\gexec"
     )
 
 
@@ -217,20 +232,24 @@ def script(database: str, username: str) -> str:
     return "\n".join([enter(database), restrict(username), "\\connect postgres", ""])
 
 
-def reset_overrides(found: list) -> str:
-    """Return the statements that take back entries of ALTER DATABASE ... SET and ALTER ROLE ... SET."""
-    lines = []
-    for one in found:
-        name = ".".join(identifier(part) for part in one["name"].split("."))
-        if one["role"] is None:
-            where = f"DATABASE {identifier(one['database'])}" if one["database"] else "ROLE ALL"
-        else:
-            where = f"ROLE {identifier(one['role'])}"
-            where += f" IN DATABASE {identifier(one['database'])}" if one["database"] else ""
-        lines.append(f"ALTER {where} RESET {name};")
-    return "\n".join([*lines, ""])
+def reset_overrides(database: str, username: str, names: set) -> str:
+    """Return the script that takes back what ALTER DATABASE ... SET and ALTER ROLE ... SET have set of those names."""
+    role = f"(SELECT oid FROM pg_roles WHERE rolname = {literal(username)})"
+    return f"""{_reach(role)}
+SELECT format('ALTER %s RESET %I', CASE
+    WHEN s.setrole = 0 AND s.setdatabase = 0 THEN 'ROLE ALL'
+    WHEN s.setrole = 0 THEN format('DATABASE %I', d.datname)
+    WHEN s.setdatabase = 0 THEN format('ROLE %I', r.rolname)
+    ELSE format('ROLE %I IN DATABASE %I', r.rolname, d.datname) END, split_part(c, '=', 1))
+  FROM pg_db_role_setting AS s LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
+    LEFT JOIN subjects AS r ON r.oid = s.setrole, unnest(s.setconfig) AS c
+  WHERE (s.setdatabase = 0 OR d.datname = {literal(database)}) AND (s.setrole = 0 OR r.oid IS NOT NULL)
+    AND lower(split_part(c, '=', 1)) IN {_names(tuple(sorted(names)))} \\gexec
+"""
 
 
-def reset_altered(names: list) -> str:
-    """Return the statements that take back what ALTER SYSTEM has set; each is a transaction of its own."""
-    return "".join(f"ALTER SYSTEM RESET {'.'.join(identifier(part) for part in name.split('.'))};\n" for name in names)
+def reset_altered(names: set) -> str:
+    """Return the script that takes back what ALTER SYSTEM has set of those names; each is a transaction of its own."""
+    return f"""SELECT DISTINCT format('ALTER SYSTEM RESET %I', name) FROM pg_file_settings
+  WHERE sourcefile ~ '/postgresql[.]auto[.]conf$' AND lower(name) IN {_names(tuple(sorted(names)))} \\gexec
+"""

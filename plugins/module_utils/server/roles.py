@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import users
 from . import privileges, scram
-from .sql import UNLOGGED, enter, identifier, literal
+from .sql import ORDINARY, UNLOGGED, enter, identifier, literal
 
 # What initdb made has a lower oid (src/include/access/transam.h).
 FIRST_NORMAL_OID = 16384
@@ -81,7 +81,9 @@ def script(database, declared, owner, observed):
     """Return the script from what the server has to the declared users. Run again after a crash, it does the same."""
     changes = {change.name: change for change in users.changes(declared, owner, observed)}
     groups = [users.GROUPS[kind] for kind in users.groups(declared)]
-    lines = [UNLOGGED, "BEGIN;", *[_group(group) for group in groups]]
+    owners = [user.name for user in declared if user.role == users.OWNER and user.name in changes]
+    lines = [UNLOGGED, *_given_over(database, owners, owner)]
+    lines += ["BEGIN;", *[_group(group) for group in groups]]
     lines += [_user(user, owner, observed, changes[user.name]) for user in declared if user.name in changes]
     lines.append("COMMIT;")
     going = [name for name in changes if name not in groups and name not in [user.name for user in declared]]
@@ -89,6 +91,19 @@ def script(database, declared, owner, observed):
     if any(group in changes for group in groups):
         lines.append(_grants(database, declared, owner))
     return "\n".join([*lines, ""])
+
+
+def _given_over(database, former, owner):
+    """Give what roles own that the application's role has the rights of, and that will have its rights, to that."""
+    if not former:
+        return []
+    statements = [
+        f"SELECT {literal(f'REASSIGN OWNED BY {identifier(name)} TO {identifier(owner)}')}"
+        f" FROM pg_roles AS o, pg_roles AS f WHERE o.rolname = {literal(owner)} AND f.rolname = {literal(name)}"
+        " AND pg_has_role(o.oid, f.oid, 'MEMBER') \\gexec"
+        for name in former
+    ]
+    return [enter(database), *statements, "\\connect postgres"]
 
 
 def _made(name):
@@ -101,11 +116,8 @@ def _made(name):
     ]
 
 
-_ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
-
-
 def _group(name):
-    ordinary = f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {_ORDINARY};"
+    ordinary = f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {ORDINARY};"
     return "\n".join([*_made(name), ordinary, privileges.end_memberships(name)])
 
 
@@ -115,8 +127,11 @@ def _user(user, owner, observed, change):
     password = f" PASSWORD {literal(scram.new_verifier(user.password))}" if change.sets_password else ""
     lines = _made(user.name)
     ends = "" if user.waits else " VALID UNTIL 'infinity'"
-    lines.append(f"ALTER ROLE {name} LOGIN INHERIT {_ORDINARY} CONNECTION LIMIT {limit}{ends}{password};")
+    lines.append(f"ALTER ROLE {name} LOGIN INHERIT {ORDINARY} CONNECTION LIMIT {limit}{ends}{password};")
     lines.append(privileges.end_memberships(user.name, base))
+    if user.role == users.OWNER:
+        # Of a database that was taken over the application's role may have the rights of its former owner.
+        lines.append(privileges.end_memberships(owner, leading_to=user.name))
     lines.append(f"GRANT {identifier(base)} TO {name};")
     # What an owner makes belongs to the application's role, whoever of them made it.
     works_as = f"SET role = {literal(owner)}" if user.role == users.OWNER else "RESET role"

@@ -29,6 +29,8 @@ PUBLIC_SCHEMA_CLOSED_SINCE = 15
 
 # The search path of the superuser in a database of somebody else's.
 CATALOG = "pg_catalog"
+# What a role has that is nobody but the owner of a database, or a user of it.
+ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
 
 
 def identifier(name):
@@ -212,7 +214,7 @@ def ensure_role(username, verifier, logs_in=True):
         # With a limit that is not nought somebody had something in mind.
         f"SELECT {literal(f'ALTER ROLE {name} CONNECTION LIMIT -1')}"
         f" FROM pg_roles WHERE rolname = {literal(username)} AND rolconnlimit = 0 \\gexec\n"
-        f"ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS{ends}{password};\n"
+        f"ALTER ROLE {name} LOGIN {ORDINARY}{ends}{password};\n"
     )
 
 

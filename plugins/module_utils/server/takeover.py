@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from .sql import BOOTSTRAP_SUPERUSER_OID, identifier, literal
+from . import privileges
+from .sql import BOOTSTRAP_SUPERUSER_OID, ORDINARY, identifier, literal
 
 # Nobody gets in but the superuser, whatever its name, over the container's own socket.
 CLOSED_HBA = "# Written by vellaric.postgres while it takes this database over.\nlocal all all trust\n"
@@ -61,6 +62,12 @@ UNION ALL SELECT 'LARGE OBJECT', 'pg_largeobject'::regclass, oid, lomowner FROM 
 """
 
 
+# As SECURITY DEFINER they would run as the superuser for whoever does what they wait for: those go to the new
+# owner, and no event trigger calls them any more.
+_CALLED_BY_EVENTS = """SELECT evtfoid FROM pg_event_trigger JOIN pg_proc AS p ON p.oid = evtfoid
+  JOIN pg_roles AS o ON o.oid = p.proowner WHERE o.rolsuper AND NOT p.prosecdef"""
+
+
 def parse(answer):
     return json.loads(answer.splitlines()[0])
 
@@ -81,8 +88,9 @@ def put_roles_in_order(bootstrap, username, database, keeps_password):
     """Return the script, one transaction, to be run in the application's database as the bootstrap superuser.
 
     The bootstrap superuser has to stay one, so it gets the name that is a superuser's: postgres. The application's role
-    is an ordinary one, of the old name too where that is wanted. It gets what superusers own in the database, and the
-    rights of the ordinary roles that own something. Repeated, it changes nothing.
+    is an ordinary one, of the old name too where that is wanted. It gets what superusers own in the database, and all
+    who may become more than the owner of a database, and the rights of the ordinary roles that own something. What
+    event triggers call stays a superuser's, since they fire in superusers' sessions, too. Repeated, it changes nothing.
     keeps_password: whether the application's role has the declared password already; another one is taken from it.
     """
     role = identifier(username)
@@ -95,17 +103,22 @@ def put_roles_in_order(bootstrap, username, database, keeps_password):
             f"SELECT {literal('CREATE ROLE ' + role)}"
             f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(username)}) \\gexec",
             *([] if keeps_password else [f"ALTER ROLE {role} PASSWORD NULL;"]),
+            f"ALTER ROLE {role} {ORDINARY};",
+            f"CREATE TEMP TABLE dangerous ON COMMIT DROP AS {privileges.dangerous_roles()};",
             f"CREATE TEMP TABLE adopted ON COMMIT DROP AS SELECT * FROM ({_OWNED}) AS owned"
             f" WHERE object >= {_FIRST_NORMAL_OID} AND owner <> {literal(role)}::regrole"
-            " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = object AND deptype = 'e');",
+            " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = object AND deptype = 'e')"
+            f" AND NOT (class = 'pg_proc'::regclass AND object IN ({_CALLED_BY_EVENTS}));",
             f"SELECT format('ALTER %s %s OWNER TO %I', kind, (pg_identify_object(class, object, 0)).identity,"
             f" {literal(username)})"
-            " FROM adopted JOIN pg_roles ON pg_roles.oid = owner WHERE rolsuper \\gexec",
+            " FROM adopted WHERE owner IN (SELECT role FROM dangerous) \\gexec",
             f"SELECT DISTINCT format('GRANT %I TO %I', rolname, {literal(username)})"
             " FROM adopted JOIN pg_roles ON pg_roles.oid = owner"
-            f" WHERE NOT rolsuper AND rolname !~ '^pg_' AND NOT pg_has_role({literal(username)}, owner, 'member')"
+            " WHERE owner NOT IN (SELECT role FROM dangerous) AND rolname !~ '^pg_'"
+            f" AND NOT pg_has_role({literal(username)}, owner, 'member')"
             f" AND NOT pg_has_role(owner, {literal(role)}::regrole, 'member') \\gexec",
             f"ALTER DATABASE {identifier(database)} OWNER TO {role};",
+            privileges.restrict(username),
             "COMMIT;",
             "",
         ]
