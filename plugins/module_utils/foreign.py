@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import layout
 from .errors import DatabaseError
 from .host import cluster, images
-from .planning import adoptable
+from .planning import adoptable, supervised
 from .server import privileges, roles, session, sql, takeover
 
 
@@ -31,7 +31,9 @@ def observe(engine, spec, remember):
         server = _server(engine, spec, answer)
     except DatabaseError as error:
         return adoptable.Adoptable(foreign, obstacle=error.message)
-    return adoptable.Adoptable(foreign, image=image, answer=answer, server=server, **_data(spec, foreign, answer))
+    return adoptable.Adoptable(
+        foreign, image=image, answer=answer, server=server, **_data(engine, spec, foreign, answer)
+    )
 
 
 def _ask(engine, spec, script):
@@ -59,7 +61,7 @@ def _server(engine, spec, answer):
     return sql.facts(answers)
 
 
-def _data(spec, foreign, answer):
+def _data(engine, spec, foreign, answer):
     source = adoptable.data_source(foreign.mounts, answer["data_directory"])
     if source is None:
         return {}
@@ -74,4 +76,10 @@ def _data(spec, foreign, answer):
         "links": measured.links,
         "free": cluster.free_space(spec.directory),
         "movable": cluster.can_move(path, spec.directory),
+        "rivals": tuple(supervised.rivals(engine.containers(), path, source_of(foreign, path), (foreign.id,))),
     }
+
+
+def source_of(foreign, path):
+    """Return what a foreign container mounts to reach its data."""
+    return supervised.mount_of([{"Source": mount[0]} for mount in foreign.mounts], path)

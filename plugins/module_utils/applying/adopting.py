@@ -16,7 +16,7 @@ from .. import container as containers
 from .. import layout
 from ..errors import DatabaseError
 from ..host import cluster, files
-from ..planning import adoptable, adoption
+from ..planning import adoptable, adoption, supervised
 from ..server import privileges, scram, session, takeover
 from ..server.session import NotReady
 
@@ -43,8 +43,56 @@ def stop(work):
     work.engine.stop(journal["container"], containers.STOP_TIMEOUT)
     if os.path.exists(os.path.join(journal["data"], cluster.PID_FILE)):
         raise DatabaseError(f"its server did not shut down within {containers.STOP_TIMEOUT} s")
+    work.stopped[journal["container"]] = _started(work.engine.inspect(journal["container"]) or old)
     if old["Name"].lstrip("/") != previous:
         work.engine.rename(journal["container"], previous)
+
+
+def alone(work):
+    """Raise DatabaseError where anything but a container of ours runs on the data, or has since it was stopped.
+
+    The old container's supervisor, if it has one, starts it again, or another one. What that has been told since is not
+    in the data that is taken over.
+    """
+    journal = work.plan.record.adopted
+    old = work.engine.inspect(journal["container"])
+    if old is not None and (old["State"]["Running"] or _started(old) != _stopped_start(work, old)):
+        raise DatabaseError(f"something has started the old container ({old['Name'].lstrip('/')}) again")
+    others = _rivals(work)
+    if others:
+        raise DatabaseError(f"{', '.join(others)} has come up on the data meanwhile")
+
+
+def refuse_revived(work):
+    """Do not remove the old container where somebody has started it again, or another one on its data since.
+
+    What clients have written there is not in the database that was taken over: a person is to see to it.
+    """
+    previous, found = layout.previous_container(work.name), _rivals(work)
+    old = work.engine.inspect(previous)
+    if old is not None and (old["State"]["Running"] or _started(old) != _stopped_start(work, old)):
+        found.append(previous)
+    if found:
+        raise DatabaseError(
+            f"{work.name} has been taken over and serves, but something has started {' and '.join(found)} on what its"
+            " data was. What clients have written there is not in the database: see to it first (docker exec), stop"
+            " that and whatever starts it, and run the task again, which removes the old container"
+        )
+
+
+def _started(answer):
+    return answer["State"]["StartedAt"]
+
+
+def _stopped_start(work, old):
+    """Return when the old container had been started at the time when it was stopped, as this run has seen it."""
+    return work.stopped.get(old["Id"], _started(old))
+
+
+def _rivals(work):
+    journal, own = work.plan.record.adopted, work.engine.inspect(work.name)
+    ours = (journal["container"], *([own["Id"]] if own is not None else []))
+    return supervised.rivals(work.engine.containers(), journal["data"], journal.get("mount") or journal["data"], ours)
 
 
 def take_data(work):
@@ -131,6 +179,9 @@ def put_back(work, error):
             **error.details,
         ) from error
     remove_new(work)
+    others = _rivals(work)
+    if journal["method"] == adoption.MOVE and cluster.major(target) is not None:
+        _free_place(work, journal, others, error)
     if journal["method"] == adoption.COPY:
         files.remove_tree(cluster.incomplete(target))
         files.remove_tree(target)
@@ -143,7 +194,7 @@ def put_back(work, error):
     files.remove_empty_directories(os.path.join(work.spec.directory, "pgdata"))
     for name in _DIRECTORIES:
         files.remove_tree(os.path.join(work.spec.directory, name))
-    outcome = _let_old_serve(work, journal)
+    outcome = _let_old_serve(work, journal, others)
     # Last: as long as it is there, another run knows what was begun.
     files.remove(os.path.join(work.spec.directory, "database.json"))
     files.remove_if_empty(work.spec.directory)
@@ -152,12 +203,36 @@ def put_back(work, error):
     ) from error
 
 
-def _let_old_serve(work, journal):
+def _free_place(work, journal, others, error):
+    """Make room where moved data comes back to: a supervisor may have begun a new database there. Nothing is lost."""
+    if others:
+        raise DatabaseError(
+            f"{work.name} could not be taken over: {error.message}\nIts data is in {_target(work)}, and is left there:"
+            f" {', '.join(others)} runs where it was. Stop that, and run the task again, which goes on from here"
+        ) from error
+    old = work.engine.inspect(journal["container"])
+    if old is not None and old["State"]["Running"]:
+        work.engine.update(journal["container"], NO_RESTARTS)
+        work.engine.stop(journal["container"], containers.STOP_TIMEOUT)
+    same = os.path.realpath(journal["data"]) == os.path.realpath(_target(work))
+    if not same and cluster.major(journal["data"]) is not None:
+        aside = f"{journal['data'].rstrip('/')}.begun-{work.seen.now.replace(':', '')}"
+        files.make_directory(aside, 0o700)
+        cluster.move(journal["data"], aside, adoption.entries_to_keep(journal["data"], _target(work)))
+
+
+def _let_old_serve(work, journal, others):
     old = work.engine.inspect(journal["container"])
     if old is None:
         return "what was made of it was removed; the old container is gone"
     if old["Name"].lstrip("/") != work.name:
         work.engine.rename(journal["container"], work.name)
+    if others:
+        # Nor may the engine start it with itself.
+        return (
+            f"what was made of it was removed. The old container is there as {work.name}, but was not started:"
+            f" {', '.join(others)} runs on its data, and two servers on it destroy it"
+        )
     work.engine.update(journal["container"], {"RestartPolicy": journal["restart_policy"]})
     work.engine.start(journal["container"])
     try:

@@ -126,6 +126,7 @@ def _adopt(work):
         _write_texts(work, adoption.closed(work.plan.files))
         config = dataclasses.replace(work.plan.config, restart_policy=containers.INITIAL_RESTART_POLICY)
         _create_container(work, work.name, config)
+        adopting.alone(work)
         work.engine.start(work.name)
         spec = work.spec
         arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
@@ -139,11 +140,13 @@ def _arrange(work):
     """Put the roles in order, upon which it is ours, and let clients in."""
     began, plan = time.monotonic(), work.plan
     try:
+        adopting.alone(work)
         # From here on, data that was moved is not what the old container left.
         adopted = {**plan.record.adopted, "roles_changed": True}
         work.plan = dataclasses.replace(plan, record=dataclasses.replace(plan.record, adopted=adopted))
         write_record(work)
         adopting.arrange_roles(work)
+        adopting.alone(work)
     except DatabaseError as error:
         if isinstance(error, adopting.NothingArranged):
             work.plan = plan
@@ -233,6 +236,8 @@ def _put_back(work, start, what, error):
 def _remove_previous(work):
     # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
     ours = work.seen.previous is not None and work.seen.previous.config is not None
+    if not ours:
+        adopting.refuse_revived(work)
     work.engine.remove(layout.previous_container(work.name), volumes=ours)
 
 

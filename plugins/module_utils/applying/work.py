@@ -15,7 +15,7 @@ class Work:
     facts: of the container, once its server has been waited for. interruption: seconds for which a server that served
     did not, from the word to stop until it answered again. final_backup: what is shown of that of a deletion
     (catalog.describe).
-    clusters: initdb.Clusters, of several new databases.
+    clusters: initdb.Clusters, of several new databases. stopped: when a container that was stopped had been started.
     """
 
     engine: object
@@ -27,6 +27,7 @@ class Work:
     interruption: float = 0.0
     final_backup: dict | None = None
     warnings: list = dataclasses.field(default_factory=list)
+    stopped: dict = dataclasses.field(default_factory=dict)
 
     @property
     def name(self):

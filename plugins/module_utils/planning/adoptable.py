@@ -13,6 +13,7 @@ from .. import networks
 from ..errors import Refused
 from ..spec import MANAGED_SETTINGS
 from ..statistics import text
+from . import supervised
 
 # Space that a copy leaves free on its file system.
 RESERVE = 64 << 20
@@ -20,7 +21,10 @@ RESERVE = 64 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Foreign:
-    """A container as its maker made it. published: (address, port) or None; mounts: (source, target, kind, volume)."""
+    """A container as its maker made it. published: (address, port) or None; mounts: (source, target, kind, volume).
+
+    supervisor: who keeps it, and how to take it out, as supervised.supervisor says.
+    """
 
     id: str
     image_id: str
@@ -34,6 +38,7 @@ class Foreign:
     published: tuple | None
     mounts: tuple
     networks: tuple
+    supervisor: tuple | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Adoptable:
     obstacle: what kept it from being asked; nothing of what follows it is then known. image: the ImageFacts of the
     image that it runs. answer: as server.takeover's question gives it. server: the ServerFacts for the declared role
     and the database that will be the declared one. data: its directory on the host; owner: user, group and mode of
-    that; links: symbolic links in there; movable: whether a rename brings it to its place.
+    that; links: symbolic links in there; movable: whether a rename brings it to its place; rivals: the names of other
+    containers that run on it.
     """
 
     foreign: Foreign
@@ -57,6 +63,7 @@ class Adoptable:
     links: tuple = ()
     free: int = 0
     movable: bool = False
+    rivals: tuple = ()
 
 
 def from_inspect(answer):
@@ -80,6 +87,7 @@ def from_inspect(answer):
             for mount in answer.get("Mounts") or []
         ),
         networks=tuple(sorted(set(settings.get("Networks") or {}) - {networks.DEFAULT, "none", "host"})),
+        supervisor=supervised.supervisor(config.get("Labels") or {}),
     )
 
 
@@ -124,6 +132,13 @@ def target(spec, major):
 def refuse(spec, seen):
     """Refuse what cannot be taken over without risk, saying what mends it."""
     there = seen.adoptable
+    if there.foreign.supervisor:
+        who, mend = there.foreign.supervisor
+        raise _refusal(
+            spec,
+            f"{who} keeps it: that would start another server on its data",
+            f"{mend}, start a container of that name on the same data by hand (docker run), and take that over",
+        )
     if seen.record is not None and not (seen.record.adopted and not seen.record.initialised):
         raise _refusal(
             spec,
@@ -164,6 +179,11 @@ def _obstacles(spec, seen, foreign, answer, source):
             seen.mounted_by,
             f"{', '.join(seen.mounted_by)} mounts {spec.directory}, too: two servers on it destroy it",
             "remove that container first",
+        ),
+        (
+            seen.adoptable.rivals,
+            f"{', '.join(seen.adoptable.rivals)} runs on its data, too: two servers on it destroy it",
+            "stop that container first",
         ),
         (
             foreign.removes_itself,

@@ -16,7 +16,7 @@ from .. import privileges, view
 from ..errors import Refused
 from ..server import configuration, scram, takeover
 from ..statistics import text
-from . import adoptable, certification, identity, server_steps, taken_over
+from . import adoptable, certification, identity, server_steps, supervised, taken_over
 from .converge import desired, removal_of_original
 from .steps import IMPACTS, Plan, Step
 
@@ -87,6 +87,7 @@ def _record(spec, seen, new_id):
         "restart_policy": there.foreign.restart_policy,
         "method": MOVE if adoptable.moves(spec, there) else COPY,
         "data": path,
+        "mount": supervised.mount_of([{"Source": mount[0]} for mount in there.foreign.mounts], path),
         "volume": volume,
         "owner": list(there.owner),
         "size": there.size,
@@ -129,7 +130,7 @@ def _take_over(spec, seen, record):
     kept = "" if verb == "move" else "; the original is left there"
     summary = (
         f"stop container {spec.container}, {verb} its data ({text.size(adopted['size'])}) from {where} to"
-        f" {place}{kept}, and start a container of ours on it{_side_effects(spec, seen)}"
+        f" {place}{kept}, and start a container of ours on it{_side_effects(spec, seen, record)}"
     )
     return [
         Step("adopt", summary, "recreate", "its data is to be read by one server only, and by a container of ours"),
@@ -139,7 +140,18 @@ def _take_over(spec, seen, record):
     ]
 
 
-def _side_effects(spec, seen):
+def _shut_out(spec, record, answer):
+    """Name the roles that log in now and cannot any more: a database has its application's role and declared users."""
+    letting = {record.username, *(user.name for user in spec.users)}
+    gone = [(name, power) for name, power in answer.get("logins", ()) if name not in letting]
+    if record.username == answer["bootstrap"]:
+        gone = [(name, power) for name, power in gone if name != record.username]
+    kinds = (("superusers", True), ("roles", False))
+    found = [(what, [name for name, power in gone if power == wanted]) for what, wanted in kinds]
+    return [f"{what} {', '.join(names)} can no longer log in from outside" for what, names in found if names]
+
+
+def _side_effects(spec, seen, record):
     """Name what clients will miss."""
     there, words = seen.adoptable, []
     if there is None:
@@ -155,6 +167,7 @@ def _side_effects(spec, seen):
     others = set(databases) - {"postgres", adoptable.choose_database(databases, spec.name)}
     if others:
         words.append(f"databases {', '.join(sorted(others))} stay in the server, but nobody can log in to them")
+    words += _shut_out(spec, record, there.answer)
     return f" ({'; '.join(words)})" if words else ""
 
 

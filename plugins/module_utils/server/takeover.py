@@ -29,6 +29,8 @@ QUESTION = f"""SELECT json_build_object(
   'has_postgres', EXISTS (SELECT FROM pg_authid WHERE rolname = 'postgres' AND oid <> {BOOTSTRAP_SUPERUSER_OID}),
   'databases', (SELECT json_agg(datname ORDER BY datname) FROM pg_database WHERE NOT datistemplate),
   'standby', pg_is_in_recovery(),
+  'logins', (SELECT coalesce(json_agg(json_build_array(rolname, rolsuper) ORDER BY rolname), '[]') FROM pg_roles
+    WHERE rolcanlogin),
   'settings', (SELECT coalesce(json_object_agg(name, current_setting(name) ORDER BY name), '{{}}') FROM pg_settings
     WHERE source = 'command line' OR (source = 'configuration file'
       AND NOT starts_with(sourcefile, rtrim(current_setting('data_directory'), '/') || '/')))
