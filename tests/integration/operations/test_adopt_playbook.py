@@ -19,8 +19,9 @@ def test_a_container_made_by_hand_is_taken_over(host):
         query = ["psql", "-XAtq", "-h", "127.0.0.1", "-U", "shop", "-c"]
         eventually(lambda: docker("exec", name, *query, "SELECT 1", check=False) == "1", 180)
         docker("exec", name, *query, "CREATE TABLE kept AS SELECT 42 AS answer")
+        docker("exec", name, *query, "CREATE ROLE other LOGIN")
         predicted = fleet.play("adopt", "--check", "--diff", database_image=IMAGE)
-        assert changes(predicted) > 0
+        assert changes(predicted) > 0 and "other can no longer log in" in predicted and "put its roles" in predicted
         assert inspect(name)["Config"]["Image"] == IMAGE and not host.directory("shop").exists()
         output = fleet.play("adopt", database_image=IMAGE)
         assert f"{volume}: left there for you to remove" in output

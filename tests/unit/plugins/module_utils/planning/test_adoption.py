@@ -9,7 +9,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import layout
-from ansible_collections.vellaric.postgres.plugins.module_utils.planning import adoptable, adoption
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning import adoptable, adoption, supervised
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import (
     NAME,
@@ -239,3 +239,37 @@ def test_what_is_not_there_is_not_taken_over(state):
     """An empty database in its place would be taken for it."""
     message = refusal(wanted(state=state), empty())
     assert f"There is no container {NAME} to take over" in message and "leave adopt out" in message
+
+
+def test_the_plan_names_who_is_shut_out():
+    answer = {"logins": [["admin", True], ["report", False], ["shop", True], ["web", False]]}
+    users = [{"name": "web", "role": "readonly", "password": builders.PASSWORD}]
+    words = summary(plan(wanted(users=users), seen(answer=answer)), "adopt")
+    assert "superusers admin, shop can no longer log in from outside" in words
+    assert "roles report can no longer log in from outside" in words
+    words = summary(plan(wanted(username="shop"), seen(answer=answer)), "adopt")
+    assert "superusers admin can" in words and "roles report, web can" in words
+
+
+def test_what_a_supervisor_keeps_is_refused():
+    labels = {"com.docker.swarm.service.name": "shop_db"}
+    assert supervised.supervisor(labels)[0] == "Docker Swarm (shop_db)"
+    assert supervised.supervisor({"com.docker.compose.project": "shop", "maintainer": "x"}) is None
+    message = refusal(wanted(), seen(facts={"supervisor": supervised.supervisor(labels)}))
+    assert "Docker Swarm (shop_db) keeps it" in message and "docker service rm" in message
+    assert "sidecar runs on its data" in refusal(wanted(), seen(rivals=("sidecar",)))
+
+
+def test_who_else_runs_on_the_data():
+    data, mount = "/var/lib/docker/volumes/shop/_data/below", "/var/lib/docker/volumes/shop/_data"
+
+    def named(source, state="running", writes=True):
+        mounts = [{"Source": source, "RW": writes}]
+        return supervised.rivals(
+            [{"Id": "x", "Names": ["/x"], "State": state, "Mounts": mounts}], data, mount, ("own",)
+        )
+
+    assert named(mount) == named(data) == named(f"{data}/base") == ["x"]
+    assert named("/var/lib/docker/volumes") == named(f"{mount}2") == named(mount, "exited") == []
+    assert named(mount, writes=False) == []
+    assert supervised.mount_of([{"Source": "/"}, {"Source": mount}, {"Source": "/srv"}], data) == mount
