@@ -10,7 +10,7 @@ import os
 import re
 
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
-from .networks import DEFAULT, EndpointFacts
+from .networks import DEFAULT, EndpointFacts, aliases
 
 SERVER_PORT = 5432
 # The image's own root for every major version; PGDATA is always <major>/docker below it, as in the images from 18 on,
@@ -210,6 +210,7 @@ def _networks(answer):
             network_id=endpoint.get("NetworkID") or "",
             address=endpoint.get("IPAddress") or None,
             priority=endpoint.get("GwPriority") or 0,
+            aliases=aliases(endpoint, answer["Name"].lstrip("/"), answer["Id"]),
         )
         for name, endpoint in joined.items()
     }

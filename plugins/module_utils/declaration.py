@@ -26,6 +26,7 @@ ARGUMENTS = {
     "address": {"type": "str"},
     "trusted_sources": {"type": "list", "elements": "str"},
     "networks": {"type": "list", "elements": "str"},
+    "network_aliases": {"type": "list", "elements": "str"},
     "sslmode": {"type": "str", "choices": list(SSLMODES)},
     "tls_certificate": {"type": "str"},
     "tls_key": {"type": "str", "no_log": True},

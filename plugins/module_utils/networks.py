@@ -16,6 +16,7 @@ from .planning.steps import Step
 DEFAULT = "bridge"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ALIAS = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 # What the engine calls so is no network that a container could join beside another one.
 _SPECIAL = ("host", "none")
 
@@ -40,11 +41,32 @@ class NetworkFacts:
 
 @dataclasses.dataclass(frozen=True)
 class EndpointFacts:
-    """A container's place in a network. network_id: of the network that it joined, which may be gone."""
+    """A container's place in a network. network_id: of the network that it joined, which may be gone; aliases: names
+    that it has there beside its own."""
 
     network_id: str
     address: str | None
     priority: int = 0
+    aliases: tuple = ()
+
+
+def aliases_from_option(names: list | None, networks: object) -> tuple:
+    """Return the names that a container has on its networks beside its own, sorted. Raises ValueError."""
+    for name in names or []:
+        if not isinstance(name, str) or not _ALIAS.fullmatch(name):
+            raise ValueError(
+                f"network_aliases has {name!r}: an alias is a host name, lowercase letters, digits, hyphens and"
+                " underscores, such as db"
+            )
+    if names and not networks:
+        raise ValueError("network_aliases are names on networks: declare networks, too, or leave them out")
+    return tuple(sorted(set(names or [])))
+
+
+def aliases(answer: dict, name: str, identity: str) -> tuple:
+    """Return what an endpoint of the engine's has as aliases, without those that it gives by itself."""
+    own = {name, identity[:12], identity}
+    return tuple(sorted(set(answer.get("Aliases") or ()) - own))
 
 
 def from_option(names):
@@ -117,9 +139,18 @@ def changes(spec, joined, known):
 
     joined: EndpointFacts by name. A network that was removed and made again under its name is joined anew: with the one
     that is gone, the engine does not start the container. https://github.com/moby/moby/issues/21846
+    So is one on which it is to have other aliases: the engine gives them to those who join.
     """
     names = wanted(spec, known)
-    stale = [name for name in joined if name in known and joined[name].network_id != known[name].id]
+    stale = [
+        name
+        for name in joined
+        if name in known
+        and (
+            joined[name].network_id != known[name].id
+            or (name in spec.networks and joined[name].aliases != spec.network_aliases)
+        )
+    ]
     leave = [name for name in sorted(joined) if name not in names or name in stale]
     join = [name for name in names if name not in joined or name in stale]
     return leave, join

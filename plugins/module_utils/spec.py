@@ -40,6 +40,7 @@ DECLARED = (
     "address",
     "trusted_sources",
     "networks",
+    "network_aliases",
     "sslmode",
     "tls_fingerprint",
     "memory",
@@ -99,6 +100,7 @@ class DatabaseSpec:
     address: str | None
     trusted_sources: tuple | None
     networks: tuple
+    network_aliases: tuple
     sslmode: str
     tls: pem.DeclaredTls | None
     tls_fingerprint: str | None
@@ -204,7 +206,10 @@ class DatabaseSpec:
     def certificate_names(self):
         """The names and addresses under which clients may verify the server, sorted."""
         return tuple(
-            sorted({self.host, self.container, "localhost", "127.0.0.1", self.bind_address} - {"0.0.0.0", "::"})
+            sorted(
+                {self.host, self.container, *self.network_aliases, "localhost", "127.0.0.1", self.bind_address}
+                - {"0.0.0.0", "::"}
+            )
         )
 
     def declared(self):
@@ -217,6 +222,8 @@ class DatabaseSpec:
             "address": self.address,
             "trusted_sources": None if self.trusted_sources is None else list(self.trusted_sources),
             "networks": list(self.networks),
+            # Where there are any: records from before there were such are to stay as they are.
+            **({"network_aliases": list(self.network_aliases)} if self.network_aliases else {}),
             "sslmode": self.sslmode,
             "tls_fingerprint": self.tls_fingerprint,
             "memory": format_size(self.memory),
@@ -294,6 +301,9 @@ def _from_parameters(given):
         address=_client_address(given.get("address") or None),
         trusted_sources=_trusted_sources(given.get("trusted_sources")),
         networks=networks.from_option(given.get("networks")),
+        network_aliases=networks.aliases_from_option(
+            given.get("network_aliases"), given.get("networks") or given.get("partial")
+        ),
         sslmode=option("sslmode"),
         tls=tls,
         # Not an option: what a record knows of the certificate, which a partial declaration need not give.

@@ -39,6 +39,9 @@ def before(spec, seen):
     shown = _shown(recorded, seen.record, config, texts, names, status_word(seen.container))
     if seen.container is not None:
         shown["networks"] = sorted(seen.container.networks)
+        aliases = sorted({alias for joined in seen.container.networks.values() for alias in joined.aliases})
+        if aliases:
+            shown["network_aliases"] = aliases
     own = certification.installed(seen)
     if own is not None:
         shown["certificate"] = own
@@ -76,7 +79,10 @@ def after(spec, seen, record, config, texts, own=None):
     shown = _shown(spec, record, config, texts, names, "running" if runs else "stopped")
     if own is not None:
         shown["certificate"] = own
-    return {**shown, "networks": sorted(networks.wanted(spec, seen.networks))}
+    shown["networks"] = sorted(networks.wanted(spec, seen.networks))
+    if spec.networks and spec.network_aliases:
+        shown["network_aliases"] = list(spec.network_aliases)
+    return shown
 
 
 def _shown(spec, record, config, texts, certificate_names, status):

@@ -126,6 +126,15 @@ options:
         have to connect anew. RV(actions) then says V(restart).
     type: list
     elements: str
+  network_aliases: &network_aliases
+    description:
+      - Names under which the containers of O(networks) find the database, beside the name of its container, such as
+        V(db), which applications of a container that was taken over know it by. They are in the certificate of the
+        host's authority.
+      - Where they change, the container leaves the networks and joins them again, upon which its clients there connect
+        anew.
+    type: list
+    elements: str
   sslmode: &sslmode
     description:
       - What clients are told, V(prefer) when it is not given. The server always offers TLS; with V(require) and
@@ -328,6 +337,7 @@ options:
       address: *address
       trusted_sources: *trusted_sources
       networks: *networks
+      network_aliases: *network_aliases
       sslmode: *sslmode
       tls_certificate: *tls_certificate
       tls_key: *tls_key

@@ -113,6 +113,10 @@ def joined(*names, **given):
     return {name: networks.EndpointFacts(network_id=f"id-of-{name}", address="172.17.0.2", **given) for name in names}
 
 
+def endpoints(wanted):
+    return {**joined("bridge"), **joined(*wanted.networks, aliases=wanted.network_aliases)}
+
+
 def foreign(**given):
     return running(None, **given)
 
@@ -242,7 +246,7 @@ def settled(wanted, **given):
     known = {
         "directory_exists": True,
         "record": record,
-        "container": running(containers.desired(wanted, record, image()), networks=joined("bridge", *wanted.networks)),
+        "container": running(containers.desired(wanted, record, image()), networks=endpoints(wanted)),
         "files": {**texts_of(wanted, record), **tls_files(wanted)},
         "data_majors": (15,),
         "half_made": True,
@@ -355,7 +359,7 @@ class Host:
         return self._with(files={**self.seen.files, **written})
 
     def _create(self, wanted, plan):
-        container = running(plan.config, networks=joined("bridge", *wanted.networks))
+        container = running(plan.config, networks=endpoints(wanted))
         return self._started(container, record=dataclasses.replace(plan.record, initialised=True))
 
     _initialise = _create
@@ -378,12 +382,12 @@ class Host:
 
     def _replace(self, wanted, plan):
         if self.seen.container.active or wanted.state == "started":
-            return self._started(running(plan.config, networks=joined("bridge", *wanted.networks)), previous=None)
-        made = running(plan.config, status="created", networks=joined("bridge", *wanted.networks))
+            return self._started(running(plan.config, networks=endpoints(wanted)), previous=None)
+        made = running(plan.config, status="created", networks=endpoints(wanted))
         return self._with(container=made, previous=None)
 
     def _networks(self, wanted, plan):
-        container = dataclasses.replace(self.seen.container, networks=joined("bridge", *wanted.networks))
+        container = dataclasses.replace(self.seen.container, networks=endpoints(wanted))
         return self._with(container=container)
 
     def _put_back(self, wanted, plan):
@@ -393,7 +397,7 @@ class Host:
         """The old container stands aside, the data is in its place, and a new one lets nobody in."""
         original = self.seen.previous or self.seen.container
         aside = dataclasses.replace(original, name=layout.previous_container(NAME), status="exited")
-        started = running(plan.config, networks=joined("bridge", *wanted.networks))
+        started = running(plan.config, networks=endpoints(wanted))
         return self._with(previous=aside, container=started, adoptable=None, data_majors=(15,), half_made=True)
 
     def _arrange(self, wanted, plan):

@@ -94,7 +94,7 @@ def _create_container(work, name, config):
     work.engine.create(name, arguments)
     # Before it is started, so that it is on its networks before anybody misses it there.
     for network in work.spec.networks:
-        work.engine.join(name, work.seen.networks[network])
+        work.engine.join(name, work.seen.networks[network], work.spec.network_aliases)
 
 
 def _change_networks(work):
@@ -103,7 +103,7 @@ def _change_networks(work):
     for network in leave:
         work.engine.leave(work.name, network)
     for network in join:
-        work.engine.join(work.name, work.seen.networks[network])
+        work.engine.join(work.name, work.seen.networks[network], work.spec.network_aliases)
 
 
 def _create(work):

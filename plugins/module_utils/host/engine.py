@@ -195,11 +195,16 @@ class Engine:
         version = tuple(int(part) for part in self._api_version.split("."))
         return version >= _GATEWAY_PRIORITY_API
 
-    def join(self, container, network):
-        """Let a container join a network (NetworkFacts), without taking its published ports there where possible."""
+    def join(self, container, network, aliases=()):
+        """Let a container join a network (NetworkFacts), without taking its published ports there where possible.
+
+        aliases: names that it has there beside its own.
+        """
         with _errors(f"let container {container} join network {network.name}"):
             api = self._api
             endpoint = {"GwPriority": network.priority} if network.priority else {}
+            if aliases:
+                endpoint["Aliases"] = list(aliases)
             body = {"Container": container, "EndpointConfig": endpoint}
             api._raise_for_status(api._post_json(api._url("/networks/{0}/connect", network.id), data=body))
 

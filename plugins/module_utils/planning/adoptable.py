@@ -23,7 +23,7 @@ RESERVE = 64 << 20
 class Foreign:
     """A container as its maker made it. published: (address, port) or None; mounts: (source, target, kind, volume).
 
-    supervisor: who keeps it, and how to take it out, as supervised.supervisor says.
+    supervisor: who keeps it, and how to take it out, as supervised.supervisor says. aliases: on its networks.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Foreign:
     mounts: tuple
     networks: tuple
     supervisor: tuple | None = None
+    aliases: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,14 @@ def from_inspect(answer):
         ),
         networks=tuple(sorted(set(settings.get("Networks") or {}) - {networks.DEFAULT, "none", "host"})),
         supervisor=supervised.supervisor(config.get("Labels") or {}),
+        aliases=_aliases(answer, settings),
     )
+
+
+def _aliases(answer: dict, settings: dict) -> tuple:
+    name = (answer.get("Name") or "").lstrip("/")
+    endpoints = (settings.get("Networks") or {}).values()
+    return tuple(sorted({alias for each in endpoints for alias in networks.aliases(each, name, answer["Id"])}))
 
 
 def _published(settings, host):

@@ -163,6 +163,9 @@ def _side_effects(spec, seen, record):
     left = [name for name in there.foreign.networks if name not in spec.networks]
     if left:
         words.append(f"no longer on network {', '.join(left)}")
+    lost = [name for name in there.foreign.aliases if name not in spec.network_aliases]
+    if lost:
+        words.append(f"no longer found as {', '.join(lost)}, unless that is declared (network_aliases)")
     databases = there.answer["databases"]
     others = set(databases) - {"postgres", adoptable.choose_database(databases, spec.name)}
     if others:

@@ -31,9 +31,10 @@ def living(shared, nets):
     return "living"
 
 
-def ask_by_name(shared, network, sslmode="prefer"):
-    """Ask the database from another container on a network, by its container's name."""
-    target = f"host={shared.container('living')} dbname={shared.name('living')} user={USERNAME} connect_timeout=3"
+def ask_by_name(shared, network, sslmode="prefer", name=None):
+    """Ask the database from another container on a network, by its container's name or another one."""
+    host = name or shared.container("living")
+    target = f"host={host} dbname={shared.name('living')} user={USERNAME} connect_timeout=3"
     container = ["docker", "run", "--rm", f"--network={network}", "--env=PGPASSWORD", "--entrypoint=psql"]
     return subprocess.run(
         [*container, IMAGE, "-XAtc", "SELECT 'answered'", f"{target} sslmode={sslmode}"],
@@ -47,6 +48,22 @@ def ask_by_name(shared, network, sslmode="prefer"):
 def answers_by_name(shared, network, **options):
     answer = ask_by_name(shared, network, **options)
     return answer.stdout.strip() == "answered" or answer.stderr
+
+
+def test_found_by_an_alias(shared, living, nets):
+    _before, after = nets
+    options = {"networks": [after], "network_aliases": ["db", "db.shop"]}
+    assert "networks" in verbs(shared.converge(living, **options))
+    assert answers_by_name(shared, after, name="db") is True and answers_by_name(shared, after, name="db.shop") is True
+    assert "db" in shared.one(living)["certificate"]["names"]
+    # Whoever joined it again without them.
+    docker("network", "disconnect", after, shared.container(living))
+    docker("network", "connect", after, shared.container(living))
+    assert verbs(shared.converge(living, **options)) == ["networks"]
+    assert answers_by_name(shared, after, name="db") is True
+    shared.converge(living, networks=[after], network_aliases=["other"])
+    assert answers_by_name(shared, after, name="db") is not True
+    shared.run(living)
 
 
 def test_joined_and_left_while_clients_stay_connected(shared, living, nets):

@@ -199,3 +199,26 @@ def test_networks_are_read_from_the_answer_of_the_engine():
     assert found["none"].subnets == ()
     assert networks.from_list([entry(Scope="swarm")], False)["shop"].attachable is False
     assert networks.from_list([entry(IPAM=None)], False)["shop"].gateways == ()
+
+
+def test_aliases_are_given_to_what_joins():
+    wanted = builders.declared(networks=["shop"], network_aliases=["db", "a.b", "db"])
+    assert wanted.network_aliases == ("a.b", "db") and "db" in wanted.certificate_names
+    assert plan(wanted, builders.settled(wanted)).steps == ()
+    seen = builders.settled(builders.declared(networks=["shop"]))
+    assert "join again shop" in builders.summary(plan(wanted, seen), "networks")
+    assert "network_aliases" not in seen.record.declared
+    # An engine gives a container its id and its name.
+    answer = {"Aliases": ["db", "0123456789ab", "app"]}
+    assert networks.aliases(answer, "app", "0123456789ab" + 52 * "c") == ("db",)
+
+
+@pytest.mark.parametrize("alias", ["DB", "-db", "d b", "db.", "", "a\nb", 5])
+def test_what_is_no_alias(alias):
+    with pytest.raises(ValueError, match="network_aliases has"):
+        networks.aliases_from_option([alias], ["shop"])
+
+
+def test_aliases_need_networks():
+    with pytest.raises(ValueError, match="declare networks"):
+        networks.aliases_from_option(["db"], [])

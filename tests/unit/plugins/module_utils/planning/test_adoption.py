@@ -273,3 +273,11 @@ def test_who_else_runs_on_the_data():
     assert named("/var/lib/docker/volumes") == named(f"{mount}2") == named(mount, "exited") == []
     assert named(mount, writes=False) == []
     assert supervised.mount_of([{"Source": "/"}, {"Source": mount}, {"Source": "/srv"}], data) == mount
+
+
+def test_a_name_that_is_lost_is_said_unless_it_is_declared():
+    there = seen(facts={"aliases": ("db", "web"), "networks": ("shop",)})
+    assert "no longer found as db, web" in summary(plan(wanted(), there), "adopt")
+    there = dataclasses.replace(there, networks=builders.host_networks())
+    words = summary(plan(wanted(networks=["shop"], network_aliases=["db"]), there), "adopt")
+    assert "no longer found as web" in words
