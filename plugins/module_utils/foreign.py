@@ -36,10 +36,10 @@ def observe(engine, spec, remember):
     )
 
 
-def _ask(engine, spec, script):
+def _ask(engine, spec, script, environment=None):
     """Run SQL as the foreign container's own superuser."""
     finished = engine.execute(
-        spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS
+        spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS, environment
     )
     if finished.exit_code != 0:
         raise DatabaseError(
@@ -53,11 +53,13 @@ def _server(engine, spec, answer):
     database = adoptable.choose_database(answer["databases"], spec.name)
     if database is None:
         return None
+    # Not for the first question: what a client gives hides what the server's command line says.
+    shield = session.environment_of(engine, spec.container)
     script = sql.observe(database, spec.username or "")
     within = sql.OBSERVE_FILES + sql.OBSERVE_EXTENSIONS + roles.OBSERVE
-    answers = sql.read(_ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}").splitlines())
+    answers = sql.read(_ask(engine, spec, f"{script}\n{sql.enter(database)}\n{within}", shield).splitlines())
     further = privileges.observe(spec.username or "", sql.major(answers))
-    answers.update(sql.read(_ask(engine, spec, f"{sql.enter(database)}\n{further}").splitlines()))
+    answers.update(sql.read(_ask(engine, spec, f"{sql.enter(database)}\n{further}", shield).splitlines()))
     return sql.facts(answers)
 
 

@@ -15,8 +15,6 @@ from .sql import BOOTSTRAP_SUPERUSER_OID, enter, literal
 # pg_parameter_acl came with 15; its oid is in src/include/catalog/pg_parameter_acl.h.
 _PARAMETER_ACL = 6243
 _PARAMETER_ACL_SINCE = 15
-# What initdb made has a lower oid (src/include/access/transam.h).
-_FIRST_NORMAL_OID = 16384
 
 
 def _names(names: tuple) -> str:
@@ -153,9 +151,9 @@ def suspects(username: str) -> str:
   OR EXISTS (SELECT FROM pg_db_role_setting WHERE array_length(setconfig, 1) > 1 OR NOT setconfig[1] ^@ 'role=')
   OR EXISTS (SELECT FROM pg_database AS d JOIN pg_roles AS r ON r.oid = d.datdba
     WHERE r.rolname = {literal(username)} AND d.datname IN {_names(privileges.MAINTENANCE)})
-  OR EXISTS (SELECT FROM pg_shdepend AS s WHERE s.dbid = 0 AND s.classid = {_PARAMETER_ACL})
-  OR EXISTS (SELECT FROM pg_shdepend AS s, pg_database AS d WHERE d.datname = current_database() AND s.dbid = d.oid
-    AND s.classid = 'pg_proc'::regclass AND s.deptype = 'a' AND s.objid < {_FIRST_NORMAL_OID}))::text;
+  OR coalesce(pg_relation_size({_PARAMETER_ACL}), 0) > 0
+  OR EXISTS (SELECT FROM pg_proc AS p, aclexplode(p.proacl) AS a WHERE p.proname IN {_names(privileges.FILE_FUNCTIONS)}
+    AND p.pronamespace = 'pg_catalog'::regnamespace AND a.grantee <> p.proowner))::text;
 """
 
 

@@ -42,6 +42,10 @@ def test_the_new_owner_is_no_superuser_and_nothing_of_theirs_runs_as_one(host, v
     foreign = Foreign(host, "a", *options, image=image, database=host.name("a"))
     foreign.psql(FOUND.replace(";\n", "; "))
     users = [{"name": "former", "role": "owner", "password": PASSWORD}]
+    # What an owner has set for the database is not for the sessions that look at it.
+    foreign.psql(f'ALTER DATABASE "{host.name("a")}" SET statement_timeout = 1')
+    host.check("a", adopt=True, users=users)
+    foreign.psql(f'ALTER DATABASE "{host.name("a")}" RESET statement_timeout', database="postgres")
     answer = host.converge("a", adopt=True, users=users)
     words = summary(answer, "arrange")
     for expected in ("member of postgres", "event trigger definer", "event trigger theirs", "(watch)", "ssl"):
