@@ -179,6 +179,7 @@ class Observed:
     networks: the host's NetworkFacts by name; None where no engine answers yet.
     unpublished: the certificate of its authority is not where clients on the host read it.
     adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
+    altered: the names of what ALTER SYSTEM has set, where the server does not run and cannot be asked.
     """
 
     directory_exists: bool
@@ -203,4 +204,5 @@ class Observed:
     networks: dict | None = None
     own_tls: OwnTls | None = None
     trashed: object | None = None
+    altered: tuple = ()
     unpublished: bool = False

@@ -136,6 +136,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
     server, server_error = None, None
     if not recorded or _written_since_start(own, managed.values()):
         server, server_error = _server(engine, own, record, spec)
+    asks_file = server is None and not (recorded and own is not None and own.running)
     now = utc_now()
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
     trash = layout.trashed(spec.container, trash_entries(spec.data_root))
@@ -162,9 +163,21 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         adoptable=_adoptable(engine, spec, own, record, remember=not check_mode),
         networks=host.networks,
         trashed=_trashed(spec, trash) if record is None else None,
+        altered=_altered(spec, own, record) if asks_file else (),
         unpublished=_content(managed[certification.AUTHORITY])
         != _content(files.read(layout.public_authority(spec.container))),
     )
+
+
+def _altered(spec, own, record):
+    """Return what ALTER SYSTEM has set, as the file says where the server stands still, or ends again and again."""
+    if own is None or own.config is None or record is None or not record.initialised:
+        return ()
+    # Few databases stand still, and each run compiles anew what it loads of Ansible's archive.
+    from .host import altered
+
+    majors = data_majors(spec.directory)
+    return altered.names(spec.directory, majors[-1]) if majors else ()
 
 
 def _trashed(spec, trash):

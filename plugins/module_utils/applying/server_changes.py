@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .. import users
+from ..host import altered
 from ..server import configuration, privileges, roles, scram, session, sql
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
@@ -16,6 +17,9 @@ WITH_LOGIN = (*VERBS, LOGIN_VERB)
 
 def run(work, verbs):
     """Run the SQL of some neighbouring verbs in one session."""
+    if verbs == ["altered"] and work.seen.server is None:
+        altered.reset(work.spec.directory, work.seen.data_majors[-1], _resettable(work))
+        return
     spec, major = work.spec, work.seen.image.major
     installed = work.seen.server.extensions if work.seen.server else {}
     statements = {

@@ -108,7 +108,8 @@ def altered(spec, seen, restarts=True):
 
     restarts: also those that would take effect with a restart only.
     """
-    found = [name for name in seen.server.altered if name in spec.governed] if seen.server is not None else []
+    known = seen.server.altered if seen.server is not None else seen.altered
+    found = [name for name in known if name in spec.governed]
     waiting = () if restarts else configuration.needs_restart(found, seen.image.parameters)
     return [name for name in found if name not in waiting]
 

@@ -136,6 +136,12 @@ def parameters(text):
     return {m.group(1): m.group(2).replace("''", "'").replace("\\\\", "\\") for m in found if m}
 
 
+def without(text: str, names: set) -> str:
+    """Return the text of a file of the server's or ours without some parameters."""
+    found = ((line, _LINE.match(line)) for line in text.split("\n"))
+    return "\n".join(line for line, match in found if match is None or match.group(1).lower() not in names)
+
+
 def personal_parameters(text):
     """Return what a person's own file sets, as it is written there; what includes other files is left out."""
     found = (_PERSONAL_LINE.match(line) for line in text.splitlines())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME, eventually, verbs
+from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME, docker, eventually, verbs
 
 IMAGES = {"15": IMAGE, "17": OTHER_MAJOR_IMAGE, "18": "vellaric/postgres:18-forky"}
 # Each gives the role what it must not have, some by way of another role.
@@ -115,3 +115,11 @@ def test_what_takes_a_restart_is_held_back_where_none_is_allowed(shared, options
     assert verbs(held) == ["altered", "reload"] and [step["verb"] for step in held["pending"]] == ["restart"]
     assert verbs(host.converge("a", **wanted)) == ["altered", "restart"]
     assert host.query("a", "SELECT current_setting('max_connections'), current_setting('work_mem')") == [("90", "64MB")]
+    # With this one it does not even start.
+    host.psql("a", "ALTER SYSTEM SET ssl_cert_file = '/nowhere'")
+    host.psql("a", "ALTER SYSTEM SET log_connections = on")
+    docker("restart", "-t", "60", host.container("a"))
+    eventually(lambda: host.inspect("a")["RestartCount"] > 0, 60)
+    docker("stop", "-t", "5", host.container("a"))
+    assert verbs(host.converge("a", **wanted)) == ["altered", "start"]
+    assert host.query("a", "SHOW log_connections", sslmode="require") == [("on",)]
