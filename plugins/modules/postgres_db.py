@@ -308,6 +308,10 @@ options:
         the only other one is renamed. The port stays the same unless O(port) is given; O(bind_address) and
         O(networks) are as declared. Parameters from its command line have to be declared as O(settings).
         Where there is no such container, and no database of ours, the run is refused."
+      - What event triggers call stays the superuser's; event triggers whose function somebody else may replace are
+        disabled. Memberships of O(username) that lead to more than a database are ended before it may log in.
+      - A container that a supervisor keeps, such as a service of Docker Swarm, is refused, and so is one on whose data
+        another container runs.
       - Check mode says all that would be done. A run that was cut short is finished by the next one that has it.
     type: bool
   max_impact: &max_impact

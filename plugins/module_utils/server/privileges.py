@@ -56,9 +56,10 @@ _GRANTED_PARAMETERS = """pg_parameter_acl AS p, aclexplode(p.paracl) AS a
 
 # An event trigger fires for whoever does what it waits for, the superuser too. It is safe where only a superuser may
 # replace its function, and where that runs as whoever is logged in, or finds things where its own search path says.
+# The owner of an extension may add functions of their own to it.
 _TRIGGERS = f"""pg_event_trigger AS t JOIN pg_proc AS p ON p.oid = t.evtfoid JOIN pg_roles AS o ON o.oid = p.proowner
   JOIN pg_roles AS w ON w.oid = t.evtowner
-  WHERE NOT {_OF_EXTENSION}"""
+  WHERE NOT (o.rolsuper AND {_OF_EXTENSION})"""
 _UNSAFE = """(t.evtenabled <> 'D' AND (NOT o.rolsuper OR p.prosecdef AND NOT EXISTS (
     SELECT FROM unnest(p.proconfig) AS c WHERE starts_with(c, 'search_path='))))"""
 

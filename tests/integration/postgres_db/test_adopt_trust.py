@@ -41,6 +41,8 @@ def test_the_new_owner_is_no_superuser_and_nothing_of_theirs_runs_as_one(host, v
     options = ["-v", f"{host.root}/srv:{place}", "-e", f"PGDATA={place}/below"]
     foreign = Foreign(host, "a", *options, image=image, database=host.name("a"))
     foreign.psql(FOUND.replace(";\n", "; "))
+    if version != "15":
+        foreign.psql("CREATE EVENT TRIGGER entering ON login EXECUTE FUNCTION theirs()")
     users = [{"name": "former", "role": "owner", "password": PASSWORD}]
     # What an owner has set for the database is not for the sessions that look at it.
     foreign.psql(f'ALTER DATABASE "{host.name("a")}" SET statement_timeout = 1')
