@@ -128,7 +128,7 @@ options:
     type: int
     default: 21600
   wait_timeout:
-    description: Seconds to wait for another run on the backups of this database.
+    description: Seconds to wait for another run on the backups of this database, or for another verification of one.
     type: int
     default: 120
   backup_root:

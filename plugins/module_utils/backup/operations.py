@@ -127,7 +127,10 @@ def _verified(engine, target, request, outcome, check_mode, progress):
         return
     outcome.actions.append(Step("verify", f"restore {backup.file_name} into a throw-away container and compare"))
     if not check_mode:
-        wrong = verify.verify(engine, target, backup, request.options.jobs, request.options.timeout, progress)
+        options = request.options
+        wrong = verify.verify(
+            engine, target, backup, options.jobs, options.timeout, progress, wait_timeout=request.wait_timeout
+        )
         outcome.failure = "; ".join(wrong[:10]) or None
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
 

@@ -180,7 +180,13 @@ class Run:
             if not any(backup.good for backup in catalog.backups(shown["backup_directory"])):
                 return self._skipped(container, one, "it has no backup yet that could be verified")
             request = dataclasses.replace(request, state="verified")
-        result = operations.run(self._engine, request, progress=self._say)
+        try:
+            result = operations.run(self._engine, request, progress=self._say)
+        except locks.Busy as error:
+            if own.action == schedule.BACKUP:
+                raise
+            # Somebody verifies by hand, which may take hours: what comes of it is written down as ours would be.
+            return self._skipped(container, one, error.message)
         one["warnings"], one["removed"] = list(result.warnings), list(result.removed)
         one["backup"], one["size_bytes"] = result.backup.file_name, result.backup.size_bytes
         for warning in result.warnings:

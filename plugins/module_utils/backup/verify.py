@@ -44,14 +44,21 @@ _PARAMETERS = {
 }
 
 
-def verify(engine, target, backup, jobs=1, timeout=86400, progress=None):
+def verify(engine, target, backup, jobs=1, timeout=86400, progress=None, wait_timeout=0):
     """Restore a backup into a throw-away container and write down what became of it; returns what differs.
 
-    Raises DatabaseError where it cannot be tried at all, for want of the image or of room.
+    Another run that verifies a backup of this database is waited for; where it was this one, its answer is ours.
+    Raises DatabaseError where it cannot be tried at all, for want of the image or of room, and locks.Busy.
     """
     progress = progress or (lambda text: None)
     lock = layout.verification_lock(target.data_root, target.container)
-    with locks.exclusive(lock, 0, f"a verification of {target.container}"), catalog.in_use(backup):
+    asked = catalog.iso(catalog.utc_now())
+    with locks.exclusive(lock, wait_timeout, f"a verification of {target.container}"), catalog.in_use(backup):
+        now = catalog.find(target.backup_directory, backup.file_name).manifest
+        if now is not None and (now.verified_at or "") > asked:
+            return []
+        if now is not None and (now.failed_at or "") > asked and now.failure:
+            return [now.failure]
         return _Verification(engine, target, backup, jobs, timeout, progress).run()
 
 

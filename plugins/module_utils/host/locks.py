@@ -14,6 +14,10 @@ from ..errors import DatabaseError
 from . import files
 
 
+class Busy(DatabaseError):
+    """Another run has the lock."""
+
+
 @contextlib.contextmanager
 def exclusive(path, seconds, what):
     """Hold the lock of that path. Raises DatabaseError where another run holds it for longer than seconds."""
@@ -30,7 +34,7 @@ def exclusive(path, seconds, what):
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise DatabaseError(
+                    raise Busy(
                         f"Another run has been working on {what} for {seconds} s: wait for it, or raise wait_timeout"
                     ) from None
                 time.sleep(0.02)

@@ -98,6 +98,18 @@ def test_a_verification_that_was_killed_is_cleared_away_by_the_next(fresh):
     fresh.assert_clean(1)
 
 
+def test_a_verification_waits_for_another_and_takes_its_answer(fresh):
+    fresh.take()
+    first = fresh.start(state="verified")
+    harness.eventually(lambda: verification(fresh), seconds=60)
+    assert "for 1 s: wait for it" in fresh.refused(state="verified", wait_timeout=1)
+    second = fresh.start(state="verified")
+    both = [harness.result(process)["backup"] for process in (first, second)]
+    assert both[0]["verified"] and both[0]["verified_at"] == both[1]["verified_at"]
+    assert both[0]["verified_how"] == both[1]["verified_how"]
+    fresh.assert_clean(1)
+
+
 def test_what_is_being_verified_is_not_removed(fresh):
     first = fresh.take()["name"]
     fresh.take()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import http.server
 import json
@@ -109,6 +110,20 @@ def test_backs_up_and_verifies_all_databases_of_an_environment(scheduled):
     manifest = json.loads(Path(f"{scheduled.backup('shop')}.json").read_text())
     assert manifest["verified_at"]
     assert "was verified at" in scheduled.run("verify-production")
+
+
+def test_one_that_meets_a_verification_by_hand_is_no_failure(scheduled):
+    scheduled.declare(wait_timeout=1)
+    scheduled.run("production")
+    lock = Path(scheduled.host.data_root, ".locks", f"{scheduled.host.container('shop')}.verify")
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = scheduled.run("verify-production")
+    assert "nothing done: Another run has been working on a verification" in said
+    status = scheduled.status("verify-production")
+    assert status["outcome"] == "ok"
+    assert status["databases"][scheduled.host.container("shop")]["outcome"] == "skipped"
 
 
 def test_retention_keeps_the_newest(scheduled):
