@@ -35,6 +35,7 @@ ARGUMENTS = {
     "password": {"type": "str", "no_log": True},
     "update_password": {"type": "str", "choices": list(UPDATE_PASSWORD), "no_log": False},
     "login_grace": {"type": "int"},
+    "end_sessions": {"type": "bool"},
     "memory": {"type": "str"},
     "cpus": {"type": "str"},
     "shm_size": {"type": "str"},

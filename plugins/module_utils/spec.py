@@ -108,6 +108,7 @@ class DatabaseSpec:
     password: str | None = dataclasses.field(repr=False)
     update_password: str
     login_grace: int | None
+    end_sessions: bool
     memory: int | None
     nano_cpus: int | None
     declared_shm_size: int | None
@@ -312,6 +313,7 @@ def _from_parameters(given):
         password=given.get("password"),
         update_password=given.get("update_password") or "always",
         login_grace=_optional_number(given.get("login_grace"), "login_grace", texts.MOST_SECONDS),
+        end_sessions=bool(given.get("end_sessions")),
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,

@@ -192,6 +192,11 @@ options:
       - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no
         longer log in. Connections that it has stay. When it is not given, one whose turn is over keeps its login."
     type: int
+  end_sessions: &end_sessions
+    description:
+      - End all sessions of those roles that a password is given for (O(password), O(users)), once they have it, as
+        after a password was found out. Whoever has the new one can log in again. Each run that asks for it does it.
+    type: bool
   memory: &memory
     description:
       - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
@@ -350,6 +355,7 @@ options:
       password: *password
       update_password: *update_password
       login_grace: *login_grace
+      end_sessions: *end_sessions
       memory: *memory
       cpus: *cpus
       shm_size: *shm_size

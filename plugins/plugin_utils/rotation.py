@@ -35,10 +35,11 @@ def requests(running, user, password, grace):
     return found
 
 
-def wanted(running, stored, known, check_mode):
+def wanted(running, stored, known, check_mode, end_sessions=False):
     """Return what the module is given: the databases with their new passwords.
 
     stored: what the store answered. known: the entries of its file, which in check mode has no new ones.
+    end_sessions: whether who has logged in with the old ones is sent away.
     """
     logins = {one["entry"]: one["next_username"] for one in stored}
     containers = {entry.split("/")[0] for entry in logins}
@@ -53,7 +54,8 @@ def wanted(running, stored, known, check_mode):
         users = [
             _with_password(user, f"{entry}/{user['name']}", logins, known, check_mode) for user in database["users"]
         ]
-        found.append({**_place(database), "users": users, **own})
+        ends = {"end_sessions": True} if end_sessions else {}
+        found.append({**_place(database), "users": users, **own, **ends})
     return found
 
 

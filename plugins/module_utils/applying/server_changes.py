@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from .. import users
 from ..host import altered
+from ..planning import server_steps
 from ..server import configuration, privileges, roles, scram, session, sql
 
 # Neighbours among these go to the server in one session, with the login that proves them at its end.
-VERBS = ("altered", "role", "privileges", "overrides", "database", "restrict", "lock_superuser", "extensions")
+VERBS = (
+    "altered",
+    "role",
+    "privileges",
+    "overrides",
+    "database",
+    "restrict",
+    "lock_superuser",
+    "extensions",
+    "end_sessions",
+)
 LOGIN_VERB = "prove_login"
 WITH_LOGIN = (*VERBS, LOGIN_VERB)
 
@@ -32,6 +43,7 @@ def run(work, verbs):
         "altered": lambda: privileges.reset_altered(_resettable(work)),
         "privileges": lambda: privileges.script(spec.name, work.username),
         "overrides": lambda: privileges.reset_overrides(spec.name, work.username, spec.outranking),
+        "end_sessions": lambda: roles.end_sessions(server_steps.with_passwords(spec, work.plan.record)),
         "extensions": lambda: sql.change_extensions(spec.name, spec.extensions, installed),
     }
     script = "\n".join([sql.UNLOGGED, *[statements[verb]() for verb in verbs if verb != LOGIN_VERB]])

@@ -45,6 +45,19 @@ def _end_step(spec, seen, record):
     return [Step("end_logins", f"end the login of {', '.join(going)} in {spec.login_grace} s")] if going else []
 
 
+def with_passwords(spec, record) -> list:
+    """Return the names of the roles that the declaration gives passwords for, with all that take turns with them."""
+    own = [record.username] if spec.password is not None else []
+    given = [user.name for user in spec.users if user.password is not None]
+    turns = names.alternates(record.username)
+    return sorted({*own, *given, *(turns if set(turns) & set(given) else ())})
+
+
+def _end_sessions_step(spec, record) -> list:
+    going = with_passwords(spec, record) if spec.end_sessions else []
+    return [Step("end_sessions", f"end the sessions of {', '.join(going)}")] if going else []
+
+
 def refuse(spec, seen, record):
     """Raise Refused where the declared extensions or users cannot be had."""
     _refuse_unknown_extensions(spec, seen)
@@ -199,6 +212,7 @@ def change(spec, seen, record):
     steps += _extension_step(spec, seen.server.extensions)
     steps += _user_step(spec, record, seen.server.users)
     steps += _end_step(spec, seen, record)
+    steps += _end_sessions_step(spec, record)
     if spec.password is not None and any(step.verb == "role" for step in steps):
         steps.append(Step("prove_login", "log in as the application, over TLS"))
     return steps

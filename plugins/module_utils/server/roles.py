@@ -145,6 +145,12 @@ def end_logins(names, seconds):
     return "".join(statement.replace("%s", literal(name)) + "\n" for name in names)
 
 
+def end_sessions(names: list) -> str:
+    """End what has logged in as any of these roles. The password that it did so with is not asked for again."""
+    among = ", ".join(literal(name) for name in names)
+    return f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ({among});\n"
+
+
 # No mark of ours any more: it is left alone until it is declared again.
 _LEFT = "Removed by vellaric.postgres: it cannot log in. Another database of the server still speaks of it"
 

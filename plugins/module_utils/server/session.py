@@ -269,21 +269,23 @@ def prove_login(engine, container, facts, database, username, password, script="
         raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     if finished.exit_code == 0 and finished.stdout.endswith("logged in\n"):
         return
+    right, full = _login_state(engine, facts, database, username, password)
     # The server says that there are no more connections to be had after it has taken the password.
-    if not _is_full(engine, facts, database, username, password):
+    if not (right and full):
+        rest = ". It has that password: mend what it says, and run the same again" if right else ""
         raise DatabaseError(
-            f"{container}: {username} cannot log in with the stored password: {first_error(finished.stderr)}"
+            f"{container}: {username} cannot log in with the stored password: {first_error(finished.stderr)}{rest}"
         )
 
 
-def _is_full(engine: object, facts: ContainerFacts, database: str, username: str, password: str) -> bool:
-    """Say whether a login with the right password fails for want of a free connection."""
+def _login_state(engine: object, facts: ContainerFacts, database: str, username: str, password: str) -> tuple:
+    """Say whether the server has just that password of a role, and whether there is no free connection for it."""
     question = _FULL.format(database=sql.literal(database), username=sql.literal(username))
     try:
         found = json.loads("".join(ask(engine, facts, SUPERUSER, question)) or "{}")
-    except (DatabaseError, ValueError, TypeError):
-        return False
-    return bool(found.get("full")) and scram.matches(password, found.get("verifier"))
+        return scram.matches(password, found.get("verifier")), bool(found.get("full"))
+    except (DatabaseError, ValueError, TypeError, AttributeError):
+        return False, False
 
 
 def _process_name(pid):
