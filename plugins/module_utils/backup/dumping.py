@@ -171,6 +171,7 @@ class Dumping:
                 return True
             if ready and not execution.receive(self._deadline):
                 return False
+            execution.look()
 
     def _pieces(self, source, execution):
         """Yield what comes from a pipe until its end, and hear what pg_dump complains of meanwhile."""
@@ -186,6 +187,8 @@ class Dumping:
                 if not data:
                     return
                 yield data
+            elif not ready:
+                execution.look()
 
     def _await_file(self, name, execution, started):
         """Wait for the end of a dump that pg_dump writes by itself."""

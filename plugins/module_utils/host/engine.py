@@ -23,7 +23,7 @@ from .. import networks
 from ..errors import DatabaseError
 from ..facts import LABEL
 from . import engine_socket
-from .execution import Execution, Finished
+from .execution import Execution, Finished, State
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
@@ -282,7 +282,7 @@ class Engine:
             api = self._api
             identity = api.exec_create(container, command, stdin=True, user=user, environment=environment)["Id"]
             stream = api.exec_start(identity, socket=True)
-            execution = Execution(container, stream, lambda: self._exit_code(container, identity))
+            execution = Execution(container, stream, lambda: self._state(container, identity))
             try:
                 yield execution
             except socket.timeout as error:
@@ -292,9 +292,22 @@ class Engine:
         if timeout is not None:
             raise timeout
 
-    def _exit_code(self, container, identity):
+    def _state(self, container: str, identity: str) -> State:
         with _errors(f"learn what became of a command in container {container}"):
-            return self._api.exec_inspect(identity)["ExitCode"]
+            answer = self._api.exec_inspect(identity)
+        if answer["ExitCode"] is not None:
+            return State(answer["ExitCode"], False)
+        return State(None, self._is_alive(answer.get("Pid") or 0, answer.get("ContainerID") or container))
+
+    def _is_alive(self, pid: int, container: str) -> bool:
+        """Say whether a process of a container, by its id, is there.
+
+        Where the container's first process is not to be seen either, the engine numbers otherwise, and is believed.
+        """
+        if _is_of(pid, container):
+            return True
+        state = (self.inspect(container) or {}).get("State") or {}
+        return bool(state.get("Running")) and not _is_of(state.get("Pid") or 0, container)
 
     def run(self, image, command, seconds=60, mounts=()):
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
@@ -331,6 +344,19 @@ class Engine:
             end = (entry.get("Labels") or {}).get(THROW_AWAY, "")
             if not end.isdigit() or int(end) < time.time():
                 self.remove(entry["Id"])
+
+
+def _is_of(pid: int, container_id: str) -> bool:
+    """Say whether a process of this host is of a container and has not ended. Its number is given again after that."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
+            if container_id not in stream.read():
+                return False
+        # One that nobody has fetched is still there.
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def throw_away(seconds):
