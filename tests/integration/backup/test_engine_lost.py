@@ -95,6 +95,8 @@ def test_containerd_dies_while_a_backup_is_taken(tmp_path):
         assert not run.is_alive() and len(said) == 1
         assert "The engine has lost a command" in said[0], said[0]
         machine.run("sh", "-c", "pkill -KILL -x containerd; sleep 5")
+        holder = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+        machine.run(*inside, f"SELECT pg_terminate_backend(pid) {holder}")
         assert machine.module("postgres_db_backup", **options)["backup"]["good"]
     finally:
         machine.stop()
