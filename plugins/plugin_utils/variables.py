@@ -63,6 +63,8 @@ PLAYBOOKS = {
     "import_roles": _TEXTS,
     "import_timeout": _NUMBER,
     "import_url": _TEXT,
+    "logs_grep": _TEXT,
+    "logs_lines": _NUMBER,
     "restore_allow_other_database": _SWITCH,
     "restore_allow_older": _SWITCH,
     "restore_backup": _TEXT,
