@@ -157,8 +157,8 @@ def check_rendered(wanted):
     arguments = container.create_arguments(
         container.desired(wanted, record, builders.image()), wanted.container, "bootstrap"
     )
-    written = json.dumps([arguments, wanted.declared()])
-    assert "\\ud800" not in written and "\\u0000" not in written
+    written = json.dumps([arguments, wanted.declared()], ensure_ascii=False)
+    assert written.encode("utf-8") and "\\u0000" not in written
     for text in (wanted.directory, wanted.backup_directory):
         assert text.startswith("/") and text.splitlines() == [text] and "\0" not in text and ":" not in text
     for text in (wanted.bind_address, wanted.host, *wanted.certificate_names):
