@@ -169,7 +169,9 @@ def test_one_that_fails(fleet):
     assert re.search(rf"{fleet.host.container('bad')}: failed: .*{taken}", output)
     assert fleet.host.one("first")["status"] == fleet.host.one("last")["status"] == "active"
     assert fleet.host.inspect("bad") is None
-    assert leaks(fleet, output, "first", "bad", "last") == []
+    assert leaks(fleet, output, "first", "last") == [] and GIVEN not in output
+    # A run that is refused stores nothing.
+    assert fleet.host.container("bad") not in fleet.credentials.read_text()
     # What was in the way is gone.
     fleet.site()
     assert fleet.host.one("bad")["status"] == "active"
