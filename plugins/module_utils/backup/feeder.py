@@ -113,7 +113,7 @@ class Feeder:
             return
         if code is not None and code < 0:
             raise Undecided(
-                f"{self._dump.path} was not read to its end: {self._command[0]} was ended by signal {-code}"
+                f"{self._dump.path} was not read to its end: {self._command[0]} was ended by signal {abs(code)}"
             )
         self._said.seek(0)
         said = self._said.read(2000).decode("utf-8", "replace").strip().splitlines()

@@ -29,7 +29,7 @@ class Module(AnsibleModule):
         if wrong:
             # Without the arguments, which may be a secret in the wrong place. Nothing of a module works yet.
             sys.stdout.write(f"\n{json.dumps({'failed': True, 'changed': False, 'msg': '; '.join(wrong)})}\n")
-            sys.exit(1)
+            raise SystemExit(1)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from ...module_utils.names import ENVIRONMENTS
 from .. import answers as known
-from ..answers import SEVERITIES, STATUSES  # noqa: F401
+from ..answers import SEVERITIES
+
+STATUSES = known.STATUSES
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def options_of(name: str) -> list[str]:
 
 def main() -> None:
     number, seed, right = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-    signal.signal(signal.SIGALRM, lambda *_frame: (_ for _ in ()).throw(Slow()))
+    signal.signal(signal.SIGALRM, lambda *_frame: (nothing for nothing in ()).throw(Slow()))
     chance, found, began = random.Random(seed), [], time.monotonic()
     known = {name: options_of(name) for name in right}
     functions = {
