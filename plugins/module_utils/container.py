@@ -9,6 +9,7 @@ import dataclasses
 import os
 import re
 
+from . import tuning
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
 from .networks import DEFAULT, EndpointFacts, aliases
 
@@ -24,6 +25,10 @@ BACKUP_MOUNT = "/var/lib/vellaric/backups"
 
 # What the entrypoint needs to own the data directory and to become the server's user; nothing else.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
+SECURITY = ("no-new-privileges",)
+# Where a container whose root file system is read-only writes, besides what it mounts, and how much: sockets and the
+# lock of our scripts (server/session.py), and what extensions and the image's own scripts put down for a moment.
+WRITABLE = {"/tmp": "size=256m,mode=1777", "/var/run/postgresql": "size=1m,mode=1777"}
 RESTART_POLICY = "unless-stopped"
 # A first start that fails must stay failed: restarted, the entrypoint would take the half-made data for a database.
 INITIAL_RESTART_POLICY = "no"
@@ -45,7 +50,7 @@ HEALTH_TIMES = {
 
 # Fields that the engine changes in a container that runs; the limits among them can be changed, not taken away: to the
 # engine's update, 0 is "leave as it is". https://github.com/moby/moby/blob/v20.10.27/container/container_unix.go
-_LIMITS = ("memory", "nano_cpus")
+_LIMITS = ("memory", "nano_cpus", "pids_limit")
 _IN_PLACE = (*_LIMITS, "restart_policy")
 
 
@@ -57,8 +62,12 @@ def pgdata(major):
 INITDB_ARGUMENTS = "--data-checksums --auth-local=peer --auth-host=scram-sha-256 --no-sync"
 
 
-def desired(spec, record, image, restart_policy=RESTART_POLICY):
-    """Return the ContainerConfig of a declared database (record: its id and port; image: ImageFacts)."""
+def desired(spec, record, image, restart_policy=RESTART_POLICY, personal=None):
+    """Return the ContainerConfig of a declared database (record: its id and port; image: ImageFacts).
+
+    personal: the parameters of a person's own configuration.
+    """
+    read_only = spec.read_only is not False
     return ContainerConfig(
         image_id=image.id,
         command=("postgres", "-c", f"config_file={CONF_MOUNT}/postgresql.conf"),
@@ -77,15 +86,16 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY):
                 ]
             )
         ),
-        # The images up to 17 declare a volume below our mount: without this, each container leaves an anonymous one.
-        tmpfs=tuple(volume for volume in image.volumes if volume.startswith(DATA_MOUNT + "/")),
+        tmpfs=tuple(sorted(in_memory(read_only, image.volumes))),
         shm_size=spec.shm_size,
         memory=spec.memory,
         nano_cpus=spec.nano_cpus,
+        pids_limit=tuning.processes({**(personal or {}), **spec.parameters}),
         restart_policy=restart_policy,
         stop_timeout=STOP_TIMEOUT,
+        read_only=read_only,
         cap_add=CAPABILITIES,
-        security_opt=("no-new-privileges",),
+        security_opt=SECURITY,
         log_config=(("max-file", "5"), ("max-size", "10m")),
         # Over TCP: the socket answers during initialisation too. As the application's role, whose pg_hba.conf line
         # asks for a password, upon which pg_isready leaves without a trace in the log.
@@ -140,15 +150,32 @@ def create_arguments(config, name, bootstrap_password):
                 {"Type": "bind", "Source": source, "Target": target, "ReadOnly": mode == "ro"}
                 for source, target, mode in config.mounts
             ],
-            "Tmpfs": dict.fromkeys(config.tmpfs, "size=64k,mode=0700"),
             "ShmSize": config.shm_size,
             **limits(config),
-            "CapDrop": ["ALL"],
-            "CapAdd": list(config.cap_add),
-            "SecurityOpt": list(config.security_opt),
+            **confinement(config.read_only, config.tmpfs),
             "LogConfig": {"Type": "json-file", "Config": dict(config.log_config)},
         },
     }
+
+
+def confinement(read_only, tmpfs):
+    """Return what keeps a container from more than it needs, for its HostConfig. tmpfs: the directories (`tmpfs`)."""
+    return {
+        "ReadonlyRootfs": read_only,
+        "Tmpfs": {path: WRITABLE.get(path, "size=64k,mode=0700") for path in tmpfs},
+        "CapDrop": ["ALL"],
+        "CapAdd": list(CAPABILITIES),
+        "SecurityOpt": list(SECURITY),
+    }
+
+
+def in_memory(read_only, volumes):
+    """Return the directories of a container that are kept in memory.
+
+    volumes: those of the image. Up to 17 it declares one below our mount: without this, each container leaves an
+    anonymous one.
+    """
+    return [*(WRITABLE if read_only else ()), *(path for path in volumes if path.startswith(DATA_MOUNT + "/"))]
 
 
 def limits(config):
@@ -160,6 +187,7 @@ def limits(config):
         "Memory": config.memory or 0,
         "MemorySwap": config.memory or 0,
         "NanoCpus": config.nano_cpus or 0,
+        "PidsLimit": config.pids_limit,
         "RestartPolicy": {"Name": config.restart_policy},
     }
 
@@ -245,14 +273,28 @@ def _config(answer, labels):
         shm_size=host.get("ShmSize") or 0,
         memory=host.get("Memory") or None,
         nano_cpus=host.get("NanoCpus") or None,
+        pids_limit=host.get("PidsLimit") or None,
         restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "no",
         stop_timeout=config.get("StopTimeout") or 10,
+        read_only=bool(host.get("ReadonlyRootfs")),
         cap_add=tuple(sorted(name[4:] if name.startswith("CAP_") else name for name in host.get("CapAdd") or [])),
         security_opt=tuple(sorted(option.split(":")[0] for option in host.get("SecurityOpt") or [])),
         log_config=tuple(sorted(((host.get("LogConfig") or {}).get("Config") or {}).items())),
         healthcheck=tuple((config.get("Healthcheck") or {}).get("Test") or ()),
         labels={key: value for key, value in labels.items() if key.startswith(LABEL)},
     )
+
+
+def as_confined(current, wanted):
+    """Return a wanted ContainerConfig as open as the current one, where nothing but that would take a new container.
+
+    What a later version of this collection confines more is no reason for an interruption: it comes with the next one.
+    """
+    if not wanted.read_only or current.read_only:
+        return wanted
+    tmpfs = tuple(path for path in wanted.tmpfs if path not in WRITABLE)
+    open_one = dataclasses.replace(wanted, read_only=False, tmpfs=tmpfs)
+    return wanted if changed_by_replacement(current, open_one) else open_one
 
 
 def differences(current, wanted):

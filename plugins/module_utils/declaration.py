@@ -39,6 +39,7 @@ ARGUMENTS = {
     "memory": {"type": "str"},
     "cpus": {"type": "str"},
     "shm_size": {"type": "str"},
+    "read_only": {"type": "bool"},
     "tune": {"type": "bool"},
     "settings": {"type": "dict"},
     "extensions": {"type": "list", "elements": "str"},

@@ -50,8 +50,10 @@ class ContainerConfig:
     shm_size: int
     memory: int | None
     nano_cpus: int | None
+    pids_limit: int | None
     restart_policy: str
     stop_timeout: int
+    read_only: bool
     cap_add: tuple
     security_opt: tuple
     log_config: tuple

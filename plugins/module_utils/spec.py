@@ -46,6 +46,7 @@ DECLARED = (
     "memory",
     "cpus",
     "shm_size",
+    "read_only",
     "tune",
     "settings",
     "extensions",
@@ -83,6 +84,7 @@ class DatabaseSpec:
     """One declared database. Sizes are in bytes, None is "no limit" or "not declared".
 
     declared_shm_size and settings are just what was declared; shm_size and parameters are what the server is to have.
+    read_only: None for what a container of this version has, which is no reason to replace one of an earlier version.
     tls_fingerprint: that of a certificate of one's own, None for one of the host's authority; tls: where it is given.
     """
 
@@ -112,6 +114,7 @@ class DatabaseSpec:
     memory: int | None
     nano_cpus: int | None
     declared_shm_size: int | None
+    read_only: bool | None
     tune: bool
     settings: dict
     extensions: dict
@@ -230,6 +233,7 @@ class DatabaseSpec:
             "memory": format_size(self.memory),
             "cpus": format_cpus(self.nano_cpus),
             "shm_size": format_size(self.declared_shm_size),
+            "read_only": self.read_only,
             "tune": self.tune,
             "settings": dict(self.settings),
             "extensions": extensions.to_option(self.extensions),
@@ -317,6 +321,7 @@ def _from_parameters(given):
         memory=_memory(given.get("memory")),
         nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
         declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,
+        read_only=given.get("read_only"),
         tune=bool(given.get("tune")),
         settings=_settings(given.get("settings") or {}),
         extensions=extensions.from_option(given.get("extensions")),

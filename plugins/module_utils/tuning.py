@@ -27,6 +27,7 @@ RESERVED_CONNECTIONS = 3
 # hash_mem_multiplier, by default from version 15 on.
 HASH_MEMORY = 2
 LEAST_SHM_SIZE = 256 * MB
+LEAST_PROCESSES = 1024
 
 _AMOUNT = re.compile(r"\s*(\d+)\s*(B|kB|MB|GB|TB)?\s*")
 _UNITS = {"B": 1, "kB": KB, "MB": MB, "GB": GB, "TB": 1 << 40}
@@ -61,6 +62,25 @@ def shm_size(memory, nano_cpus=None, declared=None):
     # Less than all of the memory, but in the smallest containers, which have what they have without tuning.
     most = 1 << int(math.log2(memory / 2))
     return max(LEAST_SHM_SIZE, min(most, 1 << math.ceil(math.log2(max(1, needed)))))
+
+
+def processes(parameters):
+    """Return the most processes that a container may have: well above what its server can start, as a power of two.
+
+    Each connection and each worker is one, and so is what a backup, a load or a person runs beside. parameters: the
+    server's, by name.
+    """
+    # The server's own: https://www.postgresql.org/docs/current/runtime-config-connection.html and the like.
+    defaults = {
+        "max_connections": 100,
+        "max_worker_processes": 8,
+        "max_wal_senders": 10,
+        "autovacuum_max_workers": 3,
+        "autovacuum_worker_slots": 16,
+        "io_max_workers": 32,
+    }
+    started = sum(max(number, _declared(name, parameters) or 0) for name, number in defaults.items())
+    return max(LEAST_PROCESSES, 1 << (2 * started - 1).bit_length())
 
 
 def _values(memory, nano_cpus, declared):

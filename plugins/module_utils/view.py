@@ -201,6 +201,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "memory_limit_bytes": config.memory if config else spec.memory,
         "cpus": format_cpus(config.nano_cpus if config else spec.nano_cpus),
         "shm_size_bytes": config.shm_size if config else spec.shm_size,
+        "read_only": config.read_only if config else spec.read_only is not False,
         "deletion_protection": spec.protected,
         "data_directory": spec.directory,
         "backup_directory": spec.backup_directory,

@@ -211,6 +211,14 @@ options:
       - Size of C(/dev/shm), which parallel queries use. When it is not given, V(256m), or with O(tune) what parallel
         queries may need.
     type: str
+  read_only: &read_only
+    description:
+      - Whether the root file system of the container is read-only. The server writes in what is mounted, in C(/tmp) and
+        in C(/var/run/postgresql) only.
+      - V(false) is for an image whose own scripts have to write elsewhere.
+      - When it is not given, it is on for a new container. One that an earlier version made is replaced when
+        something else takes a new container, too; V(true) replaces it now.
+    type: bool
   tune: &tune
     description:
       - "Derive parameters of the server from O(memory), which must then be given, and from O(cpus): C(shared_buffers),
@@ -359,6 +367,7 @@ options:
       memory: *memory
       cpus: *cpus
       shm_size: *shm_size
+      read_only: *read_only
       tune: *tune
       settings: *settings
       extensions: *extensions
@@ -671,6 +680,11 @@ database:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    read_only:
+      description: Whether the root file system of its container is read-only.
+      type: bool
+      returned: always
+      sample: true
     tune:
       description: Whether parameters of the server are derived from the limits.
       type: bool

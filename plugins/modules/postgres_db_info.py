@@ -359,6 +359,11 @@ databases:
       type: dict
       returned: always
       sample: {'work_mem': '64MB'}
+    read_only:
+      description: Whether the root file system of its container is read-only.
+      type: bool
+      returned: always
+      sample: true
     tune:
       description: Whether parameters of the server are derived from the limits.
       type: bool

@@ -13,7 +13,7 @@ import os
 import time
 
 from .. import container as containers
-from .. import layout, names
+from .. import layout, names, tuning
 from ..errors import DatabaseError, Undecided
 from ..facts import LABEL
 from ..host import files, images, locks
@@ -137,6 +137,8 @@ class _Verification:
         pgdata = os.path.join(self._directory, "pgdata")
         files.make_directory(pgdata, 0o700, image.uid, image.gid)
         config = self._target.facts.config if self._target.facts else None
+        # As the database's own, whose image may have to write elsewhere.
+        read_only = config.read_only if config else True
         parameters = {**_PARAMETERS, "shared_preload_libraries": self._manifest.preload}
         command = ["postgres"]
         for name, value in parameters.items():
@@ -163,18 +165,12 @@ class _Verification:
                     {"Type": "bind", "Source": source, "Target": inside, "ReadOnly": read_only}
                     for source, inside, read_only in mounts
                 ],
-                "Tmpfs": {
-                    volume: "size=64k,mode=0700"
-                    for volume in image.volumes
-                    if volume.startswith(containers.DATA_MOUNT + "/")
-                },
+                **containers.confinement(read_only, containers.in_memory(read_only, image.volumes)),
+                "PidsLimit": config.pids_limit if config and config.pids_limit else tuning.LEAST_PROCESSES,
                 "ShmSize": config.shm_size if config else 256 << 20,
                 "Memory": (config.memory if config else None) or 0,
                 "MemorySwap": (config.memory if config else None) or 0,
                 "NanoCpus": (config.nano_cpus if config else None) or 0,
-                "CapDrop": ["ALL"],
-                "CapAdd": list(containers.CAPABILITIES),
-                "SecurityOpt": ["no-new-privileges"],
                 "RestartPolicy": {"Name": "no"},
             },
         }

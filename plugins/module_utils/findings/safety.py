@@ -197,6 +197,16 @@ def open_to_host(facts, limits, now):
         )
 
 
+def not_confined(facts, limits, now):
+    if facts.get("unconfined"):
+        yield Finding(
+            INFO,
+            "not_confined",
+            "Its container was made by an earlier version of this collection, and can write to its root file system.",
+            "The next change that takes a new container closes that; declare read_only: true to have it now.",
+        )
+
+
 def drift(facts, limits, now):
     steps = facts.get("drift")
     if steps:
@@ -243,5 +253,6 @@ RULES = (
     minor_version_behind,
     major_version_end_of_life,
     open_to_host,
+    not_confined,
     drift,
 )

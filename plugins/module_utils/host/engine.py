@@ -30,6 +30,8 @@ MINIMUM_SDK = (5, 0, 3)
 # On containers that are not databases and live as long as one run at most. The value is the time from which on that run
 # cannot need it any more, in seconds since 1970.
 THROW_AWAY = LABEL + "throw-away"
+# Of a throw-away container: initdb has some dozens.
+_FEW_PROCESSES = 256
 DEFAULT_URL = "unix:///var/run/docker.sock"
 # https://docs.docker.com/reference/api/engine/version-history/#v148-api-changes
 _GATEWAY_PRIORITY_API = (1, 48)
@@ -318,6 +320,10 @@ class Engine:
             host_config = api.create_host_config(
                 network_mode="none",
                 cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                read_only=True,
+                tmpfs={"/tmp": "size=16m,mode=1777"},
+                pids_limit=_FEW_PROCESSES,
                 mounts=[_sdk().types.Mount(target, source, type="bind") for source, target in mounts],
             )
             container = api.create_container(

@@ -21,7 +21,7 @@ def converge(spec, seen, new_id):
     steps = []
     if seen.record is None or seen.record.port != record.port:
         steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
-    elif seen.record != record:
+    elif _says_otherwise(seen.record, record):
         changed = view.changed_options(seen.record, record)
         steps.append(Step("write_record", f"record the declaration ({', '.join(changed)})"))
     certificate = certification.decide(spec, seen)
@@ -48,13 +48,23 @@ def converge(spec, seen, new_id):
     )
 
 
+def _says_otherwise(old, new):
+    """Say whether a record is to be written anew: not for an option that it does not know and nobody gives."""
+    same = dataclasses.replace(old, declared=new.declared) == new
+    return not same or bool(view.changed_options(old, new))
+
+
 def desired(spec, seen, record):
     """Return the container and the managed files as they are to be. Raises Refused where they cannot be so."""
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     server_steps.refuse(spec, seen, record)
     networks.refuse_missing(spec, seen)
-    config = containers.desired(spec, record, seen.image)
+    personal = configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))
+    config = containers.desired(spec, record, seen.image, personal=personal)
+    current = seen.container.config if seen.container is not None else None
+    if current is not None and spec.read_only is None:
+        config = containers.as_confined(current, config)
     return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
 
 

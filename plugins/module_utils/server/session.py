@@ -54,6 +54,8 @@ _LOGIN = (
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STARTING_UP = "57P03"
 _NOT_LET_IN = ("28000", "28P01")
+# What the C library says of EROFS.
+_READ_ONLY = "Read-only file system"
 # What says that nobody else is let in any more. https://www.postgresql.org/docs/current/runtime-config-connection.html
 _FULL = """SELECT json_build_object('verifier', rolpassword,
   'full', (SELECT count(*) >= current_setting('max_connections')::int
@@ -333,6 +335,8 @@ def _answers(engine, facts, database, username, deadline):
 def _not_ready(engine, container, since, what, kind=NotReady):
     # Of the start that was waited for, not of those before it.
     lines = engine.logs(container, since=since) or engine.logs(container)
+    if _READ_ONLY in lines:
+        what += " (its root file system is read-only: for an image that has to write there, declare read_only: false)"
     return kind(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
 
 

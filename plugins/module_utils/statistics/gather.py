@@ -234,6 +234,8 @@ def _described(database, lying, answering, before, after, schedules, wanted, opt
     if "certificate" in found:
         full["tls"] = shape.tls(found["certificate"], found.get("served"), now)
     if "findings" in wanted:
+        config = container.config if container is not None else None
+        found["unconfined"] = config is not None and not config.read_only and database.spec.read_only is None
         full["findings"] = _findings(database.shown, full, found, missing, options, now)
     kept = {key: value for key, value in full.items() if _asked_for(key) in wanted}
     return {**database.shown, **kept, "missing": {name: missing[name] for name in sorted(missing) if name in wanted}}
@@ -261,7 +263,7 @@ def _findings(shown, full, found, missing, options, now):
         "checks": answers.get("checks"),
         "trust": answers.get("trust"),
         "samples": options.history.get(shown["container_name"]) or [],
-        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "opened", "drift")},
+        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "opened", "unconfined", "drift")},
     }
     return evaluate.findings(facts, options.thresholds, now)
 

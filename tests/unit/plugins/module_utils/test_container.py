@@ -78,7 +78,6 @@ OTHER_ENGINES = {
     "networks missing": (("NetworkSettings",), {}),
     "network without an address": (("NetworkSettings", "Networks"), {"none": {"IPAddress": ""}, "other": {}}),
     "no health": (("State", "Health"), None),
-    "unlimited pids": (("HostConfig", "PidsLimit"), 0),
     "mounts in another order": (("Mounts",), None),
     "anonymous volume": (("Mounts",), None),
 }
@@ -184,6 +183,7 @@ def test_the_container_is_hardened():
         "/etc/vellaric": True,
         "/var/lib/vellaric/backups": False,
     }
+    assert asked["ReadonlyRootfs"] is True and asked["PidsLimit"] == 1024
     assert not {"Privileged", "NetworkMode", "Binds"} & set(asked)
 
 
@@ -207,10 +207,10 @@ def test_swap_goes_with_memory():
 @pytest.mark.parametrize(
     ("major", "volumes", "tmpfs"),
     [
-        (15, ("/var/lib/postgresql/data",), ("/var/lib/postgresql/data",)),
-        (18, ("/var/lib/postgresql",), ()),
-        (15, ("/elsewhere", "/var/lib/postgresql2"), ()),
-        (15, (), ()),
+        (15, ("/var/lib/postgresql/data",), ("/tmp", "/var/lib/postgresql/data", "/var/run/postgresql")),
+        (18, ("/var/lib/postgresql",), ("/tmp", "/var/run/postgresql")),
+        (15, ("/elsewhere", "/var/lib/postgresql2"), ("/tmp", "/var/run/postgresql")),
+        (15, (), ("/tmp", "/var/run/postgresql")),
     ],
 )
 def test_volumes_of_the_image_leave_nothing_behind(major, volumes, tmpfs):
@@ -231,6 +231,8 @@ CHANGES = [
     ({"memory": 1 << 30}, ["memory"], []),
     ({"nano_cpus": 2 * 10**9}, ["nano_cpus"], []),
     ({"restart_policy": "no"}, ["restart_policy"], []),
+    ({"pids_limit": 2048}, ["pids_limit"], []),
+    ({"read_only": False}, [], ["read_only"]),
     # To the engine's update, 0 is "leave as it is".
     ({"memory": None}, [], ["memory"]),
     ({"nano_cpus": None}, [], ["nano_cpus"]),
@@ -255,3 +257,17 @@ def test_what_can_be_changed_in_place(fields, in_place, by_replacement):
 def test_the_data_directory_is_read_from_the_mounts():
     assert containers.data_directory(wanted()) == "/srv/databases/unitfix-development-postgres"
     assert containers.data_directory(dataclasses.replace(wanted(), mounts=())) is None
+
+
+def test_what_a_container_of_before_is_not_replaced_for():
+    before = dataclasses.replace(wanted(), read_only=False, tmpfs=("/var/lib/postgresql/data",), pids_limit=None)
+    assert containers.as_confined(before, wanted()) == dataclasses.replace(before, pids_limit=1024)
+    # It comes with what takes a new container anyway.
+    other = wanted(shm_size="1g")
+    assert containers.as_confined(before, other) == other
+    assert containers.as_confined(wanted(), wanted()) == wanted()
+    assert containers.as_confined(before, wanted(read_only=False)) == wanted(read_only=False)
+
+
+def test_an_image_that_writes_elsewhere_may_do_so():
+    assert (wanted(read_only=False).read_only, wanted(read_only=False).tmpfs) == (False, ("/var/lib/postgresql/data",))

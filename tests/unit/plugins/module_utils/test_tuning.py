@@ -150,3 +150,16 @@ def test_whatever_is_declared_there_is_an_answer(memory, cpus, declared):
     assert all(value and not value.startswith(("-", "0")) for value in found.values())
     size = tuning.shm_size(memory, cpus, declared)
     assert 256 * MB <= size <= max(256 * MB, memory // 2) and size & (size - 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "most"),
+    [
+        ({}, 1024),
+        ({"max_connections": "20"}, 1024),
+        ({"max_connections": "1000"}, 4096),
+        ({"max_connections": "x"}, 1024),
+    ],
+)
+def test_the_most_processes_are_well_above_those_of_the_server(parameters, most):
+    assert tuning.processes(parameters) == most

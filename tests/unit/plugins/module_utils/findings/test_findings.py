@@ -314,6 +314,10 @@ def test_a_directory_that_everybody_gets_into():
     assert "Run the task" in advice(opened=[root]) and "chmod o-rwx /srv/x" in advice(opened=[shared])
 
 
+def test_a_container_of_an_earlier_version():
+    assert found(unconfined=True) == [("info", "not_confined")] and found(unconfined=False) == []
+
+
 def advice(**changed):
     (finding,) = evaluate.findings({**FACTS, **changed}, {}, NOW)
     return finding["advice"]
