@@ -9,7 +9,7 @@ import dataclasses
 import os
 import re
 
-from . import tuning
+from . import image_environment, tuning
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
 from .networks import DEFAULT, EndpointFacts, aliases
 
@@ -71,9 +71,12 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY, personal=None):
     return ContainerConfig(
         image_id=image.id,
         command=("postgres", "-c", f"config_file={CONF_MOUNT}/postgresql.conf"),
-        environment={
-            "PGDATA": pgdata(image.major),
-            "POSTGRES_INITDB_ARGS": INITDB_ARGUMENTS,
+        environment={"PGDATA": pgdata(image.major)},
+        first_start={
+            **image_environment.kept_off(image.environment),
+            image_environment.INITDB_ARGUMENTS: INITDB_ARGUMENTS
+            if record.initialised
+            else image_environment.initdb_arguments(image.environment, INITDB_ARGUMENTS),
         },
         bind_address=spec.bind_address,
         port=record.port,
@@ -133,12 +136,14 @@ def data_directory(config):
 def create_arguments(config, name, bootstrap_password):
     """Return the body of the engine's `POST /containers/create`."""
     port = f"{SERVER_PORT}/tcp"
-    environment = {**config.environment, "POSTGRES_PASSWORD": bootstrap_password}
+    environment = {**config.environment, **config.first_start, "POSTGRES_PASSWORD": bootstrap_password}
     return {
         "Image": config.image_id,
         "Hostname": name,
         "Cmd": list(config.command),
-        "Env": [f"{key}={value}" for key, value in sorted(environment.items()) if value is not None],
+        "Env": variables(environment),
+        # The server's fast shutdown, whatever the image has: SIGTERM would wait for all clients to leave.
+        "StopSignal": "SIGINT",
         "ExposedPorts": {port: {}},
         "Labels": dict(config.labels),
         "StopTimeout": config.stop_timeout,
@@ -156,6 +161,14 @@ def create_arguments(config, name, bootstrap_password):
             "LogConfig": {"Type": "json-file", "Config": dict(config.log_config)},
         },
     }
+
+
+def variables(environment):
+    """Return variables as the engine takes them: without a value it takes one away that the image has.
+
+    https://docs.docker.com/reference/api/engine/version/v1.41/ (ContainerCreate, Env)
+    """
+    return [name if value is None else f"{name}={value}" for name, value in sorted(environment.items())]
 
 
 def confinement(read_only, tmpfs):
@@ -258,8 +271,8 @@ def _config(answer, labels):
     return ContainerConfig(
         image_id=answer["Image"],
         command=tuple(config.get("Cmd") or ()),
-        # The rest comes from the image, or is the bootstrap password, which is worth nothing by now.
-        environment={key: environment.get(key) for key in ("PGDATA", "POSTGRES_INITDB_ARGS")},
+        # The rest comes from the image, or counted at the first start.
+        environment={"PGDATA": environment.get("PGDATA")},
         bind_address=binding.get("HostIp") or "0.0.0.0",
         port=int(binding.get("HostPort") or 0),
         mounts=tuple(
@@ -302,7 +315,7 @@ def differences(current, wanted):
     return [
         field.name
         for field in dataclasses.fields(ContainerConfig)
-        if getattr(current, field.name) != getattr(wanted, field.name)
+        if field.compare and getattr(current, field.name) != getattr(wanted, field.name)
     ]
 
 

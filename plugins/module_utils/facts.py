@@ -21,7 +21,8 @@ class ImageFacts:
 
     parameters: the server's parameters that a configuration file may set, by name, with the context that says what a
     change needs ("postmaster": a restart; "sighup" and others: a reload). extensions: those that can be created.
-    own_first_start: whether it may do more than initdb does when a database is made.
+    own_first_start: whether it may do more than initdb does when a database is made. environment: those of its
+    variables that have to do with databases (image_environment).
     """
 
     id: str
@@ -34,11 +35,15 @@ class ImageFacts:
     parameters: dict
     extensions: tuple
     own_first_start: bool
+    environment: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class ContainerConfig:
-    """What we ask the engine for, and what it is compared with. Sizes in bytes, None is "no limit"."""
+    """What we ask the engine for, and what it is compared with. Sizes in bytes, None is "no limit".
+
+    first_start: variables that count only when the data directory is made, or keep the image's own from it (None).
+    """
 
     image_id: str
     command: tuple
@@ -59,6 +64,7 @@ class ContainerConfig:
     log_config: tuple
     healthcheck: tuple
     labels: dict
+    first_start: dict = dataclasses.field(default_factory=dict, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +185,7 @@ class Observed:
     unread: known files were written after the server last read them.
     settings_error: what the image's server has against the declared settings.
     networks: the host's NetworkFacts by name; None where no engine answers yet.
+    strays: what of its data lies in the container itself (cluster.strays).
     unpublished: the certificate of its authority is not where clients on the host read it.
     adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
     altered: the names of what ALTER SYSTEM has set, where the server does not run and cannot be asked.
@@ -208,3 +215,4 @@ class Observed:
     trashed: object | None = None
     altered: tuple = ()
     unpublished: bool = False
+    strays: tuple = ()

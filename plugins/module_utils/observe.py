@@ -18,7 +18,7 @@ from . import layout
 from . import record as records
 from .errors import DatabaseError
 from .facts import LABEL, MANAGED_BY, Observed
-from .host import files, images, known_certificate, ports, roots
+from .host import cluster, files, images, known_certificate, ports, roots
 from .names import ENVIRONMENTS
 from .planning import certification
 from .server import configuration, session
@@ -164,6 +164,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         networks=host.networks,
         trashed=_trashed(spec, trash) if record is None else None,
         altered=_altered(spec, own, record) if asks_file else (),
+        strays=strays(spec.directory),
         unpublished=_content(managed[certification.AUTHORITY])
         != _content(files.read(layout.public_authority(spec.container))),
     )
@@ -226,6 +227,12 @@ def data_majors(directory):
         files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES) for name in _entries(root)
     ]
     return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
+
+
+def strays(directory):
+    """Return what of a database's data lies in its container itself (cluster.strays)."""
+    majors = data_majors(directory)
+    return cluster.strays(os.path.join(directory, "pgdata", str(majors[-1]), "docker")) if majors else ()
 
 
 def _half_made(directory):

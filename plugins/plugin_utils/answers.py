@@ -326,6 +326,7 @@ _DATABASE = Record(
     trusted_sources=_TEXTS,
     networks=_TEXTS,
     settings=MappingOf(typed.anything),
+    read_only=flag,
     tune=flag,
     parameters=MappingOf(typed.anything),
     extensions=ListOf(typed.anything),

@@ -13,7 +13,7 @@ import os
 import time
 
 from .. import container as containers
-from .. import layout, names, tuning
+from .. import image_environment, layout, names, tuning
 from ..errors import DatabaseError, Undecided
 from ..facts import LABEL
 from ..host import files, images, locks
@@ -144,6 +144,7 @@ class _Verification:
         for name, value in parameters.items():
             command += ["-c", f"{name}={value}"]
         environment = {
+            **image_environment.kept_off(image.environment),
             "PGDATA": containers.pgdata(image.major),
             # Nobody else is in there, nor can come in.
             "POSTGRES_INITDB_ARGS": "--auth-local=trust --auth-host=reject --no-sync",
@@ -157,7 +158,7 @@ class _Verification:
         arguments = {
             "Image": image.id,
             "Cmd": command,
-            "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
+            "Env": containers.variables(environment),
             "Labels": {VERIFICATION_LABEL: self._target.container},
             "HostConfig": {
                 "NetworkMode": "none",

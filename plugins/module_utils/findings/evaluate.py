@@ -20,8 +20,8 @@ def findings(facts, thresholds, now):
     """Return the findings of a database as module postgres_db_info returns them.
 
     facts: what was gathered, by its name in the result; besides, shown (the description of the database), silent (why
-    its server does not answer), checks, trust, disk, backup_disk, newer_image, opened, unconfined, drift and
-    samples (earlier statistics).
+    its server does not answer), checks, trust, disk, backup_disk, newer_image, opened, unconfined, strays,
+    drift and samples (earlier statistics).
     """
     limits = {**DEFAULTS, **thresholds}
     found = [finding for rule in RULES for finding in rule(facts, limits, now)]

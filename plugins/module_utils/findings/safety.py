@@ -197,6 +197,26 @@ def open_to_host(facts, limits, now):
         )
 
 
+def data_in_container(facts, limits, now):
+    if facts.get("strays"):
+        yield Finding(
+            CRITICAL,
+            "data_in_container",
+            f"Part of its data lies in the container itself, with which it would be lost: {listed(facts['strays'])}.",
+            "Stop it, copy that with docker cp to the place of the link in its data directory, and start it again.",
+        )
+
+
+def sql_ascii(facts, limits, now):
+    if (facts.get("checks") or {}).get("encoding") == "SQL_ASCII":
+        yield Finding(
+            WARNING,
+            "sql_ascii",
+            "Its encoding is SQL_ASCII: it takes any bytes, and sorts and compares them without knowing characters.",
+            "Make a database of its own for it (UTF8 by default), and import a dump of this one there.",
+        )
+
+
 def not_confined(facts, limits, now):
     if facts.get("unconfined"):
         yield Finding(
@@ -254,5 +274,7 @@ RULES = (
     major_version_end_of_life,
     open_to_host,
     not_confined,
+    data_in_container,
+    sql_ascii,
     drift,
 )

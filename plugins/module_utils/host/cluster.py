@@ -17,6 +17,7 @@ import shutil
 import time
 import zlib
 
+from ..container import DATA_MOUNT
 from ..errors import DatabaseError
 from . import files
 
@@ -110,6 +111,27 @@ def copy(source, target, uid, gid, report):
 def incomplete(target):
     """Return where a copy is made, beside the directory of the major version."""
     return os.path.join(os.path.dirname(os.path.dirname(target)), ".incomplete")
+
+
+def strays(pgdata: str) -> tuple:
+    """Return the links of a data directory, a container's, that lead out of what the host keeps of it, with their ends.
+
+    What is there lies in the container itself, and is lost with it: the write-ahead log, or tablespaces.
+    """
+    found = [os.path.join(pgdata, "pg_wal")]
+    with contextlib.suppress(OSError):
+        found += [
+            os.path.join(pgdata, "pg_tblspc", name) for name in sorted(os.listdir(os.path.join(pgdata, "pg_tblspc")))
+        ]
+    outside = []
+    for path in found:
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
+        if os.path.isabs(target) and not os.path.normpath(target).startswith(DATA_MOUNT + "/"):
+            outside.append(f"{os.path.relpath(path, pgdata)} -> {target}")
+    return tuple(outside)
 
 
 def owner(directory):

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 
+from .. import image_environment
 from ..errors import DatabaseError
 from ..facts import ImageFacts
 from . import files
@@ -59,6 +60,8 @@ def _describe(engine, inspected, reference, cache_directory, remember):
     if known is not None:
         with contextlib.suppress(ValueError, TypeError, KeyError):
             content = json.loads(known.content)
+            # Without it, an earlier version has written it.
+            content["environment"]
             return ImageFacts(
                 **{**content, "volumes": tuple(content["volumes"]), "extensions": tuple(content["extensions"])}
             )
@@ -101,6 +104,7 @@ def _ask(engine, inspected, reference):
         volumes=tuple(sorted((inspected.get("Config") or {}).get("Volumes") or {})),
         extensions=tuple(sorted(line[: -len(".control")] for line in lines[4:] if line.endswith(".control"))),
         own_first_start=_own_first_start(inspected.get("Config") or {}, lines[4:]),
+        environment=image_environment.observed((inspected.get("Config") or {}).get("Env") or []),
         parameters=dict(line.split("\t")[:2] for line in lines[4:] if line.count("\t") > 1),
     )
 

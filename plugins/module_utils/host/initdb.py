@@ -12,10 +12,11 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import shlex
 import subprocess
 
 from .. import container as containers
-from .. import layout
+from .. import image_environment, layout
 from ..errors import DatabaseError
 from . import cluster_identity, files, images, locks
 
@@ -105,7 +106,8 @@ def _make(engine, data_root, reference):
         directory = os.path.join(layout.models(data_root), image.id.replace(":", "-"))
         files.make_directory(directory, 0o700, image.uid, image.gid)
         pgdata = containers.pgdata(image.major)
-        command = ["initdb", "--username=postgres", f"--pgdata={pgdata}", *containers.INITDB_ARGUMENTS.split()]
+        arguments = shlex.split(image_environment.initdb_arguments(image.environment, containers.INITDB_ARGUMENTS))
+        command = ["initdb", "--username=postgres", f"--pgdata={pgdata}", *arguments]
         finished = engine.run(image.id, command, _SECONDS, mounts=[(directory, containers.DATA_MOUNT)])
         model = os.path.join(directory, os.path.relpath(pgdata, containers.DATA_MOUNT))
         if finished.exit_code == 0 and cluster_identity.known(model):

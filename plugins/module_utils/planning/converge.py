@@ -155,6 +155,8 @@ def _change(spec, seen, record, config, texts, certificate):
     altered = server_steps.altered(spec, seen)
     replace = _replacement(spec, seen, config)
     replaces = replace is not None and allowed(replace)
+    if replaces:
+        refuse_loss(spec, seen)
     restart = _restart(spec, seen, texts, altered) if running and not replaces else None
     if restart is not None and not allowed(restart):
         # Written now, it would take effect at the next restart, whatever that is for.
@@ -224,6 +226,17 @@ def _refuse_other_data(spec, seen):
             f"Image {spec.image} has {seen.image.libc}, the data of {spec.container} was made under {known}, which"
             " sorts text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C"
             " library; to move to another one, dump the database and restore it into a new one"
+        )
+
+
+def refuse_loss(spec, seen):
+    """Raise Refused where data would go with the container."""
+    if seen.strays and seen.container is not None:
+        raise Refused(
+            f"Part of the data of {spec.container} lies in the container itself ({', '.join(seen.strays)}), with which"
+            " it would be lost. Nothing was changed: stop the database (state: stopped), copy that with docker cp to"
+            f" the place of the link in {spec.directory}/pgdata/{seen.data_majors[-1]}/docker, with the owner of the"
+            " files beside it, and start it again"
         )
 
 

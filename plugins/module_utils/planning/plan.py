@@ -15,7 +15,7 @@ from .. import container as containers
 from .. import layout, view
 from ..errors import Refused
 from . import identity, taken_over
-from .converge import converge, refuse_broken_files
+from .converge import converge, refuse_broken_files, refuse_loss
 from .steps import Plan, Step
 
 
@@ -163,6 +163,9 @@ def _delete(spec, seen):
             f"{spec.container} is protected from deletion (the default in production). Nothing was changed: to delete"
             " it, set deletion_protection: false"
         )
+    if not spec.purge:
+        # What is in the trash can be brought back.
+        refuse_loss(spec, seen)
     steps = _final_backup(spec, seen)
     if seen.container is not None:
         steps.append(Step("remove", f"stop and remove container {spec.container}", "recreate"))

@@ -221,6 +221,7 @@ FROM here"""
 # An index that is being built is not valid either. Collations count where something is sorted by them.
 _CHECKS = """
 SELECT jsonb_build_object(
+  'encoding', current_setting('server_encoding'),
   'invalid_indexes', (SELECT coalesce(jsonb_agg(quote_ident(n.nspname) || '.' || quote_ident(c.relname)
       ORDER BY n.nspname, c.relname), '[]')
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace

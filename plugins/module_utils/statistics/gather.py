@@ -133,6 +133,7 @@ def _lying(database, wanted, options):
         note(("sizes",), "backups_bytes", lambda: disk.usage(backups, options.timeout))
     note(("sizes", "backups"), "backup_disk", lambda: disk.space(backups))
     note(("backups",), "backups", lambda: catalog.backups(backups))
+    note(("findings",), "strays", lambda: observe.strays(database.spec.directory))
     note(("findings",), "opened", lambda: _opened(database.spec))
     note(("tls",), "certificate", lambda: _certificate(database.spec.directory))
     return found, missing
@@ -263,7 +264,10 @@ def _findings(shown, full, found, missing, options, now):
         "checks": answers.get("checks"),
         "trust": answers.get("trust"),
         "samples": options.history.get(shown["container_name"]) or [],
-        **{name: found.get(name) for name in ("disk", "backup_disk", "newer_image", "opened", "unconfined", "drift")},
+        **{
+            name: found.get(name)
+            for name in ("disk", "backup_disk", "newer_image", "opened", "unconfined", "strays", "drift")
+        },
     }
     return evaluate.findings(facts, options.thresholds, now)
 

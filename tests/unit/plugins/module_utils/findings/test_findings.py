@@ -314,6 +314,15 @@ def test_a_directory_that_everybody_gets_into():
     assert "Run the task" in advice(opened=[root]) and "chmod o-rwx /srv/x" in advice(opened=[shared])
 
 
+def test_data_that_lies_in_the_container():
+    assert found(strays=("pg_wal -> /wal",)) == [("critical", "data_in_container")] and found(strays=()) == []
+
+
+def test_an_encoding_that_takes_any_bytes():
+    assert found(checks={"encoding": "SQL_ASCII"}) == [("warning", "sql_ascii")]
+    assert found(checks={"encoding": "UTF8"}) == []
+
+
 def test_a_container_of_an_earlier_version():
     assert found(unconfined=True) == [("info", "not_confined")] and found(unconfined=False) == []
 

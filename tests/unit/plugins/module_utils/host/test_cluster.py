@@ -109,3 +109,15 @@ def test_a_rename_leads_nowhere_else_than_within_a_mount(source, target):
     assert cluster.can_move(str(source), str(target))
     assert not cluster.can_move(str(source), "/proc/self")
     assert cluster.free_space(str(target)) > 0
+
+
+def test_what_of_the_data_lies_in_the_container(tmp_path):
+    assert cluster.strays(str(tmp_path)) == ()
+    (tmp_path / "pg_tblspc").mkdir()
+    for name, target in (("1", "/srv/fast"), ("2", "/var/lib/postgresql/tablespaces/0"), ("3", "../../x")):
+        (tmp_path / "pg_tblspc" / name).symlink_to(target)
+    (tmp_path / "pg_wal").mkdir()
+    assert cluster.strays(str(tmp_path)) == ("pg_tblspc/1 -> /srv/fast",)
+    (tmp_path / "pg_wal").rmdir()
+    (tmp_path / "pg_wal").symlink_to("/wal")
+    assert cluster.strays(str(tmp_path)) == ("pg_wal -> /wal", "pg_tblspc/1 -> /srv/fast")

@@ -64,6 +64,16 @@ def test_what_clients_on_the_host_verify_with_is_where_they_read_it():
     assert f"/var/vellaric/certificates/{builders.NAME}.crt" in planned.steps[0].summary
 
 
+def test_data_that_lies_in_the_container_is_not_lost_with_it():
+    wanted = builders.declared()
+    seen = builders.settled(wanted, strays=("pg_wal -> /wal",))
+    assert plan(wanted, seen).steps == ()
+    for changed in ({"shm_size": "1g"}, {"state": "absent"}):
+        assert "pg_wal -> /wal" in refusal(builders.declared(**changed), seen)
+    assert plan(builders.declared(state="absent", purge=True), seen).steps
+    assert plan(builders.declared(shm_size="1g", max_impact="none"), seen).pending
+
+
 IN_PLACE = [
     ({"memory": "512m"}, {"memory": "1g"}, "memory 512m -> 1g"),
     ({}, {"memory": "1g"}, "memory none -> 1g"),
