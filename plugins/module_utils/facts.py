@@ -186,6 +186,7 @@ class Observed:
     settings_error: what the image's server has against the declared settings.
     networks: the host's NetworkFacts by name; None where no engine answers yet.
     strays: what of its data lies in the container itself (cluster.strays).
+    unusable: what keeps the engine from running it, where it has no container yet.
     unpublished: the certificate of its authority is not where clients on the host read it.
     adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
     altered: the names of what ALTER SYSTEM has set, where the server does not run and cannot be asked.
@@ -215,4 +216,5 @@ class Observed:
     trashed: object | None = None
     altered: tuple = ()
     unpublished: bool = False
+    unusable: str | None = None
     strays: tuple = ()

@@ -38,7 +38,7 @@ class Host:
 
     records: by container name; damaged: what is wrong with those unreadable; mounting: the names of each container that
     mounts a database's directory or something in it, by directory; networks: NetworkFacts by name; images: what the
-    engine said of those that were asked for since, by reference.
+    engine said of those that were asked for since, by reference; unusable: what it said of itself, once it was asked.
     """
 
     data_root: str
@@ -49,6 +49,7 @@ class Host:
     mounting: dict = dataclasses.field(default_factory=dict)
     networks: dict | None = None
     images: dict = dataclasses.field(default_factory=dict)
+    unusable: list = dataclasses.field(default_factory=list)
 
 
 def utc_now():
@@ -165,6 +166,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
         trashed=_trashed(spec, trash) if record is None else None,
         altered=_altered(spec, own, record) if asks_file else (),
         strays=strays(spec.directory),
+        unusable=_unusable(engine, host) if own is None or own.config is None else None,
         unpublished=_content(managed[certification.AUTHORITY])
         != _content(files.read(layout.public_authority(spec.container))),
     )
@@ -261,6 +263,15 @@ def _target_image(engine, host, spec, own, record):
         if kept is not None:
             return kept
     return _image(engine, host, spec.image)
+
+
+def _unusable(engine, host):
+    """Ask the engine whether it can run databases, once for all of a host that have no container yet."""
+    if engine is None:
+        return None
+    if not host.unusable:
+        host.unusable.append(engine.unusable())
+    return host.unusable[0]
 
 
 def _image(engine, host, reference):

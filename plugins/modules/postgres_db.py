@@ -201,6 +201,8 @@ options:
     description:
       - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
         database runs.
+      - "Less than the server needs with its C(shared_buffers) and C(max_connections) is refused: with the defaults of
+        both that is V(204m). O(tune) derives smaller ones."
     type: str
   cpus: &cpus
     description:

@@ -140,6 +140,9 @@ class _Verification:
         # As the database's own, whose image may have to write elsewhere.
         read_only = config.read_only if config else True
         parameters = {**_PARAMETERS, "shared_preload_libraries": self._manifest.preload}
+        if config and config.memory:
+            # Within the same limit, whatever the image's default is.
+            parameters["shared_buffers"] = tuning.derive(min(config.memory, 1 << 30))["shared_buffers"]
         command = ["postgres"]
         for name, value in parameters.items():
             command += ["-c", f"{name}={value}"]

@@ -37,6 +37,16 @@ DEFAULT_URL = "unix:///var/run/docker.sock"
 _GATEWAY_PRIORITY_API = (1, 48)
 
 
+# The files of a database belong to the users of its image, as this host and its containers both have to know them.
+_UNUSABLE = {
+    "name=userns": "This engine gives containers users of their own (userns-remap in /etc/docker/daemon.json), who"
+    " cannot have the files that are made for them here. Nothing was changed: take that setting out and restart the"
+    " engine, or use another host",
+    "name=rootless": "This engine runs without root (rootless), so that its containers cannot have the files that are"
+    " made for them here. Nothing was changed: use the engine of the system (docker_host)",
+}
+
+
 class NoEngine(DatabaseError):
     """There is no engine yet, or what is needed to talk to it is missing."""
 
@@ -136,6 +146,14 @@ class Engine:
             client.trust_env = False
             self._threads.client = client
         return client
+
+    def unusable(self):
+        """Return what keeps this engine from running databases, with the setting that does; None where nothing does."""
+        kinds = [option.split(",")[0] for option in self._get("ask the engine", "/info").get("SecurityOptions") or ()]
+        for kind, why in _UNUSABLE.items():
+            if kind in kinds:
+                return why
+        return None
 
     def containers(self):
         """Return the engine's list of all containers, running or not, without those that are being removed."""

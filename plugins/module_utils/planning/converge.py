@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from .. import container as containers
-from .. import layout, networks, view
+from .. import layout, networks, tuning, view
 from ..errors import Refused
 from ..server import configuration
+from ..units import format_size
 from . import certification, identity, server_steps
 from .steps import IMPACTS, Plan, Step
 
@@ -28,6 +30,7 @@ def converge(spec, seen, new_id):
     if seen.image is None:
         return _fetch_image(spec, seen, record, steps, certificate)
     config, texts = desired(spec, seen, record)
+    wanting = _wanting_memory(spec, seen, record)
     change = _initialise if not record.initialised else _change
     files = dict(texts)
     more, pending = change(spec, seen, record, config, files, certificate)
@@ -42,7 +45,7 @@ def converge(spec, seen, new_id):
             view.after(spec, seen, record, config, texts, certificate.own),
         ),
         certification=certificate,
-        warnings=certificate.warnings,
+        warnings=(*certificate.warnings, *wanting),
         spec=spec,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
@@ -66,6 +69,28 @@ def desired(spec, seen, record):
     if current is not None and spec.read_only is None:
         config = containers.as_confined(current, config)
     return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
+
+
+def _wanting_memory(spec, seen, record):
+    """Return a warning where the server has less memory than it needs. Raises Refused where this run would do that."""
+    personal = configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))
+    parameters = {**personal, **spec.parameters}
+    least = tuning.least_memory(parameters)
+    if spec.memory is None or spec.memory >= least:
+        return ()
+    names = {"shared_buffers": "128MB", "max_connections": "100"}
+    needs = ", ".join(f"{name} {parameters.get(name, default)}" for name, default in names.items())
+    text = (
+        f"memory is {format_size(spec.memory)}, but with {needs} the server needs {math.ceil(least / (1 << 20))}m, or"
+        " it is killed over and over when they are used. Give it that much, declare smaller ones in settings, or"
+        " tune: true"
+    )
+    before = {**personal, **configuration.parameters(_text(seen, configuration.POSTGRESQL_CONF))}
+    current = seen.container.config if seen.container is not None else None
+    limit = current.memory if current is not None else spec.memory
+    if record.initialised and limit == spec.memory and tuning.least_memory(before) >= least:
+        return (text,)
+    raise Refused(f"{text}. Nothing was changed")
 
 
 def _is_final(seen, record, texts, steps):

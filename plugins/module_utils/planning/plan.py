@@ -12,7 +12,7 @@ import dataclasses
 import os
 
 from .. import container as containers
-from .. import layout, view
+from .. import layout, networks, view
 from ..errors import Refused
 from . import identity, taken_over
 from .converge import converge, refuse_broken_files, refuse_loss
@@ -37,6 +37,8 @@ def plan_database(spec, seen, new_id):
 
     Raises Refused where the declaration cannot be met without risk to data.
     """
+    if spec.state in ("started", "present", "undeleted"):
+        _refuse_engine(seen)
     if taken_over.concerns(spec, seen):
         # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
         from . import adoption
@@ -51,6 +53,18 @@ def plan_database(spec, seen, new_id):
     if spec.state in ("stopped", "restarted"):
         return _lifecycle(spec, seen)
     return converge(spec, seen, new_id)
+
+
+def _refuse_engine(seen):
+    """Raise Refused where the engine cannot run what has no container yet."""
+    if seen.unusable:
+        raise Refused(seen.unusable)
+    new = seen.container is None or seen.container.config is None
+    if new and seen.networks is not None and networks.DEFAULT not in seen.networks:
+        raise Refused(
+            "This engine has no default network (bridge: none in /etc/docker/daemon.json), by way of which the port of"
+            " a database is published. Nothing was changed: take that setting out and restart the engine"
+        )
 
 
 def _refuse_foreign(spec, seen):

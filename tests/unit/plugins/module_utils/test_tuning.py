@@ -163,3 +163,22 @@ def test_whatever_is_declared_there_is_an_answer(memory, cpus, declared):
 )
 def test_the_most_processes_are_well_above_those_of_the_server(parameters, most):
     assert tuning.processes(parameters) == most
+
+
+def test_the_least_memory_follows_what_is_declared():
+    megabytes = {key: round(tuning.least_memory(dict(key)) / tuning.MB) for key in LEAST}
+    assert megabytes == LEAST
+
+
+LEAST = {
+    (): 204,
+    (("shared_buffers", "16MB"),): 88,
+    (("shared_buffers", "16MB"), ("max_connections", "20")): 56,
+    (("shared_buffers", "2048"),): 88,
+    (("shared_buffers", "1GB"),): 1128,
+}
+
+
+@pytest.mark.parametrize("memory", [64, 100, 256, 512, 1 << 10, 4 << 10, 64 << 10])
+def test_what_is_derived_has_memory_enough(memory):
+    assert tuning.least_memory(tuning.derive(memory * tuning.MB)) <= memory * tuning.MB

@@ -74,6 +74,21 @@ def test_data_that_lies_in_the_container_is_not_lost_with_it():
     assert plan(builders.declared(shm_size="1g", max_impact="none"), seen).pending
 
 
+def test_memory_that_the_server_would_be_killed_for_want_of():
+    less, enough = builders.declared(memory="128m"), builders.declared(memory="256m")
+    for seen in (builders.empty(), builders.settled(enough), builders.settled(builders.declared())):
+        message = refusal(less, seen)
+        assert "the server needs 204m" in message and "Nothing was changed" in message
+    # One that runs with it is spoken of, and not kept from other changes.
+    planned = plan(less, builders.settled(less))
+    assert planned.steps == () and "the server needs 204m" in planned.warnings[0]
+    settings = {"shared_buffers": "32MB", "max_connections": 20}
+    assert plan(builders.declared(memory="128m", settings=settings), builders.settled(enough)).steps
+    worse = builders.declared(memory="128m", settings={"shared_buffers": "256MB"})
+    assert "shared_buffers 256MB" in refusal(worse, builders.settled(less))
+    assert plan(builders.declared(memory="128m", tune=True), builders.empty()).steps
+
+
 IN_PLACE = [
     ({"memory": "512m"}, {"memory": "1g"}, "memory 512m -> 1g"),
     ({}, {"memory": "1g"}, "memory none -> 1g"),
