@@ -67,9 +67,12 @@ options:
     default: false
   mask:
     description:
-      - SQL that is run in the restored database, as the superuser, before anybody can connect to it, such as what makes
-        the names and addresses of people unrecognisable. Each item is a script of any number of statements.
-      - Where one fails, nothing is replaced.
+      - SQL that is run in the restored database before anybody can connect to it, such as what makes the names and
+        addresses of people unrecognisable. Each item is a script of any number of statements.
+      - It runs as a role without privileges that owns everything in the database, with V(pg_catalog, public) as the
+        search path, before any setting of the database applies. Name tables in other schemas with their schema.
+      - Where one fails, nothing is replaced. RV(unmasked) says which columns that an C(UPDATE) sets still hold values
+        of the source.
     type: list
     elements: str
     default: []
@@ -176,6 +179,29 @@ restored:
       type: dict
       returned: success
       sample: {"plpgsql": "1.0"}
+unmasked:
+  description:
+    - Columns that an C(UPDATE) of O(mask) sets and that still hold values of the source, also where a trigger put them
+      back.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    table:
+      description: The table, as the masking SQL names it.
+      type: str
+      returned: always
+      sample: customers
+    column:
+      description: The column, as the masking SQL names it.
+      type: str
+      returned: always
+      sample: email
+    rows:
+      description: Number of rows whose value was there before.
+      type: int
+      returned: always
+      sample: 3
 interruption_seconds:
   description: Seconds for which clients were kept out.
   type: float

@@ -16,8 +16,7 @@ def take_census(engine, container, database, deadline):
     """Return what a database holds (census), and the rows of each of its tables."""
     script = census.prepare() + "BEGIN;\n" + census.facts() + census.row_counts(_END) + "COMMIT;\n"
     lines = session.psql(engine, container, script, max(1.0, deadline - time.monotonic()), database).splitlines()
-    counts = dict(census.parse_row_count(line) for line in lines[1 : lines.index(_END)])
-    return census.parse(lines[0]), counts
+    return census.parse(lines[0]), census.read_row_counts(lines[1:], _END)
 
 
 def differences(manifest, facts, counts):

@@ -161,6 +161,7 @@ class _Taking:
             database_size_bytes=facts["database_size_bytes"],
             taken_by=options.taken_by,
             preload=facts["preload"],
+            superusers_own=facts["superusers_own"],
             globals_sha256=store.text_sum(globals_text),
             checked_at=catalog.iso(catalog.utc_now()),
             checked_how=how,

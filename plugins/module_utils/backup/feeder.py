@@ -1,20 +1,24 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What decompresses a dump into a pipe that a program in a container reads."""
+"""What brings a dump into a pipe that a program in a container reads."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 
 from ..errors import DatabaseError, Undecided
 from . import formats
+from .dump_filter import Asked, Filter
 
 _PIECE = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,21 +27,40 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class _Stopped(Exception):
+    """Whoever reads has ended, and says why."""
+
+
 class Feeder:
     """Decompresses a dump into a pipe, through a filter where there is one, once somebody reads there.
 
+    text: what comes instead of the dump's content. ask: does what the filter asks of the superuser; while it does, the
+    session that loads has done everything before.
     whole: all of the dump has been read by then.
     """
 
-    def __init__(self, dump, pipe, filter_, prologue):
+    def __init__(
+        self,
+        dump: formats.Dump,
+        pipe: str,
+        filter_: Filter | None,
+        prologue: bytes,
+        ask: Callable[[Asked], None] | None = None,
+        text: bytes | None = None,
+    ) -> None:
         self._dump, self._pipe, self.filter, self._prologue = dump, pipe, filter_, prologue
-        self._command = formats.decompressor(dump.compression)
+        self._ask, self._text = ask, text
+        self._command = formats.decompressor(dump.compression) if text is None else None
         self._process = self._thread = self._error = None
+        self._begun = False
         self._said = tempfile.TemporaryFile()
+        # A word that the session is to say, and what tells that it has, or that it has ended.
+        self._awaited = b""
+        self._heard, self._stopped = threading.Event(), threading.Event()
 
-    def start_when_read(self):
+    def start_when_read(self) -> bool:
         """Begin as soon as the pipe has a reader; return whether it has begun."""
-        if self._process is not None:
+        if self._begun:
             return True
         try:
             target = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -46,15 +69,17 @@ class Feeder:
                 return False
             raise
         os.set_blocking(target, True)
+        self._begun = True
         try:
-            with open(self._dump.path, "rb") as source:
-                self._process = subprocess.Popen(
-                    self._command,
-                    stdin=source,
-                    stdout=subprocess.PIPE if self.filter else target,
-                    stderr=self._said,
-                    preexec_fn=_end_with_parent,
-                )
+            if self._command is not None:
+                with open(self._dump.path, "rb") as source:
+                    self._process = subprocess.Popen(
+                        self._command,
+                        stdin=source,
+                        stdout=subprocess.PIPE if self.filter else target,
+                        stderr=self._said,
+                        preexec_fn=_end_with_parent,
+                    )
             if self.filter:
                 self._thread = threading.Thread(target=self._pass_on, args=(os.dup(target),), daemon=True)
                 self._thread.start()
@@ -62,9 +87,9 @@ class Feeder:
             os.close(target)
         return True
 
-    def _pass_on(self, target):
+    def _pass_on(self, target: int) -> None:
         try:
-            with os.fdopen(target, "wb", buffering=0) as stream, self._process.stdout as source:
+            with os.fdopen(target, "wb", buffering=0) as stream, self._source() as source:
                 _write(stream, self._prologue)
                 begins = True
                 while True:
@@ -72,10 +97,14 @@ class Feeder:
                     if begins:
                         # The mark that editors put at a text's beginning, which it is no longer.
                         piece, begins = piece.removeprefix(_BYTE_ORDER_MARK), False
-                    _write(stream, self.filter.feed(piece, last=not piece))
+                    for part in self.filter.pieces(piece, last=not piece):
+                        if isinstance(part, Asked):
+                            self._in_turn(stream, part)
+                        else:
+                            _write(stream, part)
                     if not piece:
                         return
-        except BrokenPipeError:
+        except (BrokenPipeError, _Stopped):
             # Whoever reads has ended, and says why.
             pass
         except DatabaseError as error:
@@ -83,8 +112,35 @@ class Feeder:
         except Exception as error:
             self._error = DatabaseError(f"{self._dump.path} could not be read: {error}")
 
+    def _source(self) -> io.BufferedIOBase:
+        return io.BytesIO(self._text) if self._text is not None else self._process.stdout
+
+    def _in_turn(self, stream: io.RawIOBase, asked: Asked) -> None:
+        self._catch_up(stream)
+        self._ask(asked)
+        # The lines stay those of the dump: psql reads them whole, so that one is there already.
+        _write(stream, b"\n" * (asked.lines - 1))
+
+    def _catch_up(self, stream: io.RawIOBase) -> None:
+        """Wait until the session has done all that it was given."""
+        self._heard.clear()
+        self._awaited = secrets.token_hex(16).encode("ascii")
+        _write(stream, b"SELECT '" + self._awaited + b"';\n")
+        while not self._heard.wait(0.5):
+            if self._stopped.is_set():
+                raise _Stopped
+
+    def hear(self, output: bytearray) -> None:
+        """Take in what the session prints; nothing of it is kept."""
+        awaited = self._awaited
+        if awaited and awaited in output:
+            self._awaited = b""
+            self._heard.set()
+        # A word may come in two parts.
+        del output[: max(0, len(output) - 64)]
+
     @property
-    def position(self):
+    def position(self) -> int:
         """How many bytes of the dump have been read."""
         try:
             with open(f"/proc/{self._process.pid}/fdinfo/0", encoding="ascii") as stream:
@@ -93,18 +149,20 @@ class Feeder:
             return self._dump.size_bytes if self.whole else 0
 
     @property
-    def whole(self):
-        return self._process is not None and self._process.poll() == 0 and self._error is None
+    def whole(self) -> bool:
+        if not self._begun or self._error is not None:
+            return False
+        return self._process is None or self._process.poll() == 0
 
-    def finish(self):
+    def finish(self) -> None:
         """Wait for what has nobody left to write to."""
-        if self._process is None:
-            return
+        self._stopped.set()
         if self._thread is not None:
             self._thread.join()
-        self._process.wait()
+        if self._process is not None:
+            self._process.wait()
 
-    def check(self):
+    def check(self) -> None:
         """Raise DatabaseError where the dump could not be read to its end."""
         if self._error is not None:
             raise self._error
@@ -119,18 +177,18 @@ class Feeder:
         said = self._said.read(2000).decode("utf-8", "replace").strip().splitlines()
         raise DatabaseError(f"{self._dump.path} is damaged or cut short: {said[0] if said else self._command[0]}")
 
-    def stop(self):
+    def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self.finish()
+        self.finish()
         self._said.close()
 
 
-def _write(stream, data):
+def _write(stream: io.RawIOBase, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[stream.write(view) :]
 
 
-def _end_with_parent():
+def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -216,13 +216,21 @@ def refuse_what_stays_closed(format_: str, compression: str) -> None:
         ) from None
 
 
-def _decompressed_head(path, compression):
+def head(dump, size=HEAD):
+    """Return the beginning of a dump's content, at least as much as is asked for where there is as much."""
+    if dump.compression != "none":
+        return _decompressed_head(dump.path, dump.compression, size)
+    with open(dump.path, "rb") as stream:
+        return stream.read(size)
+
+
+def _decompressed_head(path, compression, size=HEAD):
     command = decompressor(compression)
     with (
         open(path, "rb") as source,
         subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
     ):
-        content = process.stdout.read(HEAD)
+        content = process.stdout.read(size)
         process.stdout.close()
         process.terminate()
     if not content and process.returncode < 0 and process.returncode != -signal.SIGTERM:

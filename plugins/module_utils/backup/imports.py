@@ -14,15 +14,13 @@ import dataclasses
 import json
 import os
 import re
-import secrets
 
 from .. import extensions as declared_extensions
 from ..errors import DatabaseError, Refused
 from ..host import files
 from ..planning.steps import Step
-from ..server import replacement, scram, sql
-from ..server.configuration import PG_HBA_CONF
-from . import formats, load
+from ..server import replacement
+from . import declared, dump_rules, formats, load
 from .compare import differences, take_census
 from .manifest import major_of
 from .replace import Replacing, refuse_options
@@ -69,7 +67,6 @@ def import_database(engine, target, options, check_mode=False, progress=None):
 
 class _Importing(Replacing):
     def _look(self):
-        self._login = None
         present = self._databases.get(self._target.name)
         if present is None:
             raise Refused(
@@ -97,61 +94,32 @@ class _Importing(Replacing):
             )
 
     def _prepare(self):
-        """Make the fresh database, the role that fills it, and the way in for that role alone."""
+        """Make the fresh database, the role that fills it, and the roles that are named."""
         # As it was declared, whatever the source had: text is converted, and indexes are made anew.
         present = self._databases[self._target.name]
-        password = secrets.token_urlsafe(24)
-        login = replacement.begin_loader(scram.new_verifier(password), self._options.jobs + 2)
-        self._end_loader()
-        self._sql(f"{sql.UNLOGGED}\n{login}")
-        self._sql(replacement.create(self._fresh, replacement.LOADER, present["encoding"], present))
-        self._sql(sql.restrict_database(self._fresh, replacement.LOADER, self._target.image.major))
+        self._fill.begin(present["encoding"], present, self._options.jobs)
         if self._options.roles:
             self._sql(replacement.ensure_roles(self._options.roles))
-        wanted = declared_extensions.from_option(self._target.record.declared.get("extensions"))
-        if wanted:
-            self._sql(sql.change_extensions(self._fresh, wanted, {}))
-        self._open_way_in()
-        self._login = load.Login(replacement.LOADER, password)
-
-    @property
-    def _hba(self):
-        return os.path.join(self._directory, PG_HBA_CONF)
-
-    def _open_way_in(self):
-        known = files.read(self._hba)
-        text = replacement.with_loader(known.content.decode("utf-8"), self._target.name)
-        self._write_hba(text, known)
-
-    def _close_way_in(self):
-        known = files.read(self._hba)
-        text = known.content.decode("utf-8")
-        if replacement.without_loader(text) != text:
-            self._write_hba(replacement.without_loader(text), known)
-
-    def _write_hba(self, text, known):
-        files.write(self._hba, text.encode("utf-8"), known.mode)
-        self._sql("SELECT pg_reload_conf();\n")
 
     def _load(self, dump, inside):
         self._progress(f"{self._container}: loading {dump.path}")
+        known = json.loads(self._sql(replacement.EXTENSIONS))
+        wanted = declared_extensions.from_option(self._target.record.declared.get("extensions"))
+        untrusted = frozenset(name for name in wanted if not known.get(name))
         try:
-            loaded = load.load(
-                self._engine,
-                self._container,
+            loaded = self._fill.load(
                 dump,
-                self._fresh,
-                self._exchange,
-                inside=inside,
-                jobs=self._options.jobs,
-                login=self._login,
-                major=self._target.image.major,
-                seconds=self._remaining,
-                progress=self._say,
+                dump_rules.FOREIGN,
+                inside,
+                self._options.jobs,
+                untrusted,
+                self._search_path,
+                self._say,
+                declared=frozenset(wanted),
             )
         except DatabaseError as error:
             raise self._explained(error) from error
-        self._outcome.report["left_out"] = loaded.left_out
+        self._outcome.report["left_out"] = loaded.collected.left_out
         self._outcome.warnings += loaded.warnings
 
     def _explained(self, error):
@@ -177,22 +145,19 @@ class _Importing(Replacing):
             return DatabaseError(f"{error.message}: the dump has a command to psql in it, which could run programs")
         return error
 
-    def _take_over(self):
-        """Give the application's role everything, and take the loading role away."""
-        self._sql(replacement.take_over(replacement.LOADER, self._owner), self._fresh)
-        self._sql(f"ALTER DATABASE {sql.identifier(self._fresh)} OWNER TO {sql.identifier(self._owner)};\n")
-        self._sql(sql.restrict_database(self._fresh, self._owner, self._target.image.major))
-        self._sql(replacement.end_loader(self._fresh, there=False))
-        self._close_way_in()
+    @property
+    def _whose(self):
+        return f"let everything belong to {self._owner}"
 
-    def _end_loader(self):
-        # On a full disk, the room for the file comes from the database.
-        self._sql(replacement.end_loader(self._fresh, there=True))
-        self._close_way_in()
+    # Functions find what they find in a database that has no path of its own.
+    _search_path = "public"
 
-    def _end_filling(self):
-        if self._login is not None:
-            self._end_loader()
+    def _finish(self):
+        fill = self._fill
+        fill.hand_over(self._owner, self._owner, [])
+        fill.give_to(self._owner)
+        self._outcome.warnings += fill.refresh(self._owner, self._search_path)
+        declared.apply(self._sql, self._fresh, self._target.record, self._owner)
 
     def _count(self):
         """Say what has come in; return it (census, row counts)."""
@@ -223,11 +188,10 @@ class _ImportingFile(_Importing):
             "dump_version": dump.dump_version,
         }
 
-    def _filling(self):
+    def _loading(self):
         what = f"load {self._dump.path} ({self._dump.kind}) into a fresh database, as a role without privileges"
         return [
             (Step("load", what), self._load_file),
-            (Step("take_over", f"let everything belong to {self._owner}"), self._take_over),
             (Step("count", "count what has come in"), self._count),
         ]
 
@@ -244,7 +208,7 @@ class _ImportingFile(_Importing):
         self._refuse_without_space(
             self._dump.size_bytes * (1 + _COMPRESSED_FACTOR), f"To import {self._dump.path} with a copy of it"
         )
-        return load.copy_in(self._dump.path, self._exchange, self._login.uid)
+        return load.copy_in(self._dump.path, self._exchange, self._fill.uid)
 
 
 class _ImportingServer(_Importing):
@@ -294,11 +258,10 @@ class _ImportingServer(_Importing):
                 f" declare it for the database (extensions: {untrusted}) with postgres_db, and import again"
             )
 
-    def _filling(self):
+    def _loading(self):
         return [
             (Step("dump", f"dump {self._source.shown}"), self._dump_source),
             (Step("load", "load that into a fresh database, as a role without privileges"), self._load_dumped),
-            (Step("take_over", f"let everything belong to {self._owner}"), self._take_over),
             (Step("compare", "compare it with the source: objects, rows, sequences"), self._compare),
         ]
 
@@ -312,7 +275,7 @@ class _ImportingServer(_Importing):
 
     def _load_dumped(self):
         self._prepare()
-        os.chown(self._path, self._login.uid, self._login.uid)
+        os.chown(self._path, self._fill.uid, self._fill.uid)
         self._load(formats.detect(self._path), f"{self._exchange.container}/source.dump")
         os.unlink(self._path)
 

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads a dump of any format into a database of a running container.
+"""Loads a dump of any format into an empty database of a running container, as a role without privileges.
 
-Plain SQL is decompressed on the host, by ISA-L where it is there, and goes through a named pipe straight to psql in the
-container: no byte of it passes through this process or the engine. Whatever ends this process ends what it started in
-the container too, since that watches its standard input.
+Plain SQL is decompressed on the host, by ISA-L where it is there, and goes through a filter (dump_filter) and a named
+pipe straight to psql in the container: no byte of it passes through the engine. Of an archive, pg_restore loads the
+rows, and the indexes where several processes are to; everything else is turned into SQL and goes the same way.
+Whatever ends this process ends what it started in the container too, since that watches its standard input.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import json
 import os
 import re
 import secrets
 import shutil
 import socket
 import time
+from collections.abc import Callable, Iterator
 
 from ..container import HOME_MOUNT
-from ..errors import DatabaseError
+from ..errors import DatabaseError, Refused
+from ..facts import ImageFacts
 from ..host import disk, files
-from ..server.session import SUPERUSER
-from . import foreign, formats
+from ..host.engine import Engine
+from ..host.execution import Execution
+from ..server import loader
+from . import archive, dump_filter, formats
+from .dump_filter import Asked, Collected
 from .feeder import Feeder
 
 # Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
@@ -34,8 +41,9 @@ _FULL = "No space left on device"
 _LOOK_EVERY = 0.25
 # Until what is started in the container reads.
 _LOOK_SOON = 0.01
+# How much of a dump is looked at for extensions: pg_dump writes them first.
+_HEAD = 1 << 20
 _NO_LIMIT = 10 * 365 * 86400.0
-_PR_SET_PDEATHSIG = 1
 
 # The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
 # The shell waits for all that it starts: what has lost its parent goes to process 1, and that is the server, which
@@ -76,7 +84,6 @@ _OPTIONS = (
     "-c synchronous_commit=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     " -c default_transaction_read_only=off -c client_min_messages=warning"
 )
-_SUPERUSER_OPTIONS = " -c session_replication_role=origin -c log_statement=none -c log_min_duration_statement=-1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,30 +98,36 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """For a dump that is not trusted: a role without privileges, with its password; everything will be its own.
+    """The role that loads, with its password; everything will be its own.
 
-    uid: a user of the operating system that owns nothing, in the container or on the host.
+    uid: a user of the operating system that owns nothing, in the container or on the host. gid: its group, where it is
+    to read what that may read; None for one of its own.
     """
 
     role: str
     password: str = dataclasses.field(repr=False)
     uid: int = dataclasses.field(default_factory=lambda: 1_500_000_000 + secrets.randbelow(500_000_000))
+    gid: int | None = None
+
+    @property
+    def user(self) -> str:
+        return f"{self.uid}:{self.uid if self.gid is None else self.gid}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What became of a load. left_out: how often something was, by its words; warnings: what the tools said."""
+    """What became of a load. collected: what is left for the end; warnings: what the tools said."""
 
-    left_out: dict = dataclasses.field(default_factory=dict)
-    warnings: tuple = ()
+    collected: Collected = dataclasses.field(default_factory=Collected)
+    warnings: tuple[str, ...] = ()
 
 
-def exchange_of(directory, image):
-    """Return the Exchange of a database of ours (its directory on the host, and ImageFacts)."""
+def exchange_of(directory: str, image: ImageFacts) -> Exchange:
+    """Return the Exchange of a database of ours (its directory on the host)."""
     return Exchange(os.path.join(directory, DIRECTORY), f"{HOME_MOUNT}/{DIRECTORY}", image.uid, image.gid)
 
 
-def copy_in(path, exchange, uid):
+def copy_in(path: str, exchange: Exchange, uid: int) -> str:
     """Copy a dump into an exchange, for one user only; return its path in the container."""
     files.make_directory(exchange.host, 0o711)
     target = os.path.join(exchange.host, "dump")
@@ -130,175 +143,275 @@ def copy_in(path, exchange, uid):
     return f"{exchange.container}/dump"
 
 
-def clear(exchange):
+def clear(exchange: Exchange) -> None:
     """Remove what a run that was cut short has left in an exchange. The caller holds the database's lock."""
     files.remove_tree(exchange.host)
 
 
-def load(engine, container, dump, database, exchange, **options):
-    """Load a dump (formats.Dump) into a database that is empty, and return what became of it (Loaded).
+@dataclasses.dataclass(frozen=True)
+class Manner:
+    """How a dump is loaded.
 
-    inside: the path under which the container sees the dump, readable for its server; None where it does not.
-    jobs: how many processes load it, for a dump that the container sees and that is an archive.
-    login: for a dump that is not trusted (Login); owners, grants and what only a superuser may make are then left out.
-    major: of the server, needed with login. seconds: how long it may take. progress: called with the bytes of the dump
-    that have been read, and their number in all.
-
-    Raises DatabaseError with the server's first error. The database is then half full: drop it.
+    policy: dump_rules.OWN or FOREIGN. login: the role that loads it. major: of the server. superuser: runs SQL in the
+    fresh database as the superuser, and returns what it printed. untrusted: the extensions that it makes where the
+    dump has them; declared: those that are made first where the dump does not. search_path: in the place of the empty
+    one that pg_dump sets. jobs: how many processes load an archive that the container sees. seconds: how long it may
+    take; progress: called with the bytes of the dump that have been read, and their number in all.
     """
-    return Loading(engine, container, dump, database, exchange, **options).run()
+
+    policy: tuple
+    login: Login
+    major: int
+    superuser: Callable[[str], str]
+    untrusted: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    search_path: bytes | None = None
+    jobs: int = 1
+    seconds: float | None = None
+    progress: Callable[[int, int], None] = lambda done, total: None
 
 
 class Loading:
+    """One load. inside: the path under which the container's user sees the dump; None where it does not.
+
+    Raises DatabaseError with the server's first error. The database is then half full: drop it.
+    """
+
     def __init__(
         self,
-        engine,
-        container,
-        dump,
-        database,
-        exchange,
-        inside=None,
-        jobs=1,
-        login=None,
-        major=None,
-        seconds=None,
-        progress=None,
-    ):
+        engine: Engine,
+        container: str,
+        dump: formats.Dump,
+        database: str,
+        exchange: Exchange,
+        manner: Manner,
+        inside: str | None = None,
+    ) -> None:
         self._engine, self._container, self._dump, self._exchange = engine, container, dump, exchange
-        self._database, self._inside, self._jobs, self._login, self._major = database, inside, jobs, login, major
-        self._deadline = time.monotonic() + (seconds or _NO_LIMIT)
-        self._seconds = seconds
-        self._progress = progress or (lambda done, total: None)
-        self._left_out = {}
+        self._database, self._inside, self._manner = database, inside, manner
+        self._login = manner.login
+        self._deadline = time.monotonic() + (manner.seconds or _NO_LIMIT)
+        self._filter = dump_filter.Filter(
+            manner.policy, manner.major, manner.untrusted, self._extension_tables, manner.search_path
+        )
+        self._guarded: set[str] = set()
+        self._warnings: list[str] = []
 
-    def run(self):
+    def run(self) -> Loaded:
         with self._shared() as directory:
-            if not self._dump.archive:
-                finished = self._through_pipe(directory, self._psql)
+            if self._dump.archive:
+                self._archive(directory)
             else:
-                finished = self._archive(directory)
-        warnings = [line for line in finished.stderr.splitlines() if line.strip()]
-        return Loaded(self._left_out, tuple(warnings[:20]))
+                if self._manner.declared:
+                    self._make_extensions(dump_filter.extensions_of(formats.head(self._dump, _HEAD)))
+                self._sql(directory)
+                if self._dump.marked and not self._filter.complete:
+                    raise DatabaseError(
+                        f"{self._dump.path} is cut short: it does not have the words with which pg_dump ends"
+                    )
+        return Loaded(self._filter.collected, tuple(self._warnings[:20]))
+
+    def each(self, wanted: dict[str, list[str]], before: list[str]) -> dict[str, str]:
+        """Run some lines of SQL for each key, after some for all, and return why which of them failed."""
+        if not wanted:
+            return {}
+        owners: list[str | None] = [None] * len(before)
+        lines = list(before)
+        for key, statements in wanted.items():
+            lines += statements
+            owners += [key] * len(statements)
+        text = "\n".join([*lines, ""]).encode("utf-8")
+        with self._shared() as directory:
+            finished = self._through_pipe(
+                directory, self._psql(stops=False), text=text, filter_=_AsItIs(), may_fail=True
+            )
+        failed: dict[str, str] = {}
+        for number, said in re.findall(r"^psql:[^:\n]*:([0-9]+): (?:ERROR|FATAL|PANIC):  (.*)", finished.stderr, re.M):
+            # The first line is ours.
+            key = owners[min(int(number) - 2, len(owners) - 1)]
+            failed.setdefault(key or "", said)
+        return failed
+
+    def script(self, lines: list[str]) -> str | None:
+        """Run a script of the operator's, and return why it failed."""
+        text = "\n".join([*lines, ""]).encode("utf-8")
+        with self._shared() as directory:
+            finished = self._through_pipe(
+                directory, self._psql(), text=text, filter_=_AsItIs(), restricted=False, may_fail=True
+            )
+        return None if finished.exit_code == 0 else _said(finished)
 
     @contextlib.contextmanager
-    def _shared(self):
+    def _shared(self) -> Iterator[tuple[str, str]]:
         """A directory of this load's own in the exchange, as (path on the host, path in the container)."""
         token = secrets.token_hex(6)
         here = os.path.join(self._exchange.host, token)
         files.make_directory(self._exchange.host, 0o711)
-        files.make_directory(here, 0o700, *self._reader)
+        files.make_directory(here, 0o700, self._login.uid, self._login.uid)
         try:
             yield here, f"{self._exchange.container}/{token}"
         finally:
             files.remove_tree(here)
             files.remove_if_empty(self._exchange.host)
 
-    @property
-    def _reader(self):
-        """The user and group that read the dump in the container."""
-        return (self._login.uid, self._login.uid) if self._login else (self._exchange.uid, self._exchange.gid)
+    # Plain SQL
 
-    def _psql(self, source):
-        return ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", *self._target("-d"), "-f", source]
+    def _psql(self, stops: bool = True) -> Callable[[str], list[str]]:
+        stop = ["-v", f"ON_ERROR_STOP={int(stops)}"]
+        return lambda source: ["psql", "-XAtq", *stop, *self._target("-d"), "-f", source]
 
-    def _target(self, option):
-        return ["-U", self._login.role if self._login else SUPERUSER, "-w", option, self._database]
+    def _target(self, option: str) -> list[str]:
+        return ["-U", self._login.role, "-w", option, self._database]
 
-    def _archive(self, directory):
-        arguments = []
-        if self._login:
-            arguments = ["--no-owner", "--no-acl", "--no-security-labels", "--no-tablespaces"]
-            arguments += ["-L", self._listed(directory)]
-        elif self._dump.kind == formats.DIRECTORY and self._inside is None:
+    def _sql(self, directory: tuple[str, str], text: bytes | None = None) -> None:
+        finished = self._through_pipe(directory, self._psql(), text=text, filter_=self._filter)
+        self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
+
+    def _ask(self, asked: Asked) -> None:
+        """Do as the superuser what the filter found. Runs between two statements of the load."""
+        superuser = self._manner.superuser
+        if asked.kind == dump_filter.EXTENSION:
+            if superuser(loader.THEIRS).strip() == "true":
+                raise Refused(
+                    f"The dump makes extension {asked.name}, which only a superuser may make, after objects of its own:"
+                    " its script could call these. pg_dump writes extensions first. Nothing was changed"
+                )
+            superuser(loader.create_extension(asked.name, asked.schema))
+        elif asked.kind == dump_filter.ROWS:
+            if asked.name in self._guarded and self._filter.foreign:
+                self._filter.collected.count("rows of extensions' tables that are guarded by policies")
+                return
+            columns = f" ({asked.columns.decode('utf-8')})" if asked.columns else ""
+            superuser(loader.rows(asked.name, columns) + asked.text.decode("utf-8"))
+        else:
+            superuser(loader.statement(asked.text.decode("utf-8")))
+
+    def _extension_tables(self) -> frozenset[str]:
+        found = json.loads(self._manner.superuser(loader.EXTENSION_TABLES))
+        self._guarded = {name for name, guarded in found if guarded}
+        return frozenset(name for name, _guarded in found)
+
+    def _make_extensions(self, theirs: frozenset[str]) -> None:
+        for name in sorted(self._manner.declared - theirs):
+            self._manner.superuser(loader.create_extension(name, None))
+
+    # Archives
+
+    def _archive(self, directory: tuple[str, str]) -> None:
+        if self._dump.kind == formats.DIRECTORY and self._inside is None:
             raise DatabaseError(f"{self._dump.path} is not to be seen in {self._container}")
+        listing = archive.Listing(self._restore(directory, ["-l"]).decode("utf-8", "replace"))
+        self._make_extensions(listing.extensions)
+        self._sql(directory, self._restore(directory, ["--section=pre-data", "-f", "-"]))
+        tables = self._extension_tables()
+        theirs, rows = listing.data(tables)
+        if theirs:
+            text = self._restore(directory, ["-f", "-", "-L", self._listed(directory, theirs)], whole=True)
+            self._sql(directory, text)
+        parallel = ["-j", str(self._manner.jobs)] if self._manner.jobs > 1 and self._seen else []
+        self._load_entries(directory, rows, parallel)
+        last = ["--section=post-data", "-f", "-"]
+        if parallel:
+            indexes, others = listing.indexes()
+            self._load_entries(directory, indexes, parallel)
+            last += ["-L", self._listed(directory, others)]
+        self._sql(directory, self._restore(directory, last))
 
-        def restore(source):
-            by_path = [] if source is None else [source]
-            parallel = ["-j", str(self._jobs)] if self._jobs > 1 and source is not None else []
-            kind = {formats.CUSTOM: "-Fc", formats.TAR: "-Ft", formats.DIRECTORY: "-Fd"}[self._dump.kind]
-            return ["pg_restore", "--exit-on-error", kind, *self._target("-d"), *parallel, *arguments, *by_path]
+    def _load_entries(self, directory: tuple[str, str], entries: list[str], parallel: list[str]) -> None:
+        if not entries:
+            return
+        options = ["--exit-on-error", "--no-owner", "--no-acl", "--no-security-labels", *parallel]
+        options += ["-L", self._listed(directory, entries)]
+        finished = self._pg_restore(directory, [*options, *self._target("-d")], whole=True)
+        self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
 
-        if self._inside is not None and self._dump.compression == "none":
-            return self._execute(restore(self._inside))
-        return self._through_pipe(directory, lambda source: ["sh", "-c", 'exec "$@" <"$0"', source, *restore(None)])
+    @property
+    def _seen(self) -> bool:
+        return self._inside is not None and self._dump.compression == "none"
 
-    def _listed(self, directory):
-        """Write the list of what is loaded of an archive that is not trusted; return its path in the container."""
+    def _restore(self, directory: tuple[str, str], options: list[str], whole: bool = False) -> bytes:
+        """Return what pg_restore makes of the archive, as text."""
+        return self._pg_restore(directory, options, whole, keep=True).output
+
+    def _pg_restore(self, directory: tuple[str, str], options: list[str], whole: bool, keep: bool = False) -> _Finished:
         kind = {formats.CUSTOM: "-Fc", formats.TAR: "-Ft", formats.DIRECTORY: "-Fd"}[self._dump.kind]
-        entries, self._left_out = foreign.fitting_entries(self.listing(directory, kind))
-        path = os.path.join(directory[0], "list")
-        files.write(path, entries.encode("utf-8"), 0o400, *self._reader)
-        return f"{directory[1]}/list"
+        command = ["pg_restore", kind, *options]
+        if self._seen:
+            return self._execute([*command, self._inside], keep=keep)
 
-    def listing(self, directory, kind):
-        command = ["pg_restore", "-l", kind]
-        if self._inside is not None and self._dump.compression == "none":
-            return self._execute([*command, self._inside]).stdout
-
-        def listed(source):
+        def piped(source: str) -> list[str]:
             return ["sh", "-c", 'exec "$@" <"$0"', source, *command]
 
-        return self._through_pipe(directory, listed, whole=False).stdout
+        return self._through_pipe(directory, piped, whole=whole, keep=keep)
 
-    def _through_pipe(self, directory, command, whole=True):
-        """Run a command in the container that reads the dump from a pipe. whole: it reads it to its end."""
-        pipe = os.path.join(directory[0], "pipe")
+    def _listed(self, directory: tuple[str, str], entries: list[str]) -> str:
+        """Write the list of what is loaded; return its path in the container."""
+        name = f"list-{secrets.token_hex(4)}"
+        content = "\n".join([*entries, ""]).encode("utf-8")
+        files.write(os.path.join(directory[0], name), content, 0o400, self._login.uid, self._login.uid)
+        return f"{directory[1]}/{name}"
+
+    # What runs in the container
+
+    def _through_pipe(
+        self,
+        directory: tuple[str, str],
+        command: Callable[[str], list[str]],
+        whole: bool = True,
+        text: bytes | None = None,
+        filter_: dump_filter.Filter | None = None,
+        keep: bool = False,
+        restricted: bool = True,
+        may_fail: bool = False,
+    ) -> _Finished:
+        """Run a command in the container that reads the dump, or a text, from a pipe. whole: it reads it to its end."""
+        pipe = os.path.join(directory[0], f"pipe-{secrets.token_hex(4)}")
         os.mkfifo(pipe, 0o400)
-        os.chown(pipe, *self._reader, follow_symlinks=False)
+        os.chown(pipe, self._login.uid, self._login.uid, follow_symlinks=False)
+        # From here on psql refuses every command of its own: nobody knows the key to end that.
+        prologue = f"\\restrict {secrets.token_hex(32)}\n".encode("ascii") if filter_ and restricted else b""
         try:
-            filter_ = foreign.Filter(self._major) if self._filters else None
-            feeder = Feeder(self._dump, pipe, filter_, self._prologue)
-            finished = self._execute(command(f"{directory[1]}/pipe"), feeder, whole)
+            feeder = Feeder(self._dump, pipe, filter_, prologue, self._ask, text)
+            return self._execute(command(f"{directory[1]}/{os.path.basename(pipe)}"), feeder, whole, keep, may_fail)
         finally:
             os.unlink(pipe)
-        if self._filters and whole:
-            self._left_out = feeder.filter.left_out
-            if self._dump.marked and not feeder.filter.complete:
-                raise DatabaseError(
-                    f"{self._dump.path} is cut short: it does not have the words with which pg_dump ends"
-                )
-        return finished
 
-    @property
-    def _filters(self):
-        return self._login is not None and not self._dump.archive
-
-    @property
-    def _prologue(self):
-        # From here on psql refuses every command of its own: nobody knows the key to end that.
-        return f"\\restrict {secrets.token_hex(32)}\n".encode("ascii") if self._filters else b""
-
-    def _execute(self, command, feeder=None, whole=True):
-        """Run a command in the container to its end, feeding it; return what it came to (Finished).
+    def _execute(
+        self,
+        command: list[str],
+        feeder: Feeder | None = None,
+        whole: bool = True,
+        keep: bool = False,
+        may_fail: bool = False,
+    ) -> _Finished:
+        """Run a command in the container to its end, feeding it; return what it came to.
 
         Raises DatabaseError where it fails, or the feeder does.
         """
-        user = f"{self._login.uid}:{self._login.uid}" if self._login else SUPERUSER
-        options = _OPTIONS if self._login else _OPTIONS + _SUPERUSER_OPTIONS
-        environment = {"PGOPTIONS": options, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
-        if self._login:
-            environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
-        shell = ["sh", "-c", WATCHED_LOGIN if self._login else WATCHED, "sh", *command]
+        environment = {"PGOPTIONS": _OPTIONS, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
+        environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
+        shell = ["sh", "-c", WATCHED_LOGIN, "sh", *command]
         began = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        with self._engine.open(self._container, shell, user, environment) as execution:
-            if self._login:
-                execution.send(password_line(self._login.password))
+        with self._engine.open(self._container, shell, self._login.user, environment) as execution:
+            execution.send(password_line(self._login.password))
             try:
-                finished = self._attend(execution, feeder)
+                finished = self._attend(execution, feeder, keep)
                 if feeder is not None:
                     feeder.check()
             finally:
                 if feeder is not None:
                     feeder.stop()
+        if may_fail:
+            return finished
         if finished.exit_code != 0:
             said = _said(finished)
             full = "" if _FULL in said or not self._disk_is_full(said, began) else f". {_FULL}: make room first"
             raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}{full}")
-        if feeder is not None and not self._dump.archive and not feeder.whole:
+        if feeder is not None and whole and not feeder.whole:
             raise DatabaseError(f"{self._container}: the load ended before {self._dump.path} did")
         return finished
 
-    def _disk_is_full(self, said, began):
+    def _disk_is_full(self, said: str, began: str) -> bool:
         """Say whether that is why a load failed, where the failure itself does not say it.
 
         A block that fits in only by half is told in other words (mdextend in src/backend/storage/smgr/md.c), and a
@@ -307,29 +420,57 @@ class Loading:
         logged = _FULL in self._engine.logs(self._container, 200, began)
         return "could not extend file" in said or logged or disk.space(self._exchange.host)["free_bytes"] < _PIECE
 
-    def _attend(self, execution, feeder):
-        """Wait for the end of a command, feed it, and say how far it is."""
+    def _attend(self, execution: Execution, feeder: Feeder | None, keep: bool) -> _Finished:
+        """Wait for the end of a command, feed it, and say how far it is. keep: what it prints."""
         shown = time.monotonic()
+        output = execution.outputs[1]
+        printed = bytearray()
         while True:
             if time.monotonic() > self._deadline:
-                raise DatabaseError(f"{self._container}: the load was ended after {self._seconds:g} s (timeout)")
+                raise DatabaseError(f"{self._container}: the load was ended after {self._manner.seconds:g} s (timeout)")
             fed = feeder is None or feeder.start_when_read()
             try:
                 if not execution.receive(time.monotonic() + (_LOOK_EVERY if fed else _LOOK_SOON)):
                     if feeder is not None:
                         feeder.finish()
-                    return execution.finish(time.monotonic() + 30)
+                    printed += output
+                    output.clear()
+                    finished = execution.finish(time.monotonic() + 30)
+                    return _Finished(finished.exit_code, finished.stderr, bytes(printed))
             except socket.timeout:
                 pass
+            if keep:
+                printed += output
+                output.clear()
+            elif feeder is not None:
+                feeder.hear(output)
             if feeder is not None:
                 # What it has been given so far is not the whole: it must not come to a good end.
                 feeder.check()
                 if time.monotonic() - shown > 1.0:
                     shown = time.monotonic()
-                    self._progress(feeder.position, self._dump.size_bytes)
+                    self._manner.progress(feeder.position, self._dump.size_bytes)
 
 
-def _said(finished):
+class _AsItIs:
+    """Passes lines of our own on."""
+
+    foreign = False
+
+    def pieces(self, data: bytes, last: bool = False) -> Iterator[bytes]:
+        yield data
+
+
+@dataclasses.dataclass(frozen=True)
+class _Finished:
+    """What a command came to. output: what it printed, where that was to be kept."""
+
+    exit_code: int
+    stderr: str
+    output: bytes
+
+
+def _said(finished: _Finished) -> str:
     if "invalid command \\restrict" in finished.stderr:
         return "its psql is too old to know \\restrict, which guards against what is hidden in a dump: update the image"
     lines = [line for line in finished.stderr.splitlines() if line.strip()]
@@ -337,4 +478,5 @@ def _said(finished):
     if not marked and finished.exit_code in (137, 143):
         return "the server's container, or the program that loads in it, was ended"
     said = (marked or lines or [f"exit code {finished.exit_code}, without a word"])[0]
-    return re.sub(r"^psql:[^:]*:([0-9]+): ", r"line \1: ", said)
+    # The first line that psql reads is ours.
+    return re.sub(r"^psql:[^:]*:([0-9]+): ", lambda match: f"line {max(1, int(match.group(1)) - 1)}: ", said)

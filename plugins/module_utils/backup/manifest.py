@@ -41,6 +41,7 @@ class Manifest:
     extensions: versions by name. objects: numbers by kind. preload: what shared_preload_libraries was.
     row_counts: by quoted qualified name of the table, at the snapshot; None where they were not counted.
     database_size_bytes: on the server's disk.
+    superusers_own: fingerprints of what belonged to a superuser (server/census.py).
     taken_by: one of TAKEN_BY.
     globals_sha256: of the file of roles and their settings beside it; None where there is none.
     checked_at: when it was last found whole; verified_at: when it was last restored and compared, and verified_how with
@@ -71,6 +72,7 @@ class Manifest:
     database_size_bytes: int
     taken_by: str
     preload: str = ""
+    superusers_own: list = dataclasses.field(default_factory=list)
     globals_sha256: str | None = None
     files: dict = dataclasses.field(default_factory=dict)
     checked_at: str | None = None

@@ -20,8 +20,10 @@ from ..errors import DatabaseError, Refused
 from ..host import files, locks
 from ..planning.steps import Step
 from ..server import replacement, session
+from ..server.configuration import PG_HBA_CONF
 from ..statistics.text import size as shown_size
 from . import catalog, dump, dump_options, load, store
+from .filling import Filling
 from .manifest import BEFORE_RESTORE
 
 _LOOK_EVERY = 0.5
@@ -34,7 +36,10 @@ _RESERVE = 48 << 20
 
 @dataclasses.dataclass
 class Outcome:
-    """What a run came to. restored: what was found in the fresh database; report: what is known of an import."""
+    """What a run came to. restored: what was found in the fresh database; report: what is known of an import.
+
+    unmasked: of masked columns that still hold values of the source, table, column and rows.
+    """
 
     actions: list = dataclasses.field(default_factory=list)
     warnings: list = dataclasses.field(default_factory=list)
@@ -45,6 +50,7 @@ class Outcome:
     interruption: float = 0.0
     restored: dict = dataclasses.field(default_factory=dict)
     report: dict = dataclasses.field(default_factory=dict)
+    unmasked: list = dataclasses.field(default_factory=list)
 
 
 class Replacing:
@@ -67,15 +73,18 @@ class Replacing:
     def _look(self):
         """Look at what is to come into the database. Raises Refused where it is not to."""
 
-    def _filling(self):
-        """Return the steps that fill the fresh database, as (Step, function) pairs."""
+    def _loading(self):
+        """Return the steps that load the fresh database and look at it, as (Step, function) pairs."""
+
+    def _finish(self):
+        """Give the fresh database to its owner, with what belongs to it."""
 
     def _in_use(self):
         """A context in which what is read stays there."""
         return contextlib.nullcontext()
 
-    def _end_filling(self):
-        """Take away what the steps may have left, after a failure too."""
+    # In words, whose everything becomes.
+    _whose = ""
 
     # The run
 
@@ -98,6 +107,16 @@ class Replacing:
         self._observe()
         self._exchange = load.exchange_of(self._directory, self._target.image)
         load.clear(self._exchange)
+        self._fill = Filling(
+            self._engine,
+            self._container,
+            self._fresh,
+            self._exchange,
+            self._target.image,
+            self._sql,
+            os.path.join(self._directory, PG_HBA_CONF),
+            lambda: self._remaining,
+        )
         steps = self._steps()
         self._swapped = False
         self._reserve()
@@ -133,8 +152,9 @@ class Replacing:
         ]
         if self._exists and options.backup_first:
             steps.append((Step("backup", f"take a backup of {name} as it is now"), self._take_backup))
-        steps += self._filling()
+        steps += self._loading()
         steps.append((Step("analyze", "collect the planner's statistics"), self._analyze))
+        steps.append((Step("take_over", self._whose), self._take_over))
         impact = "restart" if self._exists else "none"
         steps.append((Step("swap", f"let it take the place of database {name}", impact), self._swap))
         expired = self._expired()
@@ -209,7 +229,7 @@ class Replacing:
         while True:
             self._deadline = deadline
             try:
-                self._end_filling()
+                self._fill.end()
                 self._databases = json.loads(self._sql(replacement.DATABASES))
                 return self._put_back(leftovers(self._target.name, self._databases))
             except DatabaseError:
@@ -247,7 +267,11 @@ class Replacing:
         self._progress(f"{self._container}: {shown_size(done)} of {shown_size(total)} loaded")
 
     def _analyze(self):
-        self._sql(replacement.ANALYZE, self._fresh)
+        self._outcome.warnings += self._fill.analyze()
+
+    def _take_over(self):
+        self._finish()
+        self._fill.end(keep=True)
 
     def _swap(self):
         name = self._target.name

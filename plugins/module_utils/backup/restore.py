@@ -11,15 +11,19 @@ import json
 import os
 import re
 
-from ..container import BACKUP_MOUNT
+from ..container import BACKUP_MOUNT, DATA_MOUNT
 from ..errors import DatabaseError, Refused
 from ..host import files
 from ..planning.steps import Step
 from ..server import replacement, sql
-from . import catalog, formats, load, naming, store, stream
+from . import catalog, declared, dump_rules, formats, masking, naming, store, stream
 from .compare import differences, take_census
 from .replace import Replacing, refuse_options
 
+# Below the server's data: the values of masked columns, while they are compared.
+_VALUES = ".vellaric-masking"
+# Where the masking SQL finds what it names: nothing of the owner's before the server's own.
+_MASK_PATH = "pg_catalog, public"
 # Beside the tables, which come to about what they were: the log that their load writes.
 _SPACE_FACTOR = 1.3
 
@@ -100,7 +104,9 @@ class _Restoring(Replacing):
         first = len(self._leftovers)
         return [*steps[:first], checked, *steps[first:]]
 
-    def _filling(self):
+    _whose = "let everything belong to whom it belonged, with its settings and privileges"
+
+    def _loading(self):
         name = self._backup.file_name
         steps = [
             (Step("load", f"load {name} into a fresh database"), self._load),
@@ -115,9 +121,7 @@ class _Restoring(Replacing):
         source_owner = manifest.database.get("owner")
         self._make_roles(source_owner)
         try:
-            self._sql(
-                replacement.create(self._fresh, self._owner, manifest.database["encoding"], manifest.database["locale"])
-            )
+            self._fill.begin(manifest.database["encoding"], manifest.database["locale"], self._options.jobs)
         except DatabaseError as error:
             if "locale" in error.message or "collat" in error.message.lower():
                 raise DatabaseError(
@@ -126,27 +130,35 @@ class _Restoring(Replacing):
                     " does"
                 ) from error
             raise
+        self._search_path = declared.search_path(manifest.database, source_owner)
+        known = json.loads(self._sql(replacement.EXTENSIONS))
+        untrusted = frozenset(name for name in manifest.extensions if not known.get(name))
         with self._visible() as inside, _tablespaces_named():
-            loaded = load.load(
-                self._engine,
-                self._container,
+            loaded = self._fill.load(
                 formats.detect(self._backup.path),
-                self._fresh,
-                self._exchange,
-                inside=inside,
-                jobs=self._options.jobs,
-                seconds=self._remaining,
-                progress=self._say,
+                dump_rules.OWN,
+                inside,
+                self._options.jobs,
+                untrusted,
+                self._search_path,
+                self._say,
             )
         self._outcome.warnings += loaded.warnings
-        major = self._target.image.major
-        script = replacement.settings(self._fresh, manifest.database, self._owner, source_owner)
-        self._sql(script + sql.restrict_database(self._fresh, self._owner, major))
+
+    def _finish(self):
+        manifest, fill = self._manifest, self._fill
+        source_owner = manifest.database.get("owner")
+        self._outcome.warnings += fill.hand_over(source_owner, self._owner, manifest.superusers_own)
+        fill.grant()
+        fill.give_to(self._owner)
         if source_owner != self._owner:
             made = source_owner in self._made_roles
             self._sql(replacement.take_over(source_owner, self._owner, forget=made), self._fresh)
-            if made:
-                self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")
+        self._outcome.warnings += fill.refresh(self._owner, self._search_path)
+        self._sql(replacement.settings(self._fresh, manifest.database, self._owner, source_owner))
+        if source_owner != self._owner and source_owner in self._made_roles:
+            self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")
+        declared.apply(self._sql, self._fresh, self._target.record, self._owner)
 
     def _make_roles(self, source_owner):
         """Make the roles that the backup speaks of and the server does not have.
@@ -201,11 +213,35 @@ class _Restoring(Replacing):
         }
 
     def _mask(self):
-        for text in self._options.mask:
-            try:
-                self._sql(text + "\n", self._fresh)
-            except DatabaseError as error:
-                raise DatabaseError(f"The masking SQL failed, so nothing was replaced. {error.message}") from error
+        """As the role to whom everything belongs by now, before any setting of the database's applies."""
+        wanted = masking.columns(self._options.mask)
+        with self._values() as (here, inside):
+            self._sql(masking.copy_out(wanted, inside, "before", _MASK_PATH), self._fresh)
+            said = self._fill.run(self._options.mask, _MASK_PATH)
+            if said is not None:
+                raise DatabaseError(f"The masking SQL failed, so nothing was replaced: {said}")
+            self._sql(masking.copy_out(wanted, inside, "after", _MASK_PATH), self._fresh)
+            for number, (table, column) in enumerate(wanted):
+                if all(os.path.exists(f"{here}/{number}.{when}") for when in ("before", "after")):
+                    left = int(self._sql(masking.compare(number, inside)))
+                    if left:
+                        self._outcome.unmasked.append({"table": table, "column": column, "rows": left})
+        for one in self._outcome.unmasked:
+            self._outcome.warnings.append(
+                f"column {one['column']} of {one['table']} was masked, and {one['rows']} rows still hold a value of the"
+                " source there"
+            )
+
+    @contextlib.contextmanager
+    def _values(self):
+        """Give a directory that the server may write to, as the host and as the container see it."""
+        here = os.path.join(self._directory, "pgdata", _VALUES)
+        files.remove_tree(here)
+        files.make_directory(here, 0o700, self._target.image.uid, self._target.image.gid)
+        try:
+            yield here, f"{DATA_MOUNT}/{_VALUES}"
+        finally:
+            files.remove_tree(here)
 
 
 @contextlib.contextmanager

@@ -12,14 +12,18 @@ _COUNTED = "the rows have been counted"
 
 
 class Snapshot:
-    """A transaction that stays open while the dump reads at its snapshot, and counts the rows meanwhile."""
+    """A transaction that stays open while the dump reads at its snapshot, and counts the rows meanwhile.
 
-    def __init__(self, execution, container, deadline, warnings):
+    trusted: of another server, as the role that was given there.
+    """
+
+    def __init__(self, execution, container, deadline, warnings, trusted=False):
         self._execution, self._container, self._deadline = execution, container, deadline
-        self._warnings = warnings
+        self._warnings, self._trusted = warnings, trusted
         self._counting = False
         self.name = self._ask(census.snapshot())
         self.facts = census.parse(self._ask(census.facts()))
+        self.facts["superusers_own"] = [] if trusted else census.parse(self._ask(census.superusers_own()))
 
     def _ask(self, script):
         self._execution.send(script)
@@ -38,19 +42,13 @@ class Snapshot:
         """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
         both."""
         self._counting = True
-        self._execution.send(census.row_counts(_COUNTED, shared=True))
+        self._execution.send(census.row_counts(_COUNTED, shared=True, trusted=self._trusted))
 
     def row_counts(self):
         """End, and return the rows of each table, or None where they were not to be counted."""
         if not self._counting:
             return None
-        counts = {}
-        while True:
-            line = self._line()
-            if line == _COUNTED:
-                break
-            table, rows = census.parse_row_count(line)
-            counts[table] = rows
+        counts = census.read_row_counts(iter(self._line, None), _COUNTED)
         # What psql complains of may come after what it prints.
         self._execution.end_input()
         said = self._execution.finish(self._deadline).stderr

@@ -99,7 +99,7 @@ class Source:
         """Write a dump in custom format to a path of this host, and return what the source held then (Taken)."""
         warnings = [_passed_over(self.ignored)] if self.ignored else []
         with self._client(engine, container, ["psql", *_PSQL]) as client:
-            snapshot = Snapshot(client, self.shown, deadline, warnings)
+            snapshot = Snapshot(client, self.shown, deadline, warnings, trusted=True)
             client.send(replacement.SEQUENCES)
             sequences = json.loads(client.line(deadline) or "{}")
             command = ["pg_dump", "-Fc", "-Z1", "--quote-all-identifiers", "--lock-wait-timeout=60000"]

@@ -19,14 +19,19 @@ from ..facts import LABEL
 from ..host import files, images, locks
 from ..server import replacement, session, sql
 from ..statistics.text import size as shown_size
-from . import catalog, formats, load, naming, store
+from . import catalog, declared, dump_rules, formats, load, naming, store
 from .check import find_damage
 from .compare import differences, take_census
+from .filling import Filling
 from .manifest import CHECK, VERIFICATION
 
 # On the throw-away containers of verifications, with the name of the database's container.
 VERIFICATION_LABEL = LABEL + "verification"
 _DIRECTORY = ".verify"
+# The superuser comes in as the user of the operating system, and nobody else but who loads (server/loader).
+_HBA = "local all postgres peer map=superuser\n"
+_IDENT = "superuser postgres postgres\nsuperuser root postgres\n"
+_HBA_FILE, _IDENT_FILE = "pg_hba.conf", "pg_ident.conf"
 _START_SECONDS = 120
 # Data and the log that the load writes, against what the database takes on its server.
 _SPACE_FACTOR = 1.3
@@ -136,6 +141,8 @@ class _Verification:
     def _start(self, image):
         pgdata = os.path.join(self._directory, "pgdata")
         files.make_directory(pgdata, 0o700, image.uid, image.gid)
+        for name, text in ((_HBA_FILE, _HBA), (_IDENT_FILE, _IDENT)):
+            files.write(os.path.join(self._directory, name), text.encode("ascii"), 0o400, image.uid, image.gid)
         config = self._target.facts.config if self._target.facts else None
         # As the database's own, whose image may have to write elsewhere.
         read_only = config.read_only if config else True
@@ -143,14 +150,15 @@ class _Verification:
         if config and config.memory:
             # Within the same limit, whatever the image's default is.
             parameters["shared_buffers"] = tuning.derive(min(config.memory, 1 << 30))["shared_buffers"]
+        parameters["hba_file"] = f"{containers.HOME_MOUNT}/{_HBA_FILE}"
+        parameters["ident_file"] = f"{containers.HOME_MOUNT}/{_IDENT_FILE}"
         command = ["postgres"]
         for name, value in parameters.items():
             command += ["-c", f"{name}={value}"]
         environment = {
             **image_environment.kept_off(image.environment),
             "PGDATA": containers.pgdata(image.major),
-            # Nobody else is in there, nor can come in.
-            "POSTGRES_INITDB_ARGS": "--auth-local=trust --auth-host=reject --no-sync",
+            "POSTGRES_INITDB_ARGS": "--auth-local=peer --auth-host=reject --no-sync",
             "POSTGRES_PASSWORD": names.new_password(),
         }
         mounts = (
@@ -185,35 +193,41 @@ class _Verification:
 
     def _try(self, image):
         manifest, database = self._manifest, self._manifest.name
+        owner = manifest.database["owner"]
         self._make_roles()
+        exchange = load.Exchange(
+            os.path.join(self._directory, load.DIRECTORY),
+            f"{containers.HOME_MOUNT}/{load.DIRECTORY}",
+            image.uid,
+            image.gid,
+        )
+        hba = os.path.join(self._directory, _HBA_FILE)
+        fill = Filling(self._engine, self._container, database, exchange, image, self._sql, hba, self._remaining)
         try:
-            owner = manifest.database["owner"]
-            self._sql(replacement.create(database, owner, manifest.database["encoding"], manifest.database["locale"]))
-            exchange = load.Exchange(
-                os.path.join(self._directory, load.DIRECTORY),
-                f"{containers.HOME_MOUNT}/{load.DIRECTORY}",
-                image.uid,
-                image.gid,
-            )
-            load.load(
-                self._engine,
-                self._container,
+            fill.begin(manifest.database["encoding"], manifest.database["locale"], self._jobs)
+            known = json.loads(self._sql(replacement.EXTENSIONS))
+            path = declared.search_path(manifest.database, owner)
+            fill.load(
                 formats.detect(self._backup.path),
-                database,
-                exchange,
-                inside=f"{containers.BACKUP_MOUNT}/{self._backup.file_name}",
-                jobs=self._jobs,
-                seconds=self._remaining(),
-                progress=self._say,
+                dump_rules.OWN,
+                f"{containers.BACKUP_MOUNT}/{self._backup.file_name}",
+                self._jobs,
+                frozenset(name for name in manifest.extensions if not known.get(name)),
+                path,
+                self._say,
             )
+            facts, counts = take_census(self._engine, self._container, database, self._deadline)
+            wrong, notes = differences(manifest, facts, counts)
+            notes += fill.hand_over(owner, owner, manifest.superusers_own)
+            fill.grant()
+            fill.give_to(owner)
+            notes += fill.refresh(owner, path)
             self._sql(replacement.settings(database, manifest.database, owner, owner))
         except DatabaseError as error:
             self._refuse_if_ended(error)
             if isinstance(error, Undecided):
                 raise
             return [error.message.replace(self._container, "the throw-away server")], [], None, None
-        facts, counts = take_census(self._engine, self._container, database, self._deadline)
-        wrong, notes = differences(manifest, facts, counts)
         return wrong, notes, facts, counts
 
     def _refuse_if_ended(self, error):
@@ -238,8 +252,8 @@ class _Verification:
             place = f"{containers.DATA_MOUNT}/tablespaces/{number}"
             self._sql(f"\\! mkdir -p -m 700 {place}\nCREATE TABLESPACE {shown} LOCATION '{place}';\n")
 
-    def _sql(self, script):
-        return session.psql(self._engine, self._container, script, self._remaining())
+    def _sql(self, script, database=session.SUPERUSER):
+        return session.psql(self._engine, self._container, script, self._remaining(), database)
 
     def _remaining(self):
         return max(1.0, self._deadline - time.monotonic())

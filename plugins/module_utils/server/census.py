@@ -14,7 +14,8 @@ _PREPARE = """SET search_path = '';
 SELECT count(set_config(name, value, false)) FROM pg_settings JOIN (VALUES
   ('statement_timeout', '0'), ('lock_timeout', '200ms'),
   ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
-  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('client_encoding', 'UTF8'),
+  ('default_transaction_deferrable', 'off'), ('row_security', 'off'), ('constraint_exclusion', 'off'),
+  ('client_encoding', 'UTF8'),
   ('restrict_nonsystem_relation_kind', 'view, foreign-table'))
   AS wanted(name, value) USING (name) \\gset prepared_
 """
@@ -90,6 +91,49 @@ _OBJECTS_JSON = (
     "json_build_object(" + ",\n  ".join(f"'{kind}', ({query})" for kind, query in sorted(_OBJECTS.items())) + ")"
 )
 
+# What somebody has made in the database, as (catalog, oid, owner, what ALTER calls it, schema).
+_OWNED = """
+  SELECT 'pg_class'::regclass AS catalog, c.oid, relowner AS owner, CASE relkind WHEN 'v' THEN 'VIEW'
+      WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind,
+    relnamespace AS schema
+    FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+      OR relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
+        AND deptype IN ('a', 'i') AND refclassid = 'pg_class'::regclass)
+  UNION ALL SELECT 'pg_proc'::regclass, oid, proowner, CASE prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE'
+    ELSE 'FUNCTION' END, pronamespace FROM pg_proc
+  UNION ALL SELECT 'pg_type'::regclass, t.oid, typowner, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
+    typnamespace
+    FROM pg_type AS t WHERE typtype IN ('d', 'e', 'r', 'b') AND typelem = 0
+      OR typtype = 'c' AND (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c'
+  UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner, 'SCHEMA', oid FROM pg_namespace
+  UNION ALL SELECT 'pg_operator'::regclass, oid, oprowner, 'OPERATOR', oprnamespace FROM pg_operator
+  UNION ALL SELECT 'pg_opclass'::regclass, oid, opcowner, 'OPERATOR CLASS', opcnamespace FROM pg_opclass
+  UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfowner, 'OPERATOR FAMILY', opfnamespace FROM pg_opfamily
+  UNION ALL SELECT 'pg_collation'::regclass, oid, collowner, 'COLLATION', collnamespace FROM pg_collation
+  UNION ALL SELECT 'pg_conversion'::regclass, oid, conowner, 'CONVERSION', connamespace FROM pg_conversion
+  UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictowner, 'TEXT SEARCH DICTIONARY', dictnamespace FROM pg_ts_dict
+  UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgowner, 'TEXT SEARCH CONFIGURATION', cfgnamespace
+    FROM pg_ts_config
+  UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, stxowner, 'STATISTICS', stxnamespace FROM pg_statistic_ext
+  UNION ALL SELECT 'pg_foreign_server'::regclass, oid, srvowner, 'SERVER', 0::oid FROM pg_foreign_server"""
+_OF_USERS = f"""FROM ({_OWNED}) AS object LEFT JOIN pg_namespace AS n ON n.oid = schema
+  WHERE (schema = 0 OR {_USER_SCHEMA}) AND object.oid >= 16384
+  AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = catalog AND e.objid = object.oid AND e.deptype = 'e')"""
+# Of a definition where that runs with the rights of its owner.
+_FINGERPRINT = """md5(concat_ws(' ', kind, (pg_identify_object(catalog, object.oid, 0)).identity,
+    CASE WHEN kind IN ('VIEW', 'MATERIALIZED VIEW') THEN pg_get_viewdef(object.oid)
+      WHEN kind IN ('FUNCTION', 'PROCEDURE') THEN pg_get_functiondef(object.oid) END))"""
+
+
+def give_to_superuser(fingerprints, role):
+    """Return what gives to a superuser, of all that belongs to a role, what is defined as it was where it was his."""
+    known = ", ".join(f"'{re.sub('[^0-9a-f]', '', one)}'" for one in fingerprints)
+    return f"""SET search_path = '';
+SELECT format('ALTER %s %s OWNER TO postgres', kind, (pg_identify_object(catalog, object.oid, 0)).identity)
+  {_OF_USERS} AND owner = '{role}'::regrole AND {_FINGERPRINT} IN ({known}) \\gexec
+"""
+
+
 # datlocprovider came with 15, daticulocale became datlocale with 17: a row as JSON has what there is.
 # To one who is not a superuser, as on another server, pg_settings does not show what is preloaded. It is sent as
 # one line, and has no comments for that.
@@ -118,6 +162,9 @@ _FACTS = f"""SELECT json_build_object(
   'objects', {_OBJECTS_JSON}
 ) FROM pg_database AS d WHERE datname = current_database();
 """
+_SUPERUSERS_OWN = f"""SELECT coalesce(json_agg({_FINGERPRINT} ORDER BY kind, object.oid), '[]') {_OF_USERS}
+  AND owner IN (SELECT oid FROM pg_roles WHERE rolsuper);
+"""
 
 _COUNTED = f"""FROM pg_class AS object JOIN pg_namespace AS n ON n.oid = relnamespace
   WHERE relkind = 'r' AND {_USER_SCHEMA} AND relpersistence <> 't'
@@ -139,7 +186,16 @@ def snapshot():
 
 def facts():
     """Return the script that prints one line of JSON for `parse`. Of the snapshot, in a transaction that has one."""
-    return "".join(line.strip() + " " for line in _FACTS.splitlines()) + "\n"
+    return _in_one_line(_FACTS)
+
+
+def superusers_own():
+    """Return the script that prints the fingerprints of what a superuser owns, as one line of JSON."""
+    return _in_one_line(_SUPERUSERS_OWN)
+
+
+def _in_one_line(script):
+    return "".join(line.strip() + " " for line in script.splitlines()) + "\n"
 
 
 def prepare():
@@ -147,21 +203,38 @@ def prepare():
     return _PREPARE
 
 
-def row_counts(end, shared=False):
-    """Return the script that prints a line of JSON, [table, rows], for each table, and `end` as the last.
+# What the planner evaluates of a table when its rows are counted: constant parts of what is an index's, and of
+# statistics. Constraints and partitions it is told to leave alone.
+_EVALUATED = """(EXISTS (SELECT FROM pg_index WHERE indrelid = object.oid
+    AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+  OR EXISTS (SELECT FROM pg_statistic_ext AS x WHERE stxrelid = object.oid AND to_jsonb(x)->>'stxexprs' IS NOT NULL))"""
+# The column that is the quickest to print, by one of the server's own functions.
+_PRINTED = """(SELECT format(' (%I)', attname) FROM pg_attribute JOIN pg_type AS t ON t.oid = atttypid
+  WHERE attrelid = object.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND typtype IN ('b', 'e', 'd')
+  ORDER BY t.oid < 16384 DESC, t.typlen > 0 DESC, t.typlen, attnum LIMIT 1)"""
+
+
+def row_counts(end, shared=False, trusted=False):
+    """Return the script that prints the rows of each table (`read_row_counts`), and `end` as the last line.
 
     A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
     of the dump, after which they might be gone. The locks are therefore all taken first, and none is waited for.
+    Where the planner would evaluate what is the owner's, rows are counted by COPY, which plans nothing. trusted: the
+    session has no rights that matter, and may not write to a file of the server's.
     shared: others may have an index for themselves too (REINDEX), whose table is then left out; what else fails is for
     `failure` to find in what psql said.
     """
     lock = f"format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT', {_TABLE})"
+    name = f"format('SELECT %L', to_json({_TABLE}))"
     count = f"format('SELECT json_build_array(%L, count(*)) FROM ONLY %s', {_TABLE}, {_TABLE})"
+    if not trusted:
+        copy = f"format('COPY %s%s TO ''/dev/null''', {_TABLE}, {_PRINTED})"
+        count = f"CASE WHEN {_EVALUATED} THEN {name} END, CASE WHEN {_EVALUATED} THEN {copy} ELSE {count} END"
     return (
         "\\set ON_ERROR_ROLLBACK on\n"
         f"\\set ON_ERROR_STOP off\nSELECT {lock} {_COUNTED} \\gexec\n\\set ON_ERROR_STOP on\n"
         + ("\\set ON_ERROR_STOP off\n\\set VERBOSITY verbose\n" if shared else "")
-        + f"SELECT {count} {_COUNTED} {_LOCKED} ORDER BY relpages DESC \\gexec\n"
+        + f"\\set QUIET off\nSELECT {count} {_COUNTED} {_LOCKED} ORDER BY relpages DESC \\gexec\n\\set QUIET on\n"
         + f"\\set ON_ERROR_STOP on\n\\set VERBOSITY terse\n\\echo '{end}'\n"
     )
 
@@ -180,6 +253,18 @@ def parse(line):
     return json.loads(line)
 
 
-def parse_row_count(line):
-    table, rows = json.loads(line)
-    return table, rows
+def read_row_counts(lines, end):
+    """Return the rows of each table, of the lines that `row_counts` has printed, up to `end`."""
+    counts, table = {}, None
+    for line in lines:
+        if line == end:
+            return counts
+        if line.startswith("["):
+            name, rows = json.loads(line)
+            counts[name] = rows
+        elif line.startswith('"'):
+            table = json.loads(line)
+        elif line.startswith("COPY ") and table is not None:
+            counts[table] = int(line[5:])
+            table = None
+    raise ValueError("the rows were not counted to the end")

@@ -47,6 +47,8 @@ DATABASES = """SELECT coalesce(json_object_agg(datname, json_build_object('allow
   'collate', datcollate, 'ctype', datctype, 'provider', coalesce(to_json(d)->>'datlocprovider', 'c'),
   'icu_locale', coalesce(to_json(d)->>'datlocale', to_json(d)->>'daticulocale'))), '{}')::text FROM pg_database AS d;
 """
+# By name, whether each is a superuser.
+SUPERUSERS = "SELECT json_object_agg(rolname, rolsuper)::text FROM pg_roles;\n"
 ROLES = "SELECT coalesce(json_agg(rolname), '[]')::text FROM pg_roles;\n"
 
 
@@ -61,40 +63,10 @@ def prepared(name):
 # In a database that somebody else filled, no function of theirs is to be taken for one of the server's.
 # https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058
 ALONE = "SET search_path = '';\n"
-ANALYZE = ALONE + "ANALYZE;\n"
 # Of the database connected to. Those of one that was replaced would go on to take what its successor's are to have.
 PAUSE_SUBSCRIPTIONS = f"""{ALONE}SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname) FROM pg_subscription
   WHERE subenabled AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec
 """
-# Loads what is not trusted; there, and with a password, only while that is being done.
-LOADER = "vellaric_loader"
-
-
-_WAY_IN = "# While a dump from elsewhere is loaded\n"
-
-
-def with_loader(hba, name):
-    """Return a pg_hba.conf that lets the role in, over the socket and into the fresh database, and nowhere else."""
-    return f'{without_loader(hba)}{_WAY_IN}local "{fresh_name(name)}" {LOADER} scram-sha-256\n'
-
-
-def without_loader(hba):
-    return hba.partition(_WAY_IN)[0]
-
-
-def begin_loader(verifier, sessions):
-    """Make the role that loads what is not trusted: it has no part in anything that is there."""
-    return (
-        f"DROP ROLE IF EXISTS {LOADER};\n"
-        f"CREATE ROLE {LOADER} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
-        f" CONNECTION LIMIT {int(sessions)} PASSWORD {literal(verifier)};\n"
-    )
-
-
-def end_loader(fresh, there):
-    """Take the role away again, with the database where that is still its own (there: it exists)."""
-    dropped = drop(fresh) if there else ""
-    return f"{dropped}DROP ROLE IF EXISTS {LOADER};\n"
 
 
 def ensure_roles(names):

@@ -89,7 +89,7 @@ def script(database, declared, owner, observed):
     going = [name for name in changes if name not in groups and name not in [user.name for user in declared]]
     lines += [_removal(name, owner, database) for name in going]
     if any(group in changes for group in groups):
-        lines.append(_grants(database, declared, owner))
+        lines.append(grants(database, declared, owner))
     return "\n".join([*lines, ""])
 
 
@@ -185,7 +185,7 @@ def _on_differing(group, statement, condition=""):
     )
 
 
-def _grants(database, declared, owner):
+def grants(database, declared, owner):
     """Return what gives the groups just their privileges, on what is there and on what will be made."""
     lines = [enter(database), "BEGIN;"]
     database = identifier(database)

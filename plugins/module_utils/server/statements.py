@@ -33,11 +33,12 @@ def split(text):
     return [statement for statement in found if statement]
 
 
-def end(buffer, position=0, last=True):
+def end(buffer, position=0, last=True, escapes=False):
     """Return where the statement at the start of a buffer ends, or None where that is yet to come; and a position.
 
     That is to be given again with more in the buffer, so that a long statement is not read again with each piece: the
-    start of what was not whole. last: nothing more comes.
+    start of what was not whole. last: nothing more comes. escapes: a backslash escapes in every quoted text
+    (standard_conforming_strings is off).
     """
     while position < len(buffer):
         match = _NEXT.match(buffer, position)
@@ -57,17 +58,17 @@ def end(buffer, position=0, last=True):
             if newline < 0 and not last:
                 break
             return (newline + 1 if newline >= 0 else len(buffer)), position
-        closed = _closed(buffer, token, position, after, last)
+        closed = _closed(buffer, token, position, after, last, escapes)
         if closed is None:
             break
         position = closed
     return None, position
 
 
-def _closed(buffer, token, start, after, last):
+def _closed(buffer, token, start, after, last, escapes=False):
     """Return where the token's own end is, or of what it opens; None where that is yet to come."""
     if token == b"'":
-        escaping = _ESCAPING.match(buffer, start - 2) if start > 1 else start == 1 and buffer[:1] in b"eE"
+        escaping = escapes or (_ESCAPING.match(buffer, start - 2) if start > 1 else start == 1 and buffer[:1] in b"eE")
         match = (_ESCAPED if escaping else _QUOTED).match(buffer, after)
         # Another quote that follows would make both a quote in the text.
         return match.end() if match and (last or match.end() < len(buffer)) else None

@@ -85,6 +85,7 @@ def result(target, outcome):
         "old_database": outcome.old_database,
         "old_dropped": outcome.old_dropped,
         "restored": outcome.restored,
+        "unmasked": outcome.unmasked,
         "interruption_seconds": round(outcome.interruption, 2),
         "diff": {
             "before_header": target.container,

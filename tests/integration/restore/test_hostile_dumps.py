@@ -16,7 +16,8 @@ import pytest
 from harness import Failed
 from restoring import PACKAGE, databases, in_container, nothing_left, psql, run
 
-foreign = importlib.import_module(PACKAGE + "backup.foreign")
+dump_filter = importlib.import_module(PACKAGE + "backup.dump_filter")
+dump_rules = importlib.import_module(PACKAGE + "backup.dump_rules")
 HEAD = "-- PostgreSQL database dump\nSET standard_conforming_strings = on;\nCREATE TABLE harmless (a text);\n"
 TAIL = "\n-- PostgreSQL database dump complete\n"
 MARK = "/tmp/vellaric-was-here"
@@ -34,7 +35,7 @@ META = {
     "write": rf"\w {MARK}",
     "unrestricted": "\\unrestrict x\n\\! touch " + MARK,
     "restricted by itself": "\\restrict x\n\\unrestrict x\n\\! touch " + MARK,
-    "other quoting": f"SET standard_conforming_strings = off;\nSELECT 'x\\'\n\\! touch {MARK}\n';",
+    "after other quoting": f"SET standard_conforming_strings = off;\nSELECT 'x\\'y';\n\\! touch {MARK}\n",
     "after data": f"COPY harmless FROM stdin;\nx\n\\.\n\\! touch {MARK}",
 }
 SQL = {
@@ -88,19 +89,19 @@ def test_psql_runs_nothing(target):
 
 @pytest.mark.parametrize("what", META)
 def test_each_command_is_seen(what):
-    passed = foreign.Filter(15)
-    with pytest.raises(foreign.Refused):
-        passed.feed((HEAD + META[what] + TAIL).encode())
-        passed.feed(b"", last=True)
+    passed = dump_filter.Filter(dump_rules.FOREIGN, 15)
+    with pytest.raises(dump_filter.Refused):
+        list(passed.pieces((HEAD + META[what] + TAIL).encode()))
+        list(passed.pieces(b"", last=True))
 
 
 def test_psql_itself_refuses(target, monkeypatch):
     """Where our look at the text is fooled, as if it were not there."""
 
     def blind(self, data, last=False):
-        return bytes(data)
+        yield bytes(data)
 
-    monkeypatch.setattr(foreign.Filter, "feed", blind)
+    monkeypatch.setattr(dump_filter.Filter, "pieces", blind)
     hostile = [text for what, text in META.items() if "restrict" not in what]
     for text in (hostile[0], hostile[3], hostile[-1]):
         with pytest.raises(Failed) as failure:

@@ -1,0 +1,379 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts a dump into what a role without privileges loads, and what the superuser does for it (dump_rules). Pure.
+
+That a dump cannot do harm does not rest on this, but on who runs it: a role without privileges, by a psql that is told
+to refuse its own commands (\\restrict), as a user of the operating system who owns nothing. What is handed to the
+superuser is of a few known kinds, none of which evaluates what is in the database.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+
+from ..errors import Refused
+from ..server import statements
+from . import dump_rules as rules
+
+END_MARK = b"-- PostgreSQL database dump complete"
+# The kinds of what is asked of the superuser.
+EXTENSION, STATEMENT, ROWS = "extension", "statement", "rows"
+
+_QUALIFIED = rb"(?:" + rules.NAME + rb"\s*\.\s*)?" + rules.NAME
+_COPY = re.compile(rb"COPY\s+(" + _QUALIFIED + rb")(?:\s*\(([^)]*)\))?\s+FROM\s+stdin\b", re.I | re.S)
+_COPY_OTHERWISE = re.compile(rb"COPY\s.*\sFROM\s+stdin\b", re.I | re.S)
+_INSERT = re.compile(rb"INSERT\s+INTO\s+(" + _QUALIFIED + rb")", re.I)
+_SETVAL = re.compile(rb"SELECT\s+(?:pg_catalog\.)?setval\('((?:[^']|'')+)',\s*-?[0-9]+,\s*(?:true|false)\);\s*$", re.I)
+_META = re.compile(rb"\\(\S*)[ \t]*([^\n]*)\n?")
+_OWNER_TO = re.compile(rb"ALTER\s+(.*?)\s+OWNER\s+TO\s+(" + rules.NAME + rb")\s*;\s*$", re.I | re.S)
+_EXTENSION = re.compile(
+    rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + rules.NAME + rb")"
+    rb"(?:\s+WITH)?(?:\s+SCHEMA\s+(" + rules.NAME + rb"))?(?:\s+VERSION\s+(?:" + rules.NAME + rb"|'[^']*'))?"
+    rb"(?:\s+CASCADE)?\s*;\s*$",
+    re.I,
+)
+# What somebody else owns there becomes the loading role's.
+_AUTHORIZATION = re.compile(
+    rb"(CREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?" + rules.NAME + rb")\s+AUTHORIZATION\s+" + rules.NAME, re.I
+)
+_NO_BACKSLASH = re.compile(rb"SET\s+(?:SESSION\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(off|on)", re.I)
+_BEGIN = re.compile(rb"(BEGIN|START\s+TRANSACTION)\b", re.I)
+_END = re.compile(rb"(COMMIT|END|ROLLBACK|ABORT)\b(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)", re.I)
+_SEARCH_PATH = re.compile(
+    rb"SELECT\s+pg_catalog\.set_config\('search_path',\s*'',\s*false\)\s*;|SET\s+search_path\s*(?:=|TO)\s*''\s*;", re.I
+)
+
+# Rows as pg_dump --inserts writes them, any number at once. One that has more in it, such as a backslash, is looked at
+# like everything else.
+_ROWS = re.compile(
+    rb"""(?:INSERT\ INTO\ [^'"$\-/\\;]*(?:(?:-(?!-)|/(?!\*)|'[^'\\]*'|"[^"]*")[^'"$\-/\\;]*)*;\n)+""", re.X
+)
+# pg_dump --clean writes them before everything else; there is nothing yet to remove.
+_CLEANING = re.compile(
+    rb"DROP\s|ALTER\s+(TABLE|DOMAIN)\s.*\sDROP\s+(CONSTRAINT|DEFAULT|IDENTITY)|CREATE\s+OR\s+REPLACE\s+VIEW"
+    rb"|SELECT\s+(pg_catalog\.)?lo_unlink\(",
+    re.I | re.S,
+)
+_CREATION = re.compile(rb"CREATE\s+(?!OR\s+REPLACE\s+VIEW|DATABASE\s)", re.I)
+_CONNECT = (b"connect", b"c")
+_OTHERS_COMMANDS = re.compile(rb"\\(pset|timing|echo|set|unset|encoding|x|a|t|f|H)\b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What the superuser is asked to do before the load goes on. kind: one of the above.
+
+    name: the extension, or the quoted and qualified name of the table; schema: of the extension, None where the dump
+    names none; columns: as the dump has them; text: the statement, or the rows with the line that ends them; lines: how many of the dump it
+    takes the place of.
+    """
+
+    kind: str
+    text: bytes = b""
+    name: str = ""
+    schema: str | None = None
+    columns: bytes = b""
+    lines: int = 1
+
+
+@dataclasses.dataclass
+class Collected:
+    """What is left for when everything is loaded.
+
+    left_out: how often something was, by its words; owners: pairs of what ALTER ... OWNER TO is said of, and the role;
+    later, grants, refreshes: statements, in the dump's order.
+    """
+
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    owners: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    later: list[str] = dataclasses.field(default_factory=list)
+    grants: list[str] = dataclasses.field(default_factory=list)
+    refreshes: list[str] = dataclasses.field(default_factory=list)
+
+    def count(self, words: str | None) -> None:
+        if words is not None:
+            self.left_out[words] = self.left_out.get(words, 0) + 1
+
+
+def _no_tables() -> frozenset[str]:
+    return frozenset()
+
+
+class Filter:
+    """Parts SQL, statement by statement, in pieces of any size.
+
+    policy: dump_rules.FOREIGN or OWN; major: of the server that is to run it; untrusted: the extensions that the
+    superuser makes, where the dump has them; extension_tables: called once there may be some, it returns the qualified
+    names of the tables and sequences of extensions whose rows a dump may have; search_path: what stands in the place
+    of the empty one that pg_dump sets, so that functions find what they find in the database that was dumped.
+
+    collected: what is left for the end; complete: pg_dump's own last words have come by.
+    """
+
+    def __init__(
+        self,
+        policy: tuple,
+        major: int,
+        untrusted: frozenset[str] = frozenset(),
+        extension_tables: Callable[[], frozenset[str]] = _no_tables,
+        search_path: bytes | None = None,
+    ) -> None:
+        self._policy, self._major, self._untrusted = policy, major, untrusted
+        self._look_up_tables, self._search_path = extension_tables, search_path
+        self.foreign = policy is rules.FOREIGN
+        self._tables: frozenset[str] | None = frozenset()
+        self._buffer = bytearray()
+        self._position = 0
+        self._line = 1
+        self._copying = False
+        self._diverted: Asked | None = None
+        self._rows = bytearray()
+        self._creating = False
+        self._escapes = False
+        self._open = False
+        self.collected = Collected()
+        self.complete = False
+
+    def pieces(self, data: bytes, last: bool = False) -> Iterator[bytes | Asked]:
+        """Take a piece, and yield what can be passed on by now and what is asked of the superuser, in order.
+
+        Raises Refused for a command of psql, and at the end for what is not whole.
+        """
+        self._buffer += data
+        while self._buffer:
+            piece = self._copied(last) if self._copying else self._statement(last)
+            if piece is None:
+                break
+            yield piece
+        if last:
+            self._refuse_half()
+
+    def _refuse_half(self) -> None:
+        if self._copying:
+            raise Refused("The dump is cut short: it ends in the middle of a table's rows. Nothing was changed")
+        if self._open:
+            raise Refused(
+                "The dump is cut short: it ends in the middle of a transaction (BEGIN without COMMIT). Nothing was"
+                " changed"
+            )
+
+    def _take(self, end: int) -> bytes:
+        piece = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        self._line += piece.count(b"\n")
+        self._position = 0
+        return piece
+
+    # Rows
+
+    def _copied(self, last: bool) -> bytes | Asked | None:
+        end = self._end_of_copy()
+        if end is not None:
+            self._copying = False
+            return self._diverting(self._take(end), ends=True)
+        if last:
+            if b"\\." in self._buffer[-3:]:
+                self._copying = False
+            return self._diverting(self._take(len(self._buffer)), ends=True)
+        # All but the last line, which the end may yet become.
+        whole = self._buffer.rfind(b"\n") + 1
+        return self._diverting(self._take(whole), ends=False) if whole else None
+
+    def _diverting(self, piece: bytes, ends: bool) -> bytes | Asked:
+        """Keep the rows of an extension's table together for the superuser; others pass."""
+        if self._diverted is None:
+            return piece
+        self._rows += piece
+        if not ends:
+            return b""
+        rows = bytes(self._rows)
+        asked = dataclasses.replace(self._diverted, text=rows, lines=rows.count(b"\n"))
+        self._diverted, self._rows = None, bytearray()
+        return asked
+
+    def _end_of_copy(self) -> int | None:
+        buffer, position = self._buffer, self._buffer.find(b"\\.")
+        while position >= 0:
+            newline = buffer.find(b"\n", position)
+            starts_line = position == 0 or buffer[position - 1 : position] == b"\n"
+            if newline >= 0 and starts_line and buffer[position + 2 : newline] in (b"", b"\r"):
+                return newline + 1
+            position = buffer.find(b"\\.", position + 2)
+        return None
+
+    def _is_of_extension(self, name: bytes) -> bool:
+        if self._tables is None:
+            self._tables = self._look_up_tables()
+        return bool(self._tables) and _canonical(name) in self._tables
+
+    # Statements
+
+    def _statement(self, last: bool) -> bytes | Asked | None:
+        if self._position == 0 and not self._escapes and self._tables == frozenset():
+            rows = _ROWS.match(self._buffer)
+            if rows:
+                return self._take(rows.end())
+        end, self._position = statements.end(self._buffer, self._position, last, self._escapes)
+        if end is None:
+            if not last:
+                return None
+            end = len(self._buffer)
+        statement = self._take(end)
+        if END_MARK in statement:
+            self.complete = True
+        start = statements.beginning(statement)
+        if statement.startswith(b"\\", start):
+            return self._meta(statement, start)
+        return self._fitting(statement, start)
+
+    def _fitting(self, statement: bytes, start: int) -> bytes | Asked:
+        if statement[start : start + 1] in b"Ii":
+            return self._insert(statement, start)
+        decision = rules.decide(self._policy, statement, start, self._major)
+        text = statement[start:]
+        collected = self.collected
+        if decision.what == rules.PASS:
+            return self._passed(statement, start)
+        if decision.what == rules.EXTENSION:
+            return self._extension(statement, start)
+        if decision.what == rules.SUPERUSER:
+            return Asked(STATEMENT, text, lines=statement.count(b"\n"))
+        if decision.what == rules.OWNER:
+            match = _OWNER_TO.match(text)
+            if match:
+                collected.owners.append((_text(match.group(1)), _text(match.group(2))))
+            collected.count(decision.words)
+        elif decision.what == rules.LATER:
+            collected.later.append(_text(text))
+        elif decision.what == rules.GRANT:
+            collected.grants.append(_text(text))
+        elif decision.what == rules.REFRESH:
+            collected.refreshes.append(_text(text))
+        else:
+            if re.match(rb"CREATE\s+DATABASE\s", text, re.I):
+                self._refuse_second()
+            collected.count(decision.words)
+        return _blank(statement)
+
+    def _passed(self, statement: bytes, start: int) -> bytes | Asked:
+        if not self._creating:
+            if _CLEANING.match(statement, start):
+                return _blank(statement)
+            self._creating = bool(_CREATION.match(statement, start))
+        if statement[start : start + 1] in b"BbCcSsEeRrAa":
+            self._follow(statement, start)
+        copied = _COPY.match(statement, start) if statement[start : start + 1] in b"Cc" else None
+        if copied:
+            self._copying = True
+            if self._is_of_extension(copied.group(1)):
+                self._diverted = Asked(ROWS, name=_canonical(copied.group(1)), columns=copied.group(2) or b"")
+                return _blank(statement)
+            return statement
+        self._copying = bool(_COPY_OTHERWISE.match(statement, start))
+        sequence = _SETVAL.match(statement, start)
+        if sequence and self._is_of_extension(sequence.group(1).replace(b"''", b"'")):
+            return Asked(STATEMENT, statement[start:], lines=statement.count(b"\n"))
+        if self._search_path is not None and _SEARCH_PATH.match(statement, start):
+            return (
+                _blank(statement[:start]) + b"SET search_path = " + self._search_path + b";" + _blank(statement[start:])
+            )
+        authorized = _AUTHORIZATION.match(statement, start)
+        if authorized:
+            self.collected.count("owners")
+            return statement[:start] + authorized.group(1) + statement[authorized.end() :]
+        return statement
+
+    def _follow(self, statement: bytes, start: int) -> None:
+        """Keep track of what the session is in."""
+        quoting = _NO_BACKSLASH.match(statement, start)
+        if quoting:
+            self._escapes = quoting.group(1).lower() == b"off"
+        elif _BEGIN.match(statement, start):
+            self._open = True
+        elif _END.match(statement, start):
+            self._open = False
+
+    def _insert(self, statement: bytes, start: int) -> bytes:
+        match = _INSERT.match(statement, start)
+        if match and self._is_of_extension(match.group(1)):
+            # The superuser would evaluate what is in it.
+            self.collected.count("rows of extensions' tables, as INSERT")
+            return _blank(statement)
+        return statement
+
+    def _extension(self, statement: bytes, start: int) -> bytes | Asked:
+        self._tables = None
+        match = _EXTENSION.match(statement, start)
+        if match and _canonical(match.group(1)).strip('"') in self._untrusted:
+            schema = match.group(2)
+            return Asked(
+                EXTENSION,
+                name=_canonical(match.group(1)).strip('"'),
+                schema=_canonical(schema).strip('"').replace('""', '"') if schema else None,
+                lines=statement.count(b"\n"),
+            )
+        return statement
+
+    # psql's own commands
+
+    def _refuse_second(self) -> None:
+        if self._creating:
+            raise Refused(
+                f"Line {self._line} of the dump begins another database: the file holds more than one. Nothing was"
+                " changed: take a dump of the one that is meant, with pg_dump, or take the file apart"
+            )
+
+    def _meta(self, statement: bytes, start: int) -> bytes:
+        match = _META.match(statement, start)
+        command, argument = match.group(1), match.group(2).strip()
+        if command in (b"restrict", b"unrestrict"):
+            return _blank(statement)
+        if command in _CONNECT:
+            self._refuse_second()
+            self.collected.count("the database itself and its settings")
+            return _blank(statement)
+        if command == b"encoding" and re.fullmatch(rb"'?[A-Za-z0-9_-]+'?", argument):
+            # Before it connects anew pg_dump writes SQL_ASCII for a name that needs quotes: no bytes of it are text.
+            wanted = argument.strip(b"'")
+            known = b"SET client_encoding = '" + wanted + b"';" if wanted.upper() != b"SQL_ASCII" else b""
+            return known + _blank(statement)
+        line = self._line - statement.count(b"\n", start)
+        shown = match.group().decode("utf-8", "replace").strip()[:60]
+        if _OTHERS_COMMANDS.match(statement, start):
+            why = "pg_dump does not write it. Nothing was changed: take out that line, or take the dump with pg_dump"
+        else:
+            why = (
+                "which a dump of pg_dump does not have: it could run programs. Nothing was imported. Look at who made"
+                " this dump, or take another with pg_dump"
+            )
+        raise Refused(f"Line {line} of the dump has {shown!r}, a command to psql: {why}")
+
+
+def extensions_of(head: bytes) -> frozenset[str]:
+    """Return the names of the extensions that a dump makes, of its beginning: pg_dump writes them first."""
+    pattern = rb"^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + rules.NAME + rb")"
+    return frozenset(_canonical(name).strip('"') for name in re.findall(pattern, head, re.I | re.M))
+
+
+def _blank(statement: bytes) -> bytes:
+    """Keep the lines, so that what the server says of a line is true of the dump."""
+    return b"\n" * statement.count(b"\n")
+
+
+def _text(statement: bytes) -> str:
+    return statement.decode("utf-8", "replace").strip()
+
+
+def _canonical(name: bytes) -> str:
+    """Return a name as quote_ident() and format('%I.%I') would write it, but for keywords: pg_dump quotes these."""
+    parts = re.findall(rules.NAME, name)
+    shown = []
+    for part in parts:
+        text = part.decode("utf-8", "replace")
+        if text.startswith('"') and re.fullmatch(r'"[a-z_][a-z0-9_$]*"', text):
+            text = text[1:-1]
+        shown.append(text if text.startswith('"') else text.lower())
+    return ".".join(shown)

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What becomes of each statement of a dump: who may run it, and when. Pure.
+
+A dump is loaded by a role without privileges, whoever took it. What that role may not do is left out of a foreign dump
+and counted. Of a backup of ours the superuser does it, one statement of a known kind at a time: none of these kinds
+evaluates anything of the database's owner.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+# What is done with a statement.
+PASS = "pass"
+LEAVE_OUT = "leave out"
+OWNER = "owner"
+EXTENSION = "extension"
+# By the superuser, in its place: others build on it.
+SUPERUSER = "superuser"
+# By the superuser, when all is loaded.
+LATER = "later"
+GRANT = "grant"
+REFRESH = "refresh"
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """what: one of the above; words: with which a report counts what was left out, None where nobody misses it."""
+
+    what: str
+    words: str | None = None
+
+
+def _table(*rows: tuple) -> tuple:
+    return tuple((re.compile(pattern, re.I | re.S), Decision(*decision)) for pattern, *decision in rows)
+
+
+NAME = rb"(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)"
+_FUNCTION = rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s"
+# Outside of the body, which comes last or is quoted; a body that speaks of it costs nothing but the superuser's hand.
+_UNTRUSTED = _FUNCTION + rb"[^$']*?\sLANGUAGE\s+(?:'?c'?|internal|plpythonu|plpython[23]u|plperlu|pltclu)(?=[\s;])"
+_LEAKPROOF = _FUNCTION + rb"[^$']*?\sLEAKPROOF\b"
+_ROLE_CHANGE = rb"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER|GROUP)\s(?!\s*MAPPING)"
+_TRIGGERS_OF = rb"ALTER\s+TABLE\s+(?:ONLY\s+)?(?:IF\s+EXISTS\s+)?[^;]*?\s(?:DISABLE|ENABLE)\s+TRIGGER\s+ALL\s*;"
+
+# Nobody misses them: they are there already, or mean nothing in a database of ours.
+_NOTHING_LOST = (
+    (rb"CREATE\s+SCHEMA\s+(IF\s+NOT\s+EXISTS\s+)?\"?public\"?\s*(AUTHORIZATION\s[^;]*)?;", LEAVE_OUT),
+    (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s+'?\"?plpgsql", LEAVE_OUT),
+    (rb"CREATE\s+EXTENSION\s+(IF\s+NOT\s+EXISTS\s+)?\"?plpgsql\"?[\s;]", LEAVE_OUT),
+    (rb"COMMENT\s+ON\s+EXTENSION\s+\"?plpgsql\"?\s", LEAVE_OUT),
+    (rb"SET\s+default_with_oids\s*=\s*false", LEAVE_OUT),
+)
+_OWNERS = (rb"ALTER\s.*\sOWNER\s+TO\s+" + NAME + rb"\s*;\s*$", OWNER)
+_EXTENSIONS = (rb"CREATE\s+EXTENSION\s", EXTENSION)
+_THE_DATABASE = (
+    (rb"COMMENT\s+ON\s+DATABASE\s", LEAVE_OUT, "comments of others"),
+    (rb"(CREATE|ALTER|DROP)\s+DATABASE\s", LEAVE_OUT, "the database itself and its settings"),
+    (rb"(GRANT|REVOKE)\s[^;]*?\sON\s+DATABASE\s", LEAVE_OUT, "grants"),
+)
+# As pg_dump writes them of what only a superuser has made.
+_SUPERUSERS = (
+    (rb"CREATE\s+CAST\s", "casts"),
+    (rb"CREATE\s+OPERATOR\s+(CLASS|FAMILY)\s|ALTER\s+OPERATOR\s+FAMILY\s", "operator classes"),
+    (_UNTRUSTED, "functions in C or an untrusted language"),
+    (_LEAKPROOF, "functions that are LEAKPROOF"),
+    (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s", "languages"),
+    (rb"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s", "foreign-data wrappers"),
+    (rb"CREATE\s+TRANSFORM\s", "transforms"),
+    (rb"CREATE\s+ACCESS\s+METHOD\s", "access methods"),
+    (rb"CREATE\s+TEXT\s+SEARCH\s+(PARSER|TEMPLATE)\s", "text search parsers and templates"),
+    (rb"CREATE\s+TYPE\s+[^;(]*\(\s*INPUT\s*=", "types of their own"),
+    (rb"CREATE\s+AGGREGATE\s+[^;]*?\sSTYPE\s*=\s*(pg_catalog\.)?internal\b", "aggregates with an internal state"),
+)
+_SHARED = (
+    (rb"(CREATE|ALTER)\s+EVENT\s+TRIGGER\s", "event triggers"),
+    (rb"(CREATE|ALTER)\s+PUBLICATION\s", "publications"),
+    (rb"(CREATE|ALTER)\s+SUBSCRIPTION\s", "subscriptions"),
+    (rb"SECURITY\s+LABEL\s", "security labels"),
+    (rb"ALTER\s+DEFAULT\s+PRIVILEGES\s", "grants"),
+    (
+        rb"COMMENT\s+ON\s+(EXTENSION|(PROCEDURAL\s+)?LANGUAGE|EVENT\s+TRIGGER|PUBLICATION|SUBSCRIPTION|CAST"
+        rb"|FOREIGN\s+DATA\s+WRAPPER|ACCESS\s+METHOD|TRANSFORM|TEXT\s+SEARCH\s+(PARSER|TEMPLATE))\s",
+        "comments of others",
+    ),
+)
+
+# A dump that this collection did not take: everything becomes the application's.
+FOREIGN = _table(
+    *_NOTHING_LOST,
+    (*_OWNERS, "owners"),
+    *_THE_DATABASE,
+    (rb"(GRANT|REVOKE)\s", LEAVE_OUT, "grants"),
+    (rb"(SET|RESET)\s+(SESSION\s+AUTHORIZATION|(SESSION\s+)?ROLE)\b", LEAVE_OUT, "owners"),
+    (rb"(CREATE|ALTER|DROP)\s+(ROLE|USER|GROUP)\s(?!\s*MAPPING)", LEAVE_OUT, "roles and their settings"),
+    (rb"DO\s.*" + _ROLE_CHANGE, LEAVE_OUT, "roles and their settings"),
+    (rb"ALTER\s+SYSTEM\s", LEAVE_OUT, "the server's settings"),
+    (rb"(CREATE|ALTER|DROP)\s+TABLESPACE\s", LEAVE_OUT, "tablespaces"),
+    (rb"SET\s+default_tablespace\s*=", LEAVE_OUT),
+    (_TRIGGERS_OF, SUPERUSER),
+    _EXTENSIONS,
+    *((pattern, LEAVE_OUT, words) for pattern, words in (*_SHARED, *_SUPERUSERS)),
+    (rb"REFRESH\s+MATERIALIZED\s+VIEW\s", REFRESH),
+)
+# A backup: everything comes back as it was.
+OWN = _table(
+    *_NOTHING_LOST,
+    _OWNERS,
+    *_THE_DATABASE,
+    (rb"(GRANT|REVOKE)\s[^;]*?\sON\s", GRANT),
+    (rb"(SET|RESET)\s+SESSION\s+AUTHORIZATION\b", LEAVE_OUT),
+    (_TRIGGERS_OF, SUPERUSER),
+    _EXTENSIONS,
+    *((pattern, LATER) for pattern, _words in _SHARED),
+    *((pattern, SUPERUSER) for pattern, _words in _SUPERUSERS),
+    (rb"REFRESH\s+MATERIALIZED\s+VIEW\s", REFRESH),
+)
+
+_EVERYTHING_ELSE = Decision(PASS)
+# Parameters that pg_dump sets, and the major version that first knows each.
+_SINCE = (
+    (re.compile(rb"SET\s+transaction_timeout\s", re.I), 17),
+    (re.compile(rb"SET\s+default_toast_compression\s", re.I), 14),
+)
+_REPLICATION_ROLE = re.compile(rb"SET\s+(SESSION\s+)?session_replication_role\b", re.I)
+# From here on a role can be allowed to set a parameter that is a superuser's.
+GRANTS_PARAMETERS_SINCE = 15
+
+
+def decide(rules: tuple, statement: bytes, start: int, major: int) -> Decision:
+    """Return what becomes of the statement that begins at `start`, on a server of that major version."""
+    for pattern, decision in rules:
+        if pattern.match(statement, start):
+            return decision
+    if any(pattern.match(statement, start) and major < since for pattern, since in _SINCE):
+        return Decision(LEAVE_OUT)
+    if major < GRANTS_PARAMETERS_SINCE and _REPLICATION_ROLE.match(statement, start):
+        return Decision(LEAVE_OUT, "session_replication_role")
+    return _EVERYTHING_ELSE

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fills a fresh database from a dump: what restores, verifications and imports have in common.
+
+The dump's content is evaluated by a role without privileges that owns the fresh database (server/loader); the superuser
+runs our own text, and of a backup of ours a few kinds of statements that evaluate nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+from ..facts import FileFacts, ImageFacts
+from ..host import files
+from ..host.engine import Engine
+from ..server import census, loader, replacement, scram, sql
+from . import dump_rules, formats, load
+
+# Beside the processes that load: for lists, and for a session that is just ending.
+_SESSIONS = 3
+_LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text;\n"
+_RELOAD_SECONDS = 30
+
+
+class Filling:
+    """One fresh database. sql: runs a script as the superuser, in a database (None: the one for maintenance).
+
+    hba: the path of the server's pg_hba.conf on this host. remaining: returns the seconds that are left.
+    loaded: what became of the load, once there was one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        container: str,
+        database: str,
+        exchange: load.Exchange,
+        image: ImageFacts,
+        sql: Callable[..., str],
+        hba: str,
+        remaining: Callable[[], float],
+    ) -> None:
+        self._engine, self._container, self._database = engine, container, database
+        self._exchange, self._image, self._sql, self._hba = exchange, image, sql, hba
+        self._remaining = remaining
+        self._login: load.Login | None = None
+        self._loading: load.Loading | None = None
+        self.loaded = load.Loaded()
+
+    def begin(self, encoding: str, locale: dict, jobs: int) -> None:
+        """Make the fresh database, the role that fills it, and the way in for that role alone."""
+        password = secrets.token_urlsafe(24)
+        verifier = scram.new_verifier(password)
+        self.end()
+        self._sql(f"{sql.UNLOGGED}\n{loader.begin(verifier, jobs + _SESSIONS, self._image.major)}")
+        self._sql(replacement.create(self._database, loader.LOADER, encoding, locale))
+        self._sql(sql.restrict_database(self._database, loader.LOADER, self._image.major))
+        self._sql(loader.ALLOW_TABLESPACES)
+        self._open_way_in()
+        self._login = load.Login(loader.LOADER, password)
+
+    @property
+    def uid(self) -> int:
+        """The user of the operating system that reads the dump."""
+        return self._login.uid
+
+    def load(
+        self,
+        dump: formats.Dump,
+        policy: tuple,
+        inside: str | None,
+        jobs: int,
+        untrusted: frozenset[str],
+        search_path: str | None,
+        progress: Callable[[int, int], None],
+        declared: frozenset[str] = frozenset(),
+    ) -> load.Loaded:
+        """Load a dump (dump_rules.OWN or FOREIGN), with all that stands in it but who owns what and may do what.
+
+        declared: extensions that are made first, unless the dump makes them itself.
+        """
+        manner = load.Manner(
+            policy=policy,
+            # Backups are the server's group's to read.
+            login=dataclasses.replace(self._login, gid=self._image.gid if policy is dump_rules.OWN else None),
+            major=self._image.major,
+            superuser=self._in_fresh,
+            untrusted=untrusted,
+            declared=declared,
+            search_path=search_path.encode("utf-8") if search_path else None,
+            jobs=jobs,
+            seconds=self._remaining(),
+            progress=progress,
+        )
+        self._loading = load.Loading(
+            self._engine, self._container, dump, self._database, self._exchange, manner, inside
+        )
+        self.loaded = self._loading.run()
+        if self.loaded.collected.later:
+            # Publications, event triggers, labels, default privileges.
+            self._in_fresh("\n".join([loader.ALONE, *self.loaded.collected.later, ""]))
+        return self.loaded
+
+    def _in_fresh(self, script: str) -> str:
+        return self._sql(script, self._database)
+
+    def run(self, texts: tuple[str, ...], search_path: str) -> str | None:
+        """Run SQL of the operator's as the role that loads, to whom everything belongs; return why it failed."""
+        lines = [f"SET search_path = {search_path};", *(f"{text}\n;" for text in texts)]
+        return self._loading.script(lines)
+
+    def analyze(self) -> list[str]:
+        """Collect the planner's statistics; return what could not be, and why.
+
+        The server evaluates the expressions of indexes for it.
+        """
+        tables = json.loads(self._in_fresh(loader.ANALYZED))
+        failed = self._loading.each({table: [f"ANALYZE {table};"] for table in tables}, ["SET search_path = '';"])
+        return [f"{table} could not be analysed: {why}" for table, why in failed.items()]
+
+    def hand_over(self, source_owner: str, owner: str, superusers_own: list[str]) -> list[str]:
+        """Give everything to those to whom it belonged; what was the source's owner's becomes the owner's.
+
+        superusers_own: the fingerprints of what a superuser owned there (census). Returns what is worth knowing.
+        """
+        superusers = json.loads(self._sql(replacement.SUPERUSERS))
+        owners, lost, supers = [], 0, 0
+        for what, shown in self.loaded.collected.owners:
+            role = replacement.unquoted(shown)
+            if role in (source_owner, owner, "pg_database_owner"):
+                continue
+            if role not in superusers:
+                lost += 1
+            elif superusers[role]:
+                supers += 1
+            else:
+                owners.append((what, shown))
+        notes = []
+        if lost:
+            notes.append(f"{lost} objects belong to {owner} now: the role that owned them is not on this server")
+        if supers and not superusers_own:
+            notes.append(
+                f"up to {supers} objects that belonged to a superuser belong to {owner} now, as the backup does not"
+                " say how they were defined"
+            )
+        script = loader.set_owners(owners)
+        if superusers_own:
+            script += census.give_to_superuser(superusers_own, loader.LOADER)
+        self._in_fresh(script + replacement.take_over(loader.LOADER, owner))
+        return notes
+
+    def grant(self) -> None:
+        """Give back who may do what."""
+        grants = self.loaded.collected.grants
+        if grants:
+            self._in_fresh("\n".join([loader.ALONE, *grants, ""]))
+
+    def refresh(self, owner: str, search_path: str) -> list[str]:
+        """Fill the materialized views, as their owner; return what could not be, and why."""
+        wanted = loader.refresh(self.loaded.collected.refreshes)
+        if not wanted:
+            return []
+        self._sql(loader.allow_as_owner(owner))
+        before = [f"SET ROLE {sql.identifier(owner)};", f"SET search_path = {search_path};"]
+        failed = self._loading.each(wanted, before)
+        return [f"materialized view {view} could not be filled: {why}" for view, why in failed.items()]
+
+    def give_to(self, owner: str) -> None:
+        """Let the database itself be the owner's."""
+        self._sql(f"ALTER DATABASE {sql.identifier(self._database)} OWNER TO {sql.identifier(owner)};\n")
+        self._sql(sql.restrict_database(self._database, owner, self._image.major))
+
+    def end(self, keep: bool = False) -> None:
+        """Take the role and its way in away, and the fresh database unless it is kept."""
+        # On a full disk, the room for the file comes from the database.
+        script = "" if keep else replacement.drop(self._database)
+        self._sql(f"{script}{loader.end()}")
+        self._close_way_in()
+        self._login = None
+
+    # pg_hba.conf
+
+    def _open_way_in(self) -> None:
+        known = files.read(self._hba)
+        self._write_hba(loader.with_way_in(known.content.decode("utf-8"), self._database), known)
+
+    def _close_way_in(self) -> None:
+        known = files.read(self._hba)
+        text = known.content.decode("utf-8")
+        if loader.without_way_in(text) != text:
+            self._write_hba(loader.without_way_in(text), known)
+
+    def _write_hba(self, text: str, known: FileFacts) -> None:
+        status = os.stat(self._hba)
+        before = self._sql(_LOADED).strip()
+        files.write(self._hba, text.encode("utf-8"), known.mode, status.st_uid, status.st_gid)
+        self._sql("SELECT pg_reload_conf();\n")
+        # The server reads it a moment later, and new sessions have it from then on.
+        deadline = time.monotonic() + min(_RELOAD_SECONDS, self._remaining())
+        while self._sql(_LOADED).strip() == before and time.monotonic() < deadline:
+            time.sleep(0.02)

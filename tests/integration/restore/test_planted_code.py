@@ -1,0 +1,116 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The owner of a database has planted code wherever PostgreSQL lets one: no operation runs it as a superuser."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME
+from restoring import PACKAGE, in_container, psql, run, take
+
+PLANTED = Path(__file__).with_name("planted.sql").read_text()
+READER = [{"name": "reader", "role": "readonly", "password": PASSWORD}]
+GATHERED = ["container", "statistics", "settings", "sizes", "queries", "activity", "replication", "backups", "findings"]
+IMAGES = [IMAGE, OTHER_MAJOR_IMAGE, os.environ.get("VELLARIC_TEST_NEWEST_IMAGE", "vellaric/postgres:18-forky")]
+
+
+def plant(host, short):
+    host.query(short, PLANTED)
+    host.query(short, f'ALTER DATABASE "{host.name(short)}" SET search_path = app, public, pg_catalog')
+
+
+@pytest.mark.parametrize("image", IMAGES if THOROUGH else IMAGES[::2])
+def test_every_operation(host, image):
+    """What fails fails because the planted code says that it was caught; what only warns would say so, too."""
+    answers = []
+    host.defaults["image"] = image
+    host.run("a")
+    plant(host, "a")
+    answers.append(host.converge("a", users=READER, extensions=["pg_trgm"], settings={"work_mem": "8MB"}))
+    answers.append(host.run("a", users=READER, extensions=[], password=PASSWORD + "x", update_password="always"))
+    host.defaults["password"] = PASSWORD + "x"
+    answers.append(host.info(name=host.name("a"), gather=GATHERED))
+    backup = take(host, "a")
+    of = {"data_root": host.data_root, "backup_root": host.defaults["backup_root"], "environment": host.environment}
+    for state in ("checked", "verified"):
+        answers.append(host._result("postgres_db_backup", {**of, "name": host.name("a"), "state": state}))
+    assert backup.manifest.row_counts["app.t"] == 200
+    answers.append(run(host, "a", backup="latest", backup_first=False, keep_old=0))
+    assert host.query("a", "SELECT count(*) FROM app.m", password=PASSWORD + "x") == [(200,)]
+    assert host.query("a", "SELECT current_setting('search_path')", password=PASSWORD + "x") == [
+        ("app, public, pg_catalog",)
+    ]
+    answers += imported_and_cloned(host)
+    answers.append(host.run("a", state="absent", final_backup=False))
+    answers.append(host.run("a", state="undeleted"))
+    assert "caught" not in str(answers)
+    superusers = psql(host.container("a"), "postgres", "SELECT rolname FROM pg_roles WHERE rolsuper")
+    assert superusers == "postgres"
+
+
+def imported_and_cloned(host):
+    """The dump as a file, and the backup into another database, masked."""
+    text = in_container(host.container("a"), "pg_dump", "-d", host.name("a"))
+    path = Path(host.root, "planted.sql")
+    path.write_bytes(text)
+    given = {"replace": True, "backup_first": False, "keep_old": 0}
+    imported = run(host, "a", module="postgres_db_import", path=str(path), **given)
+    host.run("b", username=USERNAME)
+    mask = "UPDATE customers SET email = 'masked-' || id; UPDATE app.t SET name = md5(name)"
+    cloned = run(
+        host,
+        "b",
+        source_name=host.name("a"),
+        source_environment=host.environment,
+        allow_other_database=True,
+        backup_first=False,
+        keep_old=0,
+        mask=[mask],
+    )
+    assert cloned["unmasked"] == []
+    rows = host.query("b", "SELECT email FROM public.customers ORDER BY 1", password=PASSWORD + "x")
+    assert rows == [("masked-1",), ("masked-2",)]
+    assert host.query("b", "SELECT count(DISTINCT name) FROM app.t", password=PASSWORD + "x") == [(200,)]
+    return [imported, cloned]
+
+
+def test_a_mask_that_is_put_back_is_told(host):
+    """The owner's trigger writes what was there before."""
+    host.run("a")
+    host.query(
+        "a",
+        """CREATE TABLE customers (id int PRIMARY KEY, email text, "Phone" text);
+        INSERT INTO customers VALUES (1, 'a@example.com', '1'), (2, 'b@example.com', '2'), (3, NULL, '3');
+        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.email := OLD.email; RETURN NEW; END $$;
+        CREATE TRIGGER keep BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION keep()""",
+    )
+    take(host, "a")
+    mask = """UPDATE customers SET email = 'x' || id, "Phone" = md5("Phone")"""
+    answer = run(host, "a", backup="latest", backup_first=False, keep_old=0, mask=[mask])
+    assert answer["unmasked"] == [{"table": "customers", "column": "email", "rows": 2}]
+    assert "still hold a value of the source" in str(answer["warnings"])
+    assert not (host.directory("a") / "pgdata/.vellaric-masking").exists()
+
+
+def test_the_owner_is_no_superuser_after_a_restore(host):
+    """A check that makes its owner a superuser, where it can."""
+    host.run("a")
+    host.query(
+        "a",
+        """CREATE FUNCTION public.chk(t text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN
+          IF current_setting('is_superuser') = 'on' THEN
+            EXECUTE format('ALTER ROLE %I SUPERUSER', (SELECT rolname FROM pg_roles WHERE rolname LIKE 'db_user_%'));
+            EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch /tmp/pwned''';
+          END IF; RETURN true; END $f$;
+        CREATE TABLE public.innocent(t text CHECK (public.chk(t))); INSERT INTO public.innocent VALUES ('x')""",
+    )
+    take(host, "a")
+    run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    assert host.query("a", "TABLE innocent") == [("x",)]
+    assert host.psql("a", f"SELECT rolsuper FROM pg_roles WHERE rolname = '{USERNAME}'") == "f"
+    assert in_container(host.container("a"), "sh", "-c", "ls /tmp/pwned 2>/dev/null || :") == b""
