@@ -53,4 +53,5 @@ class Listing:
     def indexes(self) -> tuple[list[str], list[str]]:
         """Return the entries of indexes and constraints, which several processes may make, and all others."""
         found = [line for line in self._lines if _INDEXES.match(_ENTRY.match(line).group(1))]
-        return found, [line for line in self._lines if line not in set(found)]
+        chosen = set(found)
+        return found, [line for line in self._lines if line not in chosen]

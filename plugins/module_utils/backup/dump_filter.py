@@ -67,8 +67,8 @@ class Asked:
     """What the superuser is asked to do before the load goes on. kind: one of the above.
 
     name: the extension, or the quoted and qualified name of the table; schema: of the extension, None where the dump
-    names none; columns: as the dump has them; text: the statement, or the rows with the line that ends them; lines: how many of the dump it
-    takes the place of.
+    names none; columns: as the dump has them; text: the statement, or the rows with the line that ends them; lines: how
+    many of the dump it takes the place of.
     """
 
     kind: str

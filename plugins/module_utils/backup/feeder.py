@@ -34,8 +34,8 @@ class _Stopped(Exception):
 class Feeder:
     """Decompresses a dump into a pipe, through a filter where there is one, once somebody reads there.
 
-    text: what comes instead of the dump's content. ask: does what the filter asks of the superuser; while it does, the
-    session that loads has done everything before.
+    source: opens what comes instead of the dump's content. ask: does what the filter asks of the superuser; while it
+    does, the session that loads has done everything before.
     whole: all of the dump has been read by then.
     """
 
@@ -46,11 +46,11 @@ class Feeder:
         filter_: Filter | None,
         prologue: bytes,
         ask: Callable[[Asked], None] | None = None,
-        text: bytes | None = None,
+        source: Callable[[], io.RawIOBase] | None = None,
     ) -> None:
         self._dump, self._pipe, self.filter, self._prologue = dump, pipe, filter_, prologue
-        self._ask, self._text = ask, text
-        self._command = formats.decompressor(dump.compression) if text is None else None
+        self._ask, self._open_source = ask, source
+        self._command = formats.decompressor(dump.compression) if source is None else None
         self._process = self._thread = self._error = None
         self._begun = False
         self._said = tempfile.TemporaryFile()
@@ -112,8 +112,8 @@ class Feeder:
         except Exception as error:
             self._error = DatabaseError(f"{self._dump.path} could not be read: {error}")
 
-    def _source(self) -> io.BufferedIOBase:
-        return io.BytesIO(self._text) if self._text is not None else self._process.stdout
+    def _source(self) -> io.IOBase:
+        return self._open_source() if self._open_source is not None else self._process.stdout
 
     def _in_turn(self, stream: io.RawIOBase, asked: Asked) -> None:
         self._catch_up(stream)

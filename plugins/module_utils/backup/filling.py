@@ -12,10 +12,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
 
+from ..errors import DatabaseError
 from ..facts import FileFacts, ImageFacts
 from ..host import files
 from ..host.engine import Engine
@@ -26,6 +28,7 @@ from . import dump_rules, formats, load
 _SESSIONS = 3
 _LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text;\n"
 _RELOAD_SECONDS = 30
+_NOT_FOUND = re.compile(r"(function|relation|type|operator|schema) .* does not exist")
 
 
 class Filling:
@@ -59,11 +62,15 @@ class Filling:
         verifier = scram.new_verifier(password)
         self.end()
         self._sql(f"{sql.UNLOGGED}\n{loader.begin(verifier, jobs + _SESSIONS, self._image.major)}")
-        self._sql(replacement.create(self._database, loader.LOADER, encoding, locale))
-        self._sql(sql.restrict_database(self._database, loader.LOADER, self._image.major))
+        self._encoding, self._locale = encoding, locale
+        self._make()
         self._sql(loader.ALLOW_TABLESPACES)
         self._open_way_in()
         self._login = load.Login(loader.LOADER, password)
+
+    def _make(self) -> None:
+        self._sql(replacement.create(self._database, loader.LOADER, self._encoding, self._locale))
+        self._sql(sql.restrict_database(self._database, loader.LOADER, self._image.major))
 
     @property
     def uid(self) -> int:
@@ -98,14 +105,29 @@ class Filling:
             seconds=self._remaining(),
             progress=progress,
         )
-        self._loading = load.Loading(
-            self._engine, self._container, dump, self._database, self._exchange, manner, inside
-        )
-        self.loaded = self._loading.run()
+        try:
+            self.loaded = self._run(dump, manner, inside)
+        except DatabaseError as error:
+            if jobs == 1 or not _NOT_FOUND.search(error.message):
+                raise
+            # Several processes of pg_restore have no search path but its own.
+            self._sql(replacement.drop(self._database))
+            self._make()
+            self.loaded = self._run(dump, dataclasses.replace(manner, jobs=1), inside)
+            self.loaded.warnings.append(
+                "it was loaded by one process instead of several: functions of the database find names by its search"
+                " path"
+            )
         if self.loaded.collected.later:
             # Publications, event triggers, labels, default privileges.
             self._in_fresh("\n".join([loader.ALONE, *self.loaded.collected.later, ""]))
         return self.loaded
+
+    def _run(self, dump: formats.Dump, manner: load.Manner, inside: str | None) -> load.Loaded:
+        self._loading = load.Loading(
+            self._engine, self._container, dump, self._database, self._exchange, manner, inside
+        )
+        return self._loading.run()
 
     def _in_fresh(self, script: str) -> str:
         return self._sql(script, self._database)

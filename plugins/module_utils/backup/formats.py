@@ -44,10 +44,18 @@ _FOREIGN = (
     (rb"SQLite format 3\x00", "a database of SQLite"),
     (rb"PK\x03\x04", "a zip archive: unpack it first"),
     (rb"7z\xbc\xaf", "a 7z archive: unpack it first"),
+    (
+        rb"(pg_dump|pg_dumpall|pg_restore|psql|kubectl|Warning): ",
+        "messages before a dump, as 2>&1 mixes them into it"
+        " (or docker run -t): take the dump again with pg_dump --file",
+    ),
     (rb"\$ANSIBLE_VAULT", "encrypted with Ansible Vault: decrypt it first"),
     (rb"-----BEGIN PGP|\x85[\x01-\x04]|age-encryption", "encrypted: decrypt it first"),
     (rb"\s*<(!DOCTYPE|html|\?xml)", "a web page, perhaps what a server said instead of the dump"),
 )
+# The versions of pg_dump's archives, and the major version whose pg_restore first reads each
+# (K_VERS_... in src/bin/pg_dump/pg_backup_archiver.h).
+_READ_SINCE = {14: 12, 15: 16, 16: 17}
 _CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump", re.M)
 _MARK = re.compile(rb"^-- PostgreSQL database dump\r?$", re.M)
 _FROM = re.compile(rb"^-- Dumped from database version ([0-9][^\s]*)", re.M)
@@ -63,7 +71,8 @@ class Dump:
     """A dump on this host. kind: plain, custom, tar or directory; compression: around the whole file.
 
     server_version, dump_version: of the server that it was taken from, and of the pg_dump; None where it says neither.
-    marked: it says that pg_dump wrote it, and so has to say where it ends.
+    marked: it says that pg_dump wrote it, and so has to say where it ends. read_since: the major version whose
+    pg_restore can read it first, of an archive.
     """
 
     path: str
@@ -73,6 +82,7 @@ class Dump:
     server_version: str | None = None
     dump_version: str | None = None
     marked: bool = False
+    read_since: int | None = None
 
     @property
     def archive(self):
@@ -81,9 +91,9 @@ class Dump:
 
     @property
     def major(self):
-        """The newer of the major versions that it speaks of; None where it speaks of none."""
-        found = [major_of(version) for version in (self.server_version, self.dump_version) if version]
-        return max(found) if found else None
+        """The major version of the server that was dumped; None where it does not say."""
+        version = self.server_version or self.dump_version
+        return major_of(version) if version else None
 
 
 def detect(path):
@@ -116,12 +126,13 @@ def _directory(path):
     with os.scandir(path) as entries:
         size = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
     versions = _archive_versions(start, contents)
-    return Dump(path, DIRECTORY, "none", size, *versions, marked=True)
+    return Dump(path, DIRECTORY, "none", size, *versions, marked=True, read_since=_read_since(start))
 
 
 def _described(path, content, compression, size):
     if content.startswith(b"PGDMP"):
-        return Dump(path, CUSTOM, compression, size, *_archive_versions(content, path), marked=True)
+        versions = _archive_versions(content, path)
+        return Dump(path, CUSTOM, compression, size, *versions, marked=True, read_since=_read_since(content))
     if content[257:262] == b"ustar":
         inside = content[:100].rstrip(b"\0").decode("utf-8", "replace")
         if inside != DIRECTORY_CONTENTS:
@@ -129,7 +140,8 @@ def _described(path, content, compression, size):
                 f"{path} is a tar archive that begins with {inside}, not a dump in pg_dump's tar format. A packed"
                 " directory is unpacked first; a copy of a data directory cannot be imported"
             )
-        return Dump(path, TAR, compression, size, *_archive_versions(content[512:], path), marked=True)
+        versions, since = _archive_versions(content[512:], path), _read_since(content[512:])
+        return Dump(path, TAR, compression, size, *versions, marked=True, read_since=since)
     if not content:
         raise DatabaseError(f"{path} is empty: whatever should have written a dump to it has failed")
     for pattern, what in _FOREIGN:
@@ -147,6 +159,11 @@ def _described(path, content, compression, size):
         for match in (_FROM.search(content), _BY.search(content))
     ]
     return Dump(path, PLAIN, compression, size, *versions, marked=bool(_MARK.search(content)))
+
+
+def _read_since(content):
+    """Return the major version whose pg_restore can read an archive first; later ones than we know: the last."""
+    return _READ_SINCE.get(content[6], 0 if content[6] < 14 else max(_READ_SINCE.values()))
 
 
 def _archive_versions(content, path):

@@ -75,6 +75,7 @@ class _Importing(Replacing):
             )
         # One that lets nobody in, after a run that was cut short, cannot be looked into: it holds something.
         there = int(self._sql(replacement.CONTENTS, self._target.name)) if present["allowed"] else None
+        self._there = there
         if there != 0 and not self._options.replace:
             raise Refused(
                 f"Database {self._target.name} has {there or 'some'} tables, views or sequences"
@@ -120,6 +121,11 @@ class _Importing(Replacing):
         except DatabaseError as error:
             raise self._explained(error) from error
         self._outcome.report["left_out"] = loaded.collected.left_out
+        if self._there != 0 and int(self._sql(replacement.CONTENTS, self._fresh)) == 0:
+            raise Refused(
+                f"{dump.path} has nothing in it: no table, view or sequence came in. Database {self._target.name} was"
+                " left as it is"
+            )
         self._outcome.warnings += loaded.warnings
 
     def _explained(self, error):
@@ -177,6 +183,7 @@ class _ImportingFile(_Importing):
         super()._look()
         self._dump = dump = formats.detect(self._options.path)
         self._refuse_newer(dump.major, dump.server_version, dump.path)
+        self._refuse_unreadable(dump)
         factor = _SPACE_FACTOR[dump.kind].get(dump.compression, _COMPRESSED_FACTOR)
         self._refuse_without_space(dump.size_bytes * factor, f"To import {dump.path}")
         self._outcome.report = {
@@ -194,6 +201,15 @@ class _ImportingFile(_Importing):
             (Step("load", what), self._load_file),
             (Step("count", "count what has come in"), self._count),
         ]
+
+    def _refuse_unreadable(self, dump):
+        image = self._target.image
+        if dump.read_since is not None and dump.read_since > image.major:
+            raise Refused(
+                f"{dump.path} is an archive of pg_dump {dump.dump_version}, which pg_restore of {image.server_version}"
+                f" in {self._container} cannot read. Nothing was changed: take the dump with pg_dump {image.major}, or"
+                " as plain SQL (pg_dump -Fp)"
+            )
 
     def _load_file(self):
         self._prepare()

@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import io
 import json
 import os
 import re
 import secrets
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -43,6 +45,8 @@ _LOOK_EVERY = 0.25
 _LOOK_SOON = 0.01
 # How much of a dump is looked at for extensions: pg_dump writes them first.
 _HEAD = 1 << 20
+# For pg_restore to notice that nobody reads any more.
+_GRACE = 30
 _NO_LIMIT = 10 * 365 * 86400.0
 
 # The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
@@ -119,7 +123,7 @@ class Loaded:
     """What became of a load. collected: what is left for the end; warnings: what the tools said."""
 
     collected: Collected = dataclasses.field(default_factory=Collected)
-    warnings: tuple[str, ...] = ()
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def exchange_of(directory: str, image: ImageFacts) -> Exchange:
@@ -209,7 +213,7 @@ class Loading:
                     raise DatabaseError(
                         f"{self._dump.path} is cut short: it does not have the words with which pg_dump ends"
                     )
-        return Loaded(self._filter.collected, tuple(self._warnings[:20]))
+        return Loaded(self._filter.collected, self._warnings[:20])
 
     def each(self, wanted: dict[str, list[str]], before: list[str]) -> dict[str, str]:
         """Run some lines of SQL for each key, after some for all, and return why which of them failed."""
@@ -223,7 +227,7 @@ class Loading:
         text = "\n".join([*lines, ""]).encode("utf-8")
         with self._shared() as directory:
             finished = self._through_pipe(
-                directory, self._psql(stops=False), text=text, filter_=_AsItIs(), may_fail=True
+                directory, self._psql(stops=False), source=_from(text), filter_=_AsItIs(), may_fail=True
             )
         failed: dict[str, str] = {}
         for number, said in re.findall(r"^psql:[^:\n]*:([0-9]+): (?:ERROR|FATAL|PANIC):  (.*)", finished.stderr, re.M):
@@ -237,7 +241,7 @@ class Loading:
         text = "\n".join([*lines, ""]).encode("utf-8")
         with self._shared() as directory:
             finished = self._through_pipe(
-                directory, self._psql(), text=text, filter_=_AsItIs(), restricted=False, may_fail=True
+                directory, self._psql(), source=_from(text), filter_=_AsItIs(), restricted=False, may_fail=True
             )
         return None if finished.exit_code == 0 else _said(finished)
 
@@ -264,7 +268,7 @@ class Loading:
         return ["-U", self._login.role, "-w", option, self._database]
 
     def _sql(self, directory: tuple[str, str], text: bytes | None = None) -> None:
-        finished = self._through_pipe(directory, self._psql(), text=text, filter_=self._filter)
+        finished = self._through_pipe(directory, self._psql(), source=_from(text), filter_=self._filter)
         self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
 
     def _ask(self, asked: Asked) -> None:
@@ -300,27 +304,43 @@ class Loading:
     def _archive(self, directory: tuple[str, str]) -> None:
         if self._dump.kind == formats.DIRECTORY and self._inside is None:
             raise DatabaseError(f"{self._dump.path} is not to be seen in {self._container}")
-        listing = archive.Listing(self._restore(directory, ["-l"]).decode("utf-8", "replace"))
+        if self._manner.jobs > 1 and self._seen:
+            return self._in_parallel(directory)
+        if self._manner.declared:
+            self._make_extensions(archive.Listing(self._text(directory, ["-l"]).decode("utf-8", "replace")).extensions)
+        return self._as_sql(directory)
+
+    def _as_sql(self, directory: tuple[str, str]) -> None:
+        """Have pg_restore write SQL into a pipe, which goes on like any other."""
+        pipe = os.path.join(directory[0], f"sql-{secrets.token_hex(4)}")
+        os.mkfifo(pipe, 0o600)
+        os.chown(pipe, self._login.uid, self._login.uid, follow_symlinks=False)
+        inside = f"{directory[1]}/{os.path.basename(pipe)}"
+        writer = _Writer(pipe, lambda: self._pg_restore(directory, ["-f", "-"], whole=True, into=inside))
+        try:
+            finished = self._through_pipe(directory, self._psql(), source=writer.begin, filter_=self._filter)
+        finally:
+            writer.end()
+        self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
+
+    def _in_parallel(self, directory: tuple[str, str]) -> None:
+        listing = archive.Listing(self._text(directory, ["-l"]).decode("utf-8", "replace"))
         self._make_extensions(listing.extensions)
-        self._sql(directory, self._restore(directory, ["--section=pre-data", "-f", "-"]))
+        self._sql(directory, self._text(directory, ["--section=pre-data", "-f", "-"]))
         tables = self._extension_tables()
         theirs, rows = listing.data(tables)
         if theirs:
-            text = self._restore(directory, ["-f", "-", "-L", self._listed(directory, theirs)], whole=True)
-            self._sql(directory, text)
-        parallel = ["-j", str(self._manner.jobs)] if self._manner.jobs > 1 and self._seen else []
-        self._load_entries(directory, rows, parallel)
-        last = ["--section=post-data", "-f", "-"]
-        if parallel:
-            indexes, others = listing.indexes()
-            self._load_entries(directory, indexes, parallel)
-            last += ["-L", self._listed(directory, others)]
-        self._sql(directory, self._restore(directory, last))
+            self._sql(directory, self._text(directory, ["-f", "-", "-L", self._listed(directory, theirs)]))
+        self._load_entries(directory, rows)
+        indexes, others = listing.indexes()
+        self._load_entries(directory, indexes)
+        last = ["--section=post-data", "-f", "-", "-L", self._listed(directory, others)]
+        self._sql(directory, self._text(directory, last))
 
-    def _load_entries(self, directory: tuple[str, str], entries: list[str], parallel: list[str]) -> None:
+    def _load_entries(self, directory: tuple[str, str], entries: list[str]) -> None:
         if not entries:
             return
-        options = ["--exit-on-error", "--no-owner", "--no-acl", "--no-security-labels", *parallel]
+        options = ["--exit-on-error", "--no-owner", "--no-acl", "--no-security-labels", "-j", str(self._manner.jobs)]
         options += ["-L", self._listed(directory, entries)]
         finished = self._pg_restore(directory, [*options, *self._target("-d")], whole=True)
         self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
@@ -329,13 +349,18 @@ class Loading:
     def _seen(self) -> bool:
         return self._inside is not None and self._dump.compression == "none"
 
-    def _restore(self, directory: tuple[str, str], options: list[str], whole: bool = False) -> bytes:
-        """Return what pg_restore makes of the archive, as text."""
-        return self._pg_restore(directory, options, whole, keep=True).output
+    def _text(self, directory: tuple[str, str], options: list[str]) -> bytes:
+        """Return what pg_restore writes of the archive but its rows."""
+        return self._pg_restore(directory, options, whole=False, keep=True).output
 
-    def _pg_restore(self, directory: tuple[str, str], options: list[str], whole: bool, keep: bool = False) -> _Finished:
+    def _pg_restore(
+        self, directory: tuple[str, str], options: list[str], whole: bool, keep: bool = False, into: str | None = None
+    ) -> _Finished:
         kind = {formats.CUSTOM: "-Fc", formats.TAR: "-Ft", formats.DIRECTORY: "-Fd"}[self._dump.kind]
         command = ["pg_restore", kind, *options]
+        if into is not None:
+            # The shell opens the pipe, whatever becomes of the archive.
+            command = ["sh", "-c", 'exec "$@" >"$0"', into, *command]
         if self._seen:
             return self._execute([*command, self._inside], keep=keep)
 
@@ -358,20 +383,23 @@ class Loading:
         directory: tuple[str, str],
         command: Callable[[str], list[str]],
         whole: bool = True,
-        text: bytes | None = None,
+        source: Callable[[], io.RawIOBase] | None = None,
         filter_: dump_filter.Filter | None = None,
         keep: bool = False,
         restricted: bool = True,
         may_fail: bool = False,
     ) -> _Finished:
-        """Run a command in the container that reads the dump, or a text, from a pipe. whole: it reads it to its end."""
+        """Run a command in the container that reads the dump, or another source, from a pipe.
+
+        whole: it reads it to its end.
+        """
         pipe = os.path.join(directory[0], f"pipe-{secrets.token_hex(4)}")
         os.mkfifo(pipe, 0o400)
         os.chown(pipe, self._login.uid, self._login.uid, follow_symlinks=False)
         # From here on psql refuses every command of its own: nobody knows the key to end that.
         prologue = f"\\restrict {secrets.token_hex(32)}\n".encode("ascii") if filter_ and restricted else b""
         try:
-            feeder = Feeder(self._dump, pipe, filter_, prologue, self._ask, text)
+            feeder = Feeder(self._dump, pipe, filter_, prologue, self._ask, source)
             return self._execute(command(f"{directory[1]}/{os.path.basename(pipe)}"), feeder, whole, keep, may_fail)
         finally:
             os.unlink(pipe)
@@ -450,6 +478,68 @@ class Loading:
                 if time.monotonic() - shown > 1.0:
                     shown = time.monotonic()
                     self._manner.progress(feeder.position, self._dump.size_bytes)
+
+
+def _from(text: bytes | None) -> Callable[[], io.RawIOBase] | None:
+    return None if text is None else lambda: io.BytesIO(text)
+
+
+class _Writer:
+    """What writes into a pipe of the host's from the container, beside the one who reads it here."""
+
+    def __init__(self, pipe: str, write: Callable[[], _Finished]) -> None:
+        self._pipe, self._write = pipe, write
+        self._thread: threading.Thread | None = None
+        self._error: DatabaseError | None = None
+        self._opened = threading.Event()
+
+    def begin(self) -> io.RawIOBase:
+        """Begin, and return what is read, up to an error of the writer's."""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        stream = open(self._pipe, "rb")
+        self._opened.set()
+        return _Checked(stream, self._refuse_failure)
+
+    def _run(self) -> None:
+        try:
+            self._write()
+        except DatabaseError as error:
+            self._error = error
+        except Exception as error:
+            self._error = DatabaseError(f"pg_restore could not be run: {error}")
+        finally:
+            # Whoever waits for somebody to open it finds its end.
+            while not self._opened.wait(0.01):
+                with contextlib.suppress(OSError):
+                    os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+    def _refuse_failure(self) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def end(self) -> None:
+        if self._thread is not None:
+            self._thread.join(_GRACE)
+
+
+class _Checked(io.RawIOBase):
+    """A stream whose end counts only when whoever wrote it has come to a good end."""
+
+    def __init__(self, stream: io.BufferedReader, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._stream, self._check = stream, check
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read1(size)
+        if not data:
+            self._check()
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 class _AsItIs:

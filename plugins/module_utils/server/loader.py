@@ -54,6 +54,8 @@ def begin(verifier: str, sessions: int, major: int) -> str:
         f"CREATE ROLE {LOADER} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION BYPASSRLS"
         f" CONNECTION LIMIT {int(sessions)} PASSWORD {literal(verifier)};",
     ]
+    # What is told of failures is read.
+    statements.append(f"ALTER ROLE {LOADER} SET lc_messages = 'C';")
     if major >= _GRANTS_PARAMETERS_SINCE:
         statements.append(f"GRANT SET ON PARAMETER session_replication_role TO {LOADER};")
     return "\n".join([*statements, ""])
@@ -109,6 +111,8 @@ ALLOW_WRAPPERS = (
 # Before an extension's script runs: what it calls could be the owner's.
 _THEIRS = " OR ".join(
     f"EXISTS (SELECT FROM pg_catalog.{catalog} AS object WHERE oid >= {FIRST_NORMAL_OID} AND "
+    # What belongs to an extension's table is there through that.
+    + ("relkind IN ('r', 'p', 'v', 'm', 'f') AND " if catalog == "pg_class" else "")
     + _NOT_OF_EXTENSION.format(catalog=f"pg_catalog.{catalog}", oid="object.oid")
     + ")"
     for catalog in ("pg_proc", "pg_operator", "pg_cast", "pg_class")

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 
 import pytest
 from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME
-from restoring import PACKAGE, in_container, psql, run, take
+from restoring import in_container, psql, run, take
 
 PLANTED = Path(__file__).with_name("planted.sql").read_text()
 READER = [{"name": "reader", "role": "readonly", "password": PASSWORD}]

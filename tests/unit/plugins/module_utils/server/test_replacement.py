@@ -104,11 +104,3 @@ def test_settings_keep_their_values():
     assert 'ALTER ROLE "owner" IN DATABASE "fresh" SET "statement_timeout" = \'1h\';' in script
     assert script.count("GRANT") == 2 and 'GRANT CONNECT ON DATABASE "fresh" TO "reader" WITH GRANT OPTION;' in script
     assert "IS 'It''s';" in script and "CONNECTION LIMIT 50;" in script
-
-
-def test_the_way_in_is_for_one_role_into_one_database():
-    hba = "local all postgres peer map=superuser\n"
-    opened = replacement.with_loader(hba, "shop")
-    assert opened.endswith('local "shop.restoring" vellaric_loader scram-sha-256\n')
-    assert replacement.with_loader(opened, "shop") == opened
-    assert replacement.without_loader(opened) == hba == replacement.without_loader(hba)
