@@ -69,6 +69,8 @@ _SUPERUSERS = (
     (_LEAKPROOF, "functions that are LEAKPROOF"),
     (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s", "languages"),
     (rb"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s", "foreign-data wrappers"),
+    (rb"CREATE\s+FOREIGN\s+TABLE\s.*\sOPTIONS\s*\([^)]*\b(filename|program)\s", "foreign tables that read files"),
+    (rb"(CREATE|ALTER)\s+USER\s+MAPPING\s.*\bpassword_required\s", "user mappings without a password"),
     (rb"CREATE\s+TRANSFORM\s", "transforms"),
     (rb"CREATE\s+ACCESS\s+METHOD\s", "access methods"),
     (rb"CREATE\s+TEXT\s+SEARCH\s+(PARSER|TEMPLATE)\s", "text search parsers and templates"),

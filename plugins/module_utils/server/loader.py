@@ -85,7 +85,10 @@ _HANDED = (
     ("pg_opclass", "opcowner", "'OPERATOR CLASS'"),
     ("pg_opfamily", "opfowner", "'OPERATOR FAMILY'"),
     ("pg_type", "typowner", "'TYPE'"),
+    ("pg_class", "relowner", "'FOREIGN TABLE'"),
 )
+# Others of these catalogs go with what they belong to.
+_ONLY = {"pg_type": " AND typtype IN ('b', 'r') AND typelem = 0", "pg_class": " AND relkind = 'f'"}
 
 
 def hand_over() -> str:
@@ -94,7 +97,7 @@ def hand_over() -> str:
         f"SELECT pg_catalog.format('ALTER %s %s OWNER TO {LOADER}', {kind},"
         f" (pg_catalog.pg_identify_object('{catalog}'::pg_catalog.regclass, oid, 0)).identity)"
         f" FROM pg_catalog.{catalog} AS object WHERE {owner} = 10 AND oid >= {FIRST_NORMAL_OID}"
-        + (" AND typtype IN ('b', 'r') AND typelem = 0" if catalog == "pg_type" else "")
+        + _ONLY.get(catalog, "")
         + " AND "
         + _NOT_OF_EXTENSION.format(catalog=f"pg_catalog.{catalog}", oid="object.oid")
         for catalog, owner, kind in _HANDED

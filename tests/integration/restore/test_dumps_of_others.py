@@ -264,3 +264,30 @@ def test_declared_users_may_connect_at_once(host):
     run(host, "b", backup_first=False, keep_old=0, **given)
     assert host.run("b")["changed"] is False
     assert psql(host.container("b"), host.name("b"), "SELECT extname FROM pg_extension ORDER BY 1") == "citext\nplpgsql"
+
+
+def test_what_is_outside_does_not_decide_over_a_backup(shared):
+    """A view over a file that is gone, and a partition that is another server's."""
+    shared.run("out")
+    in_container(shared.container("out"), "sh", "-c", "echo 1 >/var/lib/postgresql/outside.csv")
+    script = """CREATE EXTENSION file_fdw; CREATE EXTENSION postgres_fdw;
+      CREATE SERVER files FOREIGN DATA WRAPPER file_fdw; CREATE SERVER away FOREIGN DATA WRAPPER postgres_fdw
+        OPTIONS (host '127.0.0.1', port '1');
+      CREATE USER MAPPING FOR CURRENT_USER SERVER away OPTIONS (password_required 'false');
+      CREATE FOREIGN TABLE outside (a int) SERVER files OPTIONS (filename '/var/lib/postgresql/outside.csv');
+      CREATE MATERIALIZED VIEW seen AS SELECT a FROM outside;
+      CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE near PARTITION OF parts FOR VALUES IN (1);
+      CREATE FOREIGN TABLE far PARTITION OF parts FOR VALUES IN (2) SERVER away;
+      CREATE TABLE kept AS SELECT 42 AS a"""
+    psql(shared.container("out"), shared.name("out"), script)
+    backup = take(shared, "out")
+    in_container(shared.container("out"), "rm", "/var/lib/postgresql/outside.csv")
+    of = {"data_root": shared.data_root, "backup_root": shared.defaults["backup_root"]}
+    of = {**of, "environment": shared.environment, "name": shared.name("out"), "backup": backup.file_name}
+    verified = shared._result("postgres_db_backup", {**of, "state": "verified"})
+    assert verified["backup"]["good"] and "seen" in str(verified), verified
+    answer = run(shared, "out", backup=backup.file_name, backup_first=False, keep_old=0)
+    said = str(answer["warnings"])
+    assert "public.seen could not be filled" in said and "public.parts could not be analysed" in said
+    assert psql(shared.container("out"), shared.name("out"), "TABLE kept") == "42"
+    shared.forget("out")
