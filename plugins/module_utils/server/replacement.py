@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from .sql import identifier, literal
+from .sql import REFRESH_TEMPLATE, identifier, literal
 from .statements import split
 
 # What tells the time of a replacement in the name of the database that was replaced.
@@ -105,7 +105,9 @@ def create(fresh, owner, encoding, locale):
     if locale.get("icu_rules"):
         options.append(f"ICU_RULES {literal(locale['icu_rules'])}")
     name = identifier(fresh)
-    return f"CREATE DATABASE {name} {' '.join(options)};\nREVOKE ALL ON DATABASE {name} FROM PUBLIC;\n"
+    return (
+        f"{REFRESH_TEMPLATE}CREATE DATABASE {name} {' '.join(options)};\nREVOKE ALL ON DATABASE {name} FROM PUBLIC;\n"
+    )
 
 
 def drop(name):

@@ -218,10 +218,18 @@ def ensure_role(username, verifier, logs_in=True):
     )
 
 
+# What new databases are made of has no text of anybody's that is sorted: where the C library is another than the one
+# that made it, there is nothing to rebuild. From 15 on the server asks for it.
+# https://www.postgresql.org/docs/current/sql-alterdatabase.html#SQL-ALTERDATABASE-NOTES
+REFRESH_TEMPLATE = """SELECT format('ALTER DATABASE %I REFRESH COLLATION VERSION', datname) FROM pg_database AS d
+  WHERE datname IN ('template0', 'template1') AND to_jsonb(d)->>'datcollversion' IS NOT NULL \\gexec
+"""
+
+
 def ensure_database(database, username):
     name, owner = identifier(database), identifier(username)
     return (
-        f"SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
+        f"{REFRESH_TEMPLATE}SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
         f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {literal(database)}) \\gexec\n"
         f"ALTER DATABASE {name} OWNER TO {owner};\n"
         f"SELECT {literal(f'ALTER DATABASE {name} CONNECTION LIMIT -1')}"

@@ -291,3 +291,16 @@ def test_what_is_outside_does_not_decide_over_a_backup(shared):
     assert "public.seen could not be filled" in said and "public.parts could not be analysed" in said
     assert psql(shared.container("out"), shared.name("out"), "TABLE kept") == "42"
     shared.forget("out")
+
+
+def test_another_c_library_under_the_same_major(shared):
+    """The template says that another one made it."""
+    shared.run("glibc")
+    shared.query("glibc", "CREATE TABLE kept AS SELECT 42 AS a")
+    backup = take(shared, "glibc")
+    psql(
+        shared.container("glibc"), "postgres", "UPDATE pg_database SET datcollversion = '1' WHERE datname = 'template0'"
+    )
+    run(shared, "glibc", backup=backup.file_name, backup_first=False, keep_old=0)
+    assert shared.query("glibc", "TABLE kept") == [(42,)]
+    shared.forget("glibc")

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import THOROUGH, environment
 from restoring import PACKAGE, arguments, nothing_left, psql
 
-replacement = importlib.import_module(PACKAGE + "server.replacement")
+loader = importlib.import_module(PACKAGE + "server.loader")
 KILLED = Path(__file__).parent.parent / "postgres_db/killed.py"
 MODULE = "postgres_db_import"
 DUMP = "-- PostgreSQL database dump\nCREATE TABLE come AS SELECT 1 AS a;\n-- PostgreSQL database dump complete\n"
@@ -58,7 +58,7 @@ def test_a_way_in_that_was_left_is_closed_by_any_run(shared):
     shared.run("b")
     hba = shared.directory("b") / "conf/pg_hba.conf"
     before = hba.read_text()
-    hba.write_text(replacement.with_loader(before, shared.name("b")))
+    hba.write_text(loader.with_way_in(before, shared.name("b") + ".restoring"))
     assert "vellaric_loader" in hba.read_text()
     assert shared.run("b")["changed"]
     assert hba.read_text() == before

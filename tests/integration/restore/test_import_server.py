@@ -83,7 +83,7 @@ def test_who_cannot_be_reached_is_told(shared, foreign):
         "postgresql://a:secret@b/c": "has a password in it",
         "postgresql://b/c": "which user",
         "postgresql://a@b/c?sslmode=no": "sslmode is 'no'",
-        "postgresql://a@b/c?options=-c": "options is not known",
+        "postgresql://a@b/c?nonsuch=x": "nonsuch is not known",
         "postgresql://a@b:99999/c": "port",
     }.items():
         message = refused(shared, "c", url)
