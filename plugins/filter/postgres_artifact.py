@@ -12,7 +12,7 @@ author:
   - Vellaric contributors (@vellaric)
 description:
   - Returns a value as it is, but texts that are nothing but C(*), C(&), C(!), C(=) or C(<<) in single quotes, as
-    PostgreSQL's configuration has them.
+    PostgreSQL's configuration has them, control characters as replacement characters, and what is no number as V(null).
   - AWX marks all texts of an artifact as unsafe when it gives them to the next job. Since ansible-core 2.19, none of
     these can be read when it is marked so, and the next job fails before it begins.
 options:
@@ -37,18 +37,25 @@ _value:
   type: raw
 """
 
+import math
+
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
+
 # To which YAML's types give a meaning that Ansible has no constructor for: https://yaml.org/type/
 _UNREADABLE = ("*", "&", "!", "=", "<<")
 
 
 def handed_on(value):
     if isinstance(value, dict):
-        return {key: handed_on(item) for key, item in value.items()}
+        return {clean(key) if isinstance(key, str) else key: handed_on(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [handed_on(item) for item in value]
-    return "'%s'" % value if isinstance(value, str) and value in _UNREADABLE else value
+    if isinstance(value, str):
+        return "'%s'" % value if value in _UNREADABLE else clean(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class FilterModule:
     def filters(self):
-        return {"postgres_artifact": handed_on}
+        return {"postgres_artifact": given_plain(handed_on)}

@@ -84,7 +84,7 @@ EXAMPLES = r"""
 
 - name: Write the dashboard
   vellaric.postgres.postgres_db_report:
-    answers: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'answer'))) }}"
+    answers: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'answer'))) | to_json }}"
     path: /srv/reports/postgres/index.html
   run_once: true
 """

@@ -74,7 +74,7 @@ EXAMPLES = r"""
 
 - name: Show what the databases use
   vellaric.postgres.postgres_db_view:
-    answers: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'answer'))) }}"
+    answers: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'answer'))) | to_json }}"
     view: statistics
   run_once: true
 """

@@ -14,6 +14,7 @@ import difflib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.names import NOT_STORED, connection_url
+from .typed import clean
 
 # What every declaration has, so that nothing needs to look whether it is there.
 _LEAST = {
@@ -221,7 +222,7 @@ def outcomes(databases, check_mode):
             f"held back: {held}" if held else "",
         ]
         if any(parts):
-            lines.append(f"{outcome['container_name']}: {'; '.join(part for part in parts if part)}")
+            lines.append(clean(f"{outcome['container_name']}: {'; '.join(part for part in parts if part)}"))
     return lines
 
 

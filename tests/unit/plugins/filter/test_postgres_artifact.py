@@ -16,3 +16,8 @@ def test_what_cannot_be_read_is_quoted(text):
 def test_all_else_stays():
     value = {"a": [1, None, True, 0.5, "", "**", "* ", "text", {"*": "a=b"}], "b": {}}
     assert handed_on(value) == value
+
+
+def test_what_acts_on_a_terminal_or_is_no_number_is_not_handed_on():
+    value = {"\x1b[2J": ["\x9b", float("nan"), float("inf"), 1.5]}
+    assert handed_on(value) == {"\ufffd[2J": ["\ufffd", None, None, 1.5]}
