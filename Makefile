@@ -25,7 +25,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help demo demo-clean test unit lint sanity lab integration matrix clean
+.PHONY: help demo demo-clean test unit lint sanity lab integration matrix cores clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,6 +68,9 @@ integration: lab ## Test modules, roles and playbooks on the real engine
 
 matrix: $(VENV)/.test ## Run `make demo` and `make test` on bare machines, as the README has them
 	tests/run-matrix
+
+cores: ## Test the controller's half with each supported release of ansible-core (needs their Pythons)
+	tests/run-cores
 
 clean: ## Remove what was made in this directory
 	rm -rf $(VENV) .ansible .pytest_cache .ruff_cache .hypothesis
