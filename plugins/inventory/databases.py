@@ -103,8 +103,8 @@ cache_connection: .cache/databases
       ansible.builtin.package:
         name: python3-psycopg2
 
-- name: See to a table in each database of production
-  hosts: postgres_environment_production
+- name: See to a table in each database
+  hosts: postgres_databases
   gather_facts: false
   module_defaults:
     group/community.postgresql.all:

@@ -48,15 +48,19 @@ def fleet():
     host = harness.Host()
     fleet = Fleet(host)
     users = [{"name": "reporting", "role": "readonly"}]
-    fleet.play("create", database_users=users, database_image=harness.IMAGE, database_pull="never")
+    # As the example fleet has it: the Docker host itself, from which tasks connect, is trusted by its address.
+    trusted = ["10.0.0.0/8", "172.17.0.1"]
+    options = {"database_image": harness.IMAGE, "database_pull": "never", "database_trusted_sources": trusted}
+    fleet.play("create", database_users=users, **options)
     (fleet.root / "inventory/databases.yml").write_text(yaml.safe_dump({"plugin": PLUGIN}))
     yield fleet
     host.close()
 
 
-def run(fleet, command, *arguments):
+def run(fleet, command, *arguments, inventories=("inventory",)):
     environment = {**os.environ, "ANSIBLE_CONFIG": str(fleet.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-    options = ["-i", "inventory", "--vault-password-file", "vault-password"]
+    options = ["--vault-password-file", "vault-password"]
+    options += [option for path in inventories for option in ("-i", path)]
     finished = subprocess.run(
         [str(BIN / command), *arguments, *options],
         env=environment,
@@ -75,6 +79,10 @@ def listed(fleet):
         return known["__ansible_unsafe"] if set(known) == {"__ansible_unsafe"} else known
 
     return json.loads(run(fleet, "ansible-inventory", "--list").stdout, object_hook=plain)
+
+
+def login(fleet):
+    return {"user": fleet.host.record("shop")["username"], "password": fleet.password()}
 
 
 def configure(fleet, **options):
@@ -102,8 +110,7 @@ def test_modules_of_community_postgresql_work_there(fleet):
     assert "changed=2" in output and fleet.password() not in output
     assert fleet.host.psql("shop", "SELECT 1") == "1"
     query = "SELECT has_table_privilege('reporting', 'visits', 'SELECT')"
-    login = {"user": fleet.host.record("shop")["username"], "password": fleet.password()}
-    assert fleet.host.query("shop", query, **login) == [(True,)]
+    assert fleet.host.query("shop", query, **login(fleet)) == [(True,)]
     assert "changed=0" in run(fleet, "ansible-playbook", "play.yml").stdout
 
 
@@ -139,3 +146,28 @@ def test_a_cache_is_used(fleet):
     answer = listed(fleet)
     assert answer["postgres_status_stopped"]["hosts"] == [fleet.host.container("shop") + "@local"]
     assert "postgres_role_primary" not in answer
+
+
+def documented():
+    """The examples of the plugin: two configurations and a playbook."""
+    source = (harness.REPOSITORY / "plugins/inventory/databases.py").read_text()
+    return source.partition('EXAMPLES = r"""')[2].partition('"""')[0].split("\n---\n")
+
+
+def test_the_examples_as_they_stand(fleet):
+    """From the Docker host, which is among the trusted sources, and from the controller."""
+    beside, controller, playbook = documented()
+    (fleet.root / "inventory/databases.yml").write_text(beside)
+    (fleet.root / "inventory/controller.databases.yml").write_text(controller)
+    (fleet.root / "tables.yml").write_text(playbook)
+    try:
+        for name in ("databases.yml", "controller.databases.yml"):
+            fleet.host.query("shop", "DROP TABLE IF EXISTS visits", **login(fleet))
+            inventories = ("inventory/hosts.yml", f"inventory/{name}")
+            output = run(fleet, "ansible-playbook", "tables.yml", inventories=inventories).stdout
+            tasks = output.partition("See to the table]")[2]
+            assert "changed: [" + fleet.host.container("shop") + "@local]" in tasks, output
+            assert fleet.host.query("shop", "SELECT count(*) FROM visits", **login(fleet)) == [(0,)]
+    finally:
+        (fleet.root / "inventory/controller.databases.yml").unlink()
+        configure(fleet)
