@@ -49,8 +49,10 @@ _raw:
         - {gathered_at: "2026-01-24T14:22:50Z", disk_used_bytes: 53687091200, disk_total_bytes: 107374182400}
 """
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils.options import unreadable
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import history
 
 
@@ -61,6 +63,8 @@ class LookupModule(LookupBase):
         return [self._disks(path, host) for path in terms]
 
     def _disks(self, path, host):
+        if not isinstance(path, str) or unreadable(path):
+            raise AnsibleError(f"{path!r} is not the path of a file")
         try:
             with unlocked(path) as file:
                 text = (file.content or b"").decode("utf-8", "replace")

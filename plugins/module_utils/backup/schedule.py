@@ -130,7 +130,9 @@ def from_declaration(declared):
     if scheduler not in SCHEDULERS:
         raise DatabaseError(f"backup_scheduler is {scheduler!r}: one of {', '.join(SCHEDULERS)}")
     environments = declared.get("environments") or {}
-    unknown = sorted(set(environments) - set(names.ENVIRONMENTS))
+    if not isinstance(environments, dict):
+        raise DatabaseError("backup_environments is not a mapping such as {production: {calendar: daily}}")
+    unknown = sorted(str(name) for name in environments if name not in names.ENVIRONMENTS)
     if unknown:
         raise DatabaseError(
             f"backup_environments has {unknown[0]}, which is no environment: {', '.join(names.ENVIRONMENTS)}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No option of any module, whatever is given for it, ends in a traceback."""
+"""No option of any module or of what runs on the controller, whatever is given for it, ends in a traceback."""
 
 from __future__ import annotations
 
@@ -49,24 +49,28 @@ def right(host: harness.Host) -> dict[str, list[dict]]:
     }
 
 
-def test_no_option_of_any_module_ends_in_a_traceback(shared):
-    shared.run("shop")
-    Path(shared.root, "dump.sql").write_text("SELECT 1;\n")
-    command = [os.environ.get("VELLARIC_TEST_PYTHON", sys.executable), str(HERE / "modules.py")]
-    finished = subprocess.run(
-        [*command, str(NUMBER), "20261130", json.dumps(right(shared))],
-        env=harness.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def tried(script: str, *arguments: str) -> None:
+    """Run a script with odd options in a process of its own, and look at what did not end in words."""
+    command = [os.environ.get("VELLARIC_TEST_PYTHON", sys.executable), str(HERE / script), str(NUMBER), "20261130"]
+    environment = harness.environment()
+    finished = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    answer = json.loads(finished.stdout)
+    answer = json.loads(finished.stdout.splitlines()[-1])
     # The last line of each tells them apart.
     print(sorted({one[0] + ": " + one[2].strip().splitlines()[-1] for one in answer["found"]}))
     print(answer["runs"], "runs in", answer["seconds"], "s")
     assert not answer["found"], "\n".join(map("\n".join, answer["found"][:10]))
+
+
+def test_no_option_of_any_module_ends_in_a_traceback(shared):
+    shared.run("shop")
+    Path(shared.root, "dump.sql").write_text("SELECT 1;\n")
+    tried("modules.py", json.dumps(right(shared)))
     assert len(shared.containers()) == 1
+
+
+def test_no_option_of_what_runs_on_the_controller_does_either(shared):
+    tried("controller.py", shared.root, str(harness.COLLECTIONS))
 
 
 @pytest.mark.parametrize("module", ["postgres_db_backup", "postgres_db_restore", "postgres_db_import"])
