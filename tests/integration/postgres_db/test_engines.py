@@ -36,7 +36,8 @@ def engine(request):
     with open(f"{directory}/subid", "w") as stream:
         stream.write("daemon:200000:65536\n")
     with open(f"{directory}/log", "wb") as log:
-        command = ["unshare", "--mount", "sh", "-c", _START, directory, *SETTINGS[request.param]]
+        # In a network of its own: an engine without a bridge removes the default one of the other engine.
+        command = ["unshare", "--mount", "--net", "sh", "-c", _START, directory, *SETTINGS[request.param]]
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         socket = f"unix://{directory}/sock"

@@ -40,7 +40,7 @@ def test_every_operation(host, image):
         answers.append(host._result("postgres_db_backup", {**of, "name": host.name("a"), "state": state}))
     assert backup.manifest.row_counts["app.t"] == 200
     answers.append(run(host, "a", backup="latest", backup_first=False, keep_old=0))
-    assert host.query("a", "SELECT count(*) FROM app.m", password=PASSWORD + "x") == [(200,)]
+    assert len(host.query("a", "SELECT id FROM app.m", password=PASSWORD + "x")) == 200
     assert host.query("a", "SELECT current_setting('search_path')", password=PASSWORD + "x") == [
         ("app, public, pg_catalog",)
     ]
@@ -74,7 +74,7 @@ def imported_and_cloned(host):
     assert cloned["unmasked"] == []
     rows = host.query("b", "SELECT email FROM public.customers ORDER BY 1", password=PASSWORD + "x")
     assert rows == [("masked-1",), ("masked-2",)]
-    assert host.query("b", "SELECT count(DISTINCT name) FROM app.t", password=PASSWORD + "x") == [(200,)]
+    assert len(host.query("b", "SELECT name FROM app.t GROUP BY name", password=PASSWORD + "x")) == 200
     return [imported, cloned]
 
 
