@@ -9,6 +9,7 @@ And has Hypothesis not take a machine that is busy with something else for a fau
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,5 +26,11 @@ package_path = str(COLLECTIONS / "ansible_collections")
 if package_path not in ansible_collections.__path__:
     ansible_collections.__path__.insert(0, package_path)
 
-hypothesis.settings.register_profile("vellaric", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# The same examples in each run, so that a change lands or does not for what is in it; others when asked for more.
+hypothesis.settings.register_profile(
+    "vellaric",
+    deadline=None,
+    derandomize=not os.environ.get("VELLARIC_TEST_THOROUGH"),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("vellaric")

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 
 from ..errors import DatabaseError, Undecided
-from . import formats
+from . import formats, stream
 from .dump_filter import Asked, Filter
 
 _PIECE = 1 << 20
@@ -69,6 +69,7 @@ class Feeder:
                 return False
             raise
         os.set_blocking(target, True)
+        stream.widen(target)
         self._begun = True
         try:
             if self._command is not None:
@@ -80,6 +81,8 @@ class Feeder:
                         stderr=self._said,
                         preexec_fn=_end_with_parent,
                     )
+                if self.filter:
+                    stream.widen(self._process.stdout.fileno())
             if self.filter:
                 self._thread = threading.Thread(target=self._pass_on, args=(os.dup(target),), daemon=True)
                 self._thread.start()
@@ -89,8 +92,8 @@ class Feeder:
 
     def _pass_on(self, target: int) -> None:
         try:
-            with os.fdopen(target, "wb", buffering=0) as stream, self._source() as source:
-                _write(stream, self._prologue)
+            with os.fdopen(target, "wb", buffering=0) as sink, self._source() as source:
+                _write(sink, self._prologue)
                 begins = True
                 while True:
                     piece = source.read(_PIECE)
@@ -99,9 +102,9 @@ class Feeder:
                         piece, begins = piece.removeprefix(_BYTE_ORDER_MARK), False
                     for part in self.filter.pieces(piece, last=not piece):
                         if isinstance(part, Asked):
-                            self._in_turn(stream, part)
+                            self._in_turn(sink, part)
                         else:
-                            _write(stream, part)
+                            _write(sink, part)
                     if not piece:
                         return
         except (BrokenPipeError, _Stopped):
@@ -115,17 +118,17 @@ class Feeder:
     def _source(self) -> io.IOBase:
         return self._open_source() if self._open_source is not None else self._process.stdout
 
-    def _in_turn(self, stream: io.RawIOBase, asked: Asked) -> None:
-        self._catch_up(stream)
+    def _in_turn(self, sink: io.RawIOBase, asked: Asked) -> None:
+        self._catch_up(sink)
         self._ask(asked)
         # The lines stay those of the dump: psql reads them whole, so that one is there already.
-        _write(stream, b"\n" * (asked.lines - 1))
+        _write(sink, b"\n" * (asked.lines - 1))
 
-    def _catch_up(self, stream: io.RawIOBase) -> None:
+    def _catch_up(self, sink: io.RawIOBase) -> None:
         """Wait until the session has done all that it was given."""
         self._heard.clear()
         self._awaited = secrets.token_hex(16).encode("ascii")
-        _write(stream, b"SELECT '" + self._awaited + b"';\n")
+        _write(sink, b"SELECT '" + self._awaited + b"';\n")
         while not self._heard.wait(0.5):
             if self._stopped.is_set():
                 raise _Stopped
@@ -143,8 +146,8 @@ class Feeder:
     def position(self) -> int:
         """How many bytes of the dump have been read."""
         try:
-            with open(f"/proc/{self._process.pid}/fdinfo/0", encoding="ascii") as stream:
-                return int(stream.readline().split()[1])
+            with open(f"/proc/{self._process.pid}/fdinfo/0", encoding="ascii") as info:
+                return int(info.readline().split()[1])
         except (OSError, AttributeError, IndexError, ValueError):
             return self._dump.size_bytes if self.whole else 0
 
@@ -184,10 +187,10 @@ class Feeder:
         self._said.close()
 
 
-def _write(stream: io.RawIOBase, data: bytes) -> None:
+def _write(sink: io.RawIOBase, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[stream.write(view) :]
+        view = view[sink.write(view) :]
 
 
 def _end_with_parent() -> None:

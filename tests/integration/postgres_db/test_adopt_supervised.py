@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from adopted import DATA, adoptable
 from harness import IMAGE, THOROUGH, Host, docker, inspect
-from test_adopt import DATA, Foreign, adoptable, template, volume  # noqa: F401
 
 DRIVER = [sys.executable, str(Path(__file__).with_name("supervised.py"))]
 # What clients are told they have written, in whichever server came up; it takes a moment to.
@@ -40,7 +40,7 @@ def test_what_is_kept_by_a_known_supervisor_is_refused(shared, label):
     docker("rm", "-fv", name)
 
 
-def test_what_another_container_runs_on_is_refused(host, template):  # noqa: F811
+def test_what_another_container_runs_on_is_refused(host, template):
     adoptable(host, template, "move", None)
     data = Path(host.root) / "a-data"
     sidecar = f"{host.prefix}-sidecar"
@@ -66,7 +66,7 @@ def supervise(host, moment, command):
 
 @pytest.mark.parametrize("kind", ["the same", "another"])
 @pytest.mark.parametrize("method", ["copy", "move"])
-def test_a_supervisor_that_starts_a_server_on_the_data(template, method, kind):  # noqa: F811
+def test_a_supervisor_that_starts_a_server_on_the_data(template, method, kind):
     """Whatever it starts at whatever moment: the row that was acknowledged is where the run says that the data is."""
     for moment in map(str, itertools.count(1, 2)) if THOROUGH else MOMENTS[method, kind]:
         host = Host()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from adopted import DATA, OLD_PASSWORD, Foreign
 from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, verbs
-from test_adopt import DATA, OLD_PASSWORD, Foreign, check_settled, summary
+from test_adopt import check_settled, summary
 
 IMAGES = {"15": IMAGE, "17": OTHER_MAJOR_IMAGE, "18": "vellaric/postgres:18-forky"}
 ATTACK = """BEGIN IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user)
