@@ -158,7 +158,9 @@ class Filter:
         """Pass whole lines on as they are, where none can end the rows: by far the most of a dump."""
         first, whole = data.find(b"\n") + 1, data.rfind(b"\n") + 1
         begun = bytes(self._buffer) + data[:first]
-        if not first or begun.startswith(b"\\.") or b"\n\\." in data[first - 1 : whole + 2]:
+        # One byte is looked for ten times as fast as three.
+        ends = b"\\" in data and data.find(b"\n\\.", first - 1, whole + 2) >= 0
+        if not first or ends or begun.startswith(b"\\."):
             self._buffer += data
             return
         self._line += data.count(b"\n")
