@@ -99,7 +99,7 @@ def _is_managed(entry, data_root):
 def read_records(data_root):
     """Return the records below a data root by container name, and what is wrong with those that cannot be read."""
     found, damaged = {}, {}
-    for name in _entries(data_root):
+    for name in files.entries(data_root):
         if not name.startswith("."):
             try:
                 record = read_record(os.path.join(data_root, name))
@@ -226,7 +226,7 @@ def data_majors(directory):
     """Return the major versions that have a data directory, as they say themselves, sorted."""
     root = os.path.join(directory, "pgdata")
     versions = [
-        files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES) for name in _entries(root)
+        files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES) for name in files.entries(root)
     ]
     return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
 
@@ -240,7 +240,7 @@ def strays(directory):
 def _half_made(directory):
     """Say whether anything at all is in a data directory, such as what a killed initdb left."""
     root = os.path.join(directory, "pgdata")
-    return any(_entries(os.path.join(root, name, "docker")) for name in _entries(root))
+    return any(files.entries(os.path.join(root, name, "docker")) for name in files.entries(root))
 
 
 def _target_image(engine, host, spec, own, record):
@@ -394,13 +394,7 @@ def read_tls(directory):
 
 
 def trash_entries(data_root):
-    return _entries(os.path.join(data_root, layout.TRASH))
-
-
-def _entries(directory):
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(os.listdir(directory))
-    return []
+    return files.entries(os.path.join(data_root, layout.TRASH))
 
 
 def _content(facts):

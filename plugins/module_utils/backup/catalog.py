@@ -68,7 +68,7 @@ def backups(backup_directory, now=None):
     """
     container = os.path.basename(os.path.normpath(backup_directory))
     now = now or utc_now()
-    names = _entries(backup_directory)
+    names = files.entries(backup_directory)
     known = set(names)
     found = [_backup(backup_directory, container, name, now) for name in names if naming.parse(container, name)]
     for name in names:
@@ -334,13 +334,3 @@ def _size(path, status):
 
 def _exists(path):
     return os.path.lexists(path)
-
-
-def _entries(directory):
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
-        raise DatabaseError(f"Could not read {directory}: {error.strerror}{mend}") from error

@@ -59,6 +59,13 @@ def _errors(verb, path):
         raise _cannot(verb, path, error) from error
 
 
+def entries(directory: str) -> list[str]:
+    """Return the sorted names in a directory, none where it is missing. Raises DatabaseError."""
+    with _errors("read", directory), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(os.listdir(directory))
+    return []
+
+
 def write(path, content, mode, uid=-1, gid=-1):
     """Replace a file in one step: after a crash or on a full disk it holds the old content or the new, whole."""
     directory = os.path.dirname(path)

@@ -177,7 +177,7 @@ def test_declarations_that_are_refused(shared, database):
         ([user("a", "readonly"), user("a", "owner")], "declared twice"),
         ([user(USERNAME, "owner")], "application's own role"),
         ([user("vellaric_readonly", "owner")], "choose another name"),
-        ([user("Report", "owner")], "users: Report: username: 'Report' is not a user name"),
+        ([user("Report", "owner")], "users: username: 'Report' is not a user name"),
         ([user("a", "owner", connection_limit=0)], "connection_limit of a is 0"),
         ([{"name": "a", "role": "owner", "password": "short"}], "users: a: password"),
         ([{"name": "a", "role": "king", "password": SECRET}], "king"),
