@@ -34,8 +34,15 @@ class Module(AnsibleModule):
 
 @contextlib.contextmanager
 def edge(running: AnsibleModule) -> Iterator[None]:
-    """Let the module fail with the words of a DatabaseError: the one place where they become Ansible's."""
+    """Let the module fail with the words of a DatabaseError: the one place where they become Ansible's.
+
+    What the operating system refuses where nobody thought of it (a full disk, a permission) is said, too.
+    """
     try:
         yield
     except DatabaseError as error:
         running.fail_json(msg=error.message, **error.details)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
+        running.fail_json(msg=f"{where}{error.strerror or error}{mend}")
