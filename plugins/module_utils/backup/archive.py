@@ -12,7 +12,7 @@ import re
 
 _ENTRY = re.compile(r"^[0-9]+; [0-9]+ [0-9]+ (.*)$")
 # Large objects are made in the first section, and filled in the second.
-_CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOBS")
+_CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOB METADATA", "BLOBS")
 _INDEXES = re.compile(r"(INDEX|INDEX ATTACH|CONSTRAINT|FK CONSTRAINT|CHECK CONSTRAINT|STATISTICS) (?!ON )")
 
 

@@ -20,7 +20,7 @@ from . import dump_rules as rules
 
 END_MARK = b"-- PostgreSQL database dump complete"
 # The kinds of what is asked of the superuser.
-EXTENSION, STATEMENT, ROWS = "extension", "statement", "rows"
+EXTENSION, STATEMENT, LET, LET_NO_MORE = "extension", "statement", "let", "let no more"
 
 _QUALIFIED = rb"(?:" + rules.NAME + rb"\s*\.\s*)?" + rules.NAME
 _COPY = re.compile(rb"COPY\s+(" + _QUALIFIED + rb")(?:\s*\(([^)]*)\))?\s+FROM\s+stdin\b", re.I | re.S)
@@ -40,6 +40,14 @@ _AUTHORIZATION = re.compile(
     rb"(CREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?" + rules.NAME + rb")\s+AUTHORIZATION\s+" + rules.NAME, re.I
 )
 _NO_BACKSLASH = re.compile(rb"SET\s+(?:SESSION\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(off|on)", re.I)
+_ENCODING = re.compile(rb"SET\s+client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.I)
+# What Python calls the encodings of single bytes that databases have; text of others is read as UTF-8.
+_CODECS = {
+    **{f"LATIN{n}": f"iso8859-{part}" for n, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)},
+    **{f"WIN{page}": f"cp{page}" for page in (866, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)},
+    **{f"ISO_8859_{part}": f"iso8859-{part}" for part in (5, 6, 7, 8)},
+    **{"KOI8R": "koi8-r", "KOI8U": "koi8-u", "EUC_JP": "euc_jp", "EUC_KR": "euc_kr", "EUC_CN": "gb2312"},
+}
 _BEGIN = re.compile(rb"(BEGIN|START\s+TRANSACTION)\b", re.I)
 _END = re.compile(rb"(COMMIT|END|ROLLBACK|ABORT)\b(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)", re.I)
 _SEARCH_PATH = re.compile(
@@ -66,16 +74,15 @@ _OTHERS_COMMANDS = re.compile(rb"\\(pset|timing|echo|set|unset|encoding|x|a|t|f|
 class Asked:
     """What the superuser is asked to do before the load goes on. kind: one of the above.
 
-    name: the extension, or the quoted and qualified name of the table; schema: of the extension, None where the dump
-    names none; columns: as the dump has them; text: the statement, or the rows with the line that ends them; lines: how
-    many of the dump it takes the place of.
+    name: the extension, or the quoted and qualified name of the table or sequence that may be written to; schema: of
+    the extension, None where the dump names none; text: the statement; lines: how many of the dump it takes the place
+    of.
     """
 
     kind: str
     text: bytes = b""
     name: str = ""
     schema: str | None = None
-    columns: bytes = b""
     lines: int = 1
 
 
@@ -129,11 +136,13 @@ class Filter:
         self._position = 0
         self._line = 1
         self._copying = False
-        self._diverted: Asked | None = None
-        self._rows = bytearray()
+        self._letting = ""
+        self._before: list[Asked] = []
+        self._after: list[Asked] = []
         self._creating = False
         self._escapes = False
         self._open = False
+        self.codec = "utf-8"
         self.collected = Collected()
         self.complete = False
 
@@ -142,7 +151,7 @@ class Filter:
 
         Raises Refused for a command of psql, and at the end for what is not whole.
         """
-        if self._copying and self._diverted is None and not last:
+        if self._copying and not last:
             yield from self._rows_at_once(data)
         else:
             self._buffer += data
@@ -150,7 +159,10 @@ class Filter:
             piece = self._copied(last) if self._copying else self._statement(last)
             if piece is None:
                 break
+            yield from self._before
             yield piece
+            yield from self._after
+            self._before, self._after = [], []
         if last:
             self._refuse_half()
 
@@ -186,30 +198,29 @@ class Filter:
 
     # Rows
 
-    def _copied(self, last: bool) -> bytes | Asked | None:
+    def _copied(self, last: bool) -> bytes | None:
         end = self._end_of_copy()
         if end is not None:
             self._copying = False
-            return self._diverting(self._take(end), ends=True)
+            self._end_let()
+            return self._take(end)
         if last:
             if b"\\." in self._buffer[-3:]:
                 self._copying = False
-            return self._diverting(self._take(len(self._buffer)), ends=True)
+            return self._take(len(self._buffer))
         # All but the last line, which the end may yet become.
         whole = self._buffer.rfind(b"\n") + 1
-        return self._diverting(self._take(whole), ends=False) if whole else None
+        return self._take(whole) if whole else None
 
-    def _diverting(self, piece: bytes, ends: bool) -> bytes | Asked:
-        """Keep the rows of an extension's table together for the superuser; others pass."""
-        if self._diverted is None:
-            return piece
-        self._rows += piece
-        if not ends:
-            return b""
-        rows = bytes(self._rows)
-        asked = dataclasses.replace(self._diverted, text=rows, lines=rows.count(b"\n"))
-        self._diverted, self._rows = None, bytearray()
-        return asked
+    def _let(self, name: bytes) -> None:
+        """Have the loading role be let write to an extension's table, for one statement: nothing else runs then."""
+        self._letting = _canonical(name)
+        self._before.append(Asked(LET, name=self._letting, lines=0))
+
+    def _end_let(self) -> None:
+        if self._letting:
+            self._after.append(Asked(LET_NO_MORE, name=self._letting, lines=0))
+            self._letting = ""
 
     def _end_of_copy(self) -> int | None:
         buffer, position = self._buffer, self._buffer.find(b"\\.")
@@ -252,7 +263,8 @@ class Filter:
         decision = rules.decide(self._policy, statement, start, self._major)
         text = statement[start:]
         collected = self.collected
-        if decision.what == rules.PASS:
+        # What the loading role has locked in a transaction, the superuser would wait for, and it for him.
+        if decision.what == rules.PASS or (self._open and decision.what in (rules.SUPERUSER, rules.EXTENSION)):
             return self._passed(statement, start)
         if decision.what == rules.EXTENSION:
             return self._extension(statement, start)
@@ -261,14 +273,14 @@ class Filter:
         if decision.what == rules.OWNER:
             match = _OWNER_TO.match(text)
             if match:
-                collected.owners.append((_text(match.group(1)), _text(match.group(2))))
+                collected.owners.append((self._shown(match.group(1)), self._shown(match.group(2))))
             collected.count(decision.words)
         elif decision.what == rules.LATER:
-            collected.later.append(_text(text))
+            collected.later.append(self._shown(text))
         elif decision.what == rules.GRANT:
-            collected.grants.append(_text(text))
+            collected.grants.append(self._shown(text))
         elif decision.what == rules.REFRESH:
-            collected.refreshes.append(_text(text))
+            collected.refreshes.append(self._shown(text))
         else:
             if re.match(rb"CREATE\s+DATABASE\s", text, re.I):
                 self._refuse_second()
@@ -285,14 +297,14 @@ class Filter:
         copied = _COPY.match(statement, start) if statement[start : start + 1] in b"Cc" else None
         if copied:
             self._copying = True
-            if self._is_of_extension(copied.group(1)):
-                self._diverted = Asked(ROWS, name=_canonical(copied.group(1)), columns=copied.group(2) or b"")
-                return _blank(statement)
+            if self._is_of_extension(copied.group(1)) and not self._open:
+                self._let(copied.group(1))
             return statement
         self._copying = bool(_COPY_OTHERWISE.match(statement, start))
         sequence = _SETVAL.match(statement, start)
-        if sequence and self._is_of_extension(sequence.group(1).replace(b"''", b"'")):
-            return Asked(STATEMENT, statement[start:], lines=statement.count(b"\n"))
+        if sequence and self._is_of_extension(sequence.group(1).replace(b"''", b"'")) and not self._open:
+            self._let(sequence.group(1).replace(b"''", b"'"))
+            self._end_let()
         if self._search_path is not None and _SEARCH_PATH.match(statement, start):
             return (
                 _blank(statement[:start]) + b"SET search_path = " + self._search_path + b";" + _blank(statement[start:])
@@ -303,8 +315,14 @@ class Filter:
             return statement[:start] + authorized.group(1) + statement[authorized.end() :]
         return statement
 
+    def _shown(self, text: bytes) -> str:
+        return _text(text, self.codec)
+
     def _follow(self, statement: bytes, start: int) -> None:
         """Keep track of what the session is in."""
+        encoding = _ENCODING.match(statement, start)
+        if encoding:
+            self.codec = _CODECS.get(encoding.group(1).decode("ascii").upper(), "utf-8")
         quoting = _NO_BACKSLASH.match(statement, start)
         if quoting:
             self._escapes = quoting.group(1).lower() == b"off"
@@ -380,8 +398,8 @@ def _blank(statement: bytes) -> bytes:
     return b"\n" * statement.count(b"\n")
 
 
-def _text(statement: bytes) -> str:
-    return statement.decode("utf-8", "replace").strip()
+def _text(statement: bytes, codec: str = "utf-8") -> str:
+    return statement.decode(codec, "replace").strip()
 
 
 def _canonical(name: bytes) -> str:

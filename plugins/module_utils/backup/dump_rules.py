@@ -39,12 +39,21 @@ def _table(*rows: tuple) -> tuple:
 
 
 NAME = rb"(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)"
-_FUNCTION = rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s"
-# Outside of the body, which comes last or is quoted; a body that speaks of it costs nothing but the superuser's hand.
-_UNTRUSTED = _FUNCTION + rb"[^$']*?\sLANGUAGE\s+(?:'?c'?|internal|plpythonu|plpython[23]u|plperlu|pltclu)(?=[\s;])"
-_LEAKPROOF = _FUNCTION + rb"[^$']*?\sLEAKPROOF\b"
+QUALIFIED = rb"(?:" + NAME + rb"\.)?" + NAME
+# What the superuser runs of a backup has no literal in it that the server would evaluate (a default, a condition), and
+# no quoted text in which a keyword could hide: what does not fit is the loading role's to run, and fails there.
+_PLAIN = rb"[^'\"$;\\]*?"
+_NO_DEFAULT = rb"(?:(?!\bDEFAULT\b)[^'\"$;\\=()])*"
+_STRING = rb"'(?:[^'\\]|'')*'"
+_FUNCTION = rb"CREATE\s+(?:FUNCTION|PROCEDURE)\s+" + QUALIFIED + rb"\(" + _NO_DEFAULT + rb"\)\s" + _PLAIN
+_BODY = rb"\s+AS\s+(?:" + _STRING + rb"(?:,\s*" + _STRING + rb")?|(\$[\w]*\$).*\1)\s*;\s*$"
+_UNTRUSTED = _FUNCTION + rb"\bLANGUAGE\s+(?:c|internal|plpythonu|plpython[23]u|plperlu|pltclu)(?=\s)" + _PLAIN + _BODY
+_LEAKPROOF = _FUNCTION + rb"\bLEAKPROOF\b" + _PLAIN + _BODY
 _ROLE_CHANGE = rb"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER|GROUP)\s(?!\s*MAPPING)"
-_TRIGGERS_OF = rb"ALTER\s+TABLE\s+(?:ONLY\s+)?(?:IF\s+EXISTS\s+)?[^;]*?\s(?:DISABLE|ENABLE)\s+TRIGGER\s+ALL\s*;"
+# The triggers that keep foreign keys are a superuser's to turn off; nothing else is in it.
+TRIGGERS = (
+    rb"ALTER\s+TABLE\s+(?:ONLY\s+)?(?P<table>" + QUALIFIED + rb")\s+(?P<what>DISABLE|ENABLE)\s+TRIGGER\s+ALL\s*;\s*$"
+)
 
 # Nobody misses them: they are there already, or mean nothing in a database of ours.
 _NOTHING_LOST = (
@@ -63,23 +72,43 @@ _THE_DATABASE = (
 )
 # As pg_dump writes them of what only a superuser has made.
 _SUPERUSERS = (
-    (rb"CREATE\s+CAST\s", "casts"),
-    (rb"CREATE\s+OPERATOR\s+(CLASS|FAMILY)\s|ALTER\s+OPERATOR\s+FAMILY\s", "operator classes"),
+    (rb"CREATE\s+CAST\s[^'$;\\]*;\s*$", "casts"),
+    (rb"(CREATE\s+OPERATOR\s+(CLASS|FAMILY)|ALTER\s+OPERATOR\s+FAMILY)\s[^'$;\\]*;\s*$", "operator classes"),
     (_UNTRUSTED, "functions in C or an untrusted language"),
     (_LEAKPROOF, "functions that are LEAKPROOF"),
     (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s", "languages"),
     (rb"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s", "foreign-data wrappers"),
-    (rb"CREATE\s+FOREIGN\s+TABLE\s.*\sOPTIONS\s*\([^)]*\b(filename|program)\s", "foreign tables that read files"),
+    (
+        rb"CREATE\s+FOREIGN\s+TABLE\s+"
+        + QUALIFIED
+        + rb"\s*\((?:(?!\b(DEFAULT|GENERATED|CHECK)\b)[^'\"$;\\=])*\)\s*SERVER\s+"
+        + NAME
+        + rb"\s+OPTIONS\s*\((?=[^;]*\b(?:filename|program)\s)(?:\s*\w+\s+"
+        + _STRING
+        + rb"\s*,?)+\)\s*;\s*$",
+        "foreign tables that read files",
+    ),
     (rb"(CREATE|ALTER)\s+USER\s+MAPPING\s.*\bpassword_required\s", "user mappings without a password"),
     (rb"CREATE\s+TRANSFORM\s", "transforms"),
     (rb"CREATE\s+ACCESS\s+METHOD\s", "access methods"),
     (rb"CREATE\s+TEXT\s+SEARCH\s+(PARSER|TEMPLATE)\s", "text search parsers and templates"),
-    (rb"CREATE\s+TYPE\s+[^;(]*\(\s*INPUT\s*=", "types of their own"),
-    (rb"CREATE\s+AGGREGATE\s+[^;]*?\sSTYPE\s*=\s*(pg_catalog\.)?internal\b", "aggregates with an internal state"),
+    (rb"CREATE\s+TYPE\s+" + QUALIFIED + rb"\s*\(\s*(INTERNALLENGTH|INPUT)\s*=", "types of their own"),
+    (
+        rb"CREATE\s+AGGREGATE\s+"
+        + QUALIFIED
+        + rb"\s*\([^'\"$;\\]*\)\s*\((?=[^'\"$;\\]*\bSTYPE\s*=\s*(pg_catalog\.)?internal\b)"
+        rb"[^'\"$;\\]*\)\s*;\s*$",
+        "aggregates with an internal state",
+    ),
 )
 _SHARED = (
     (rb"(CREATE|ALTER)\s+EVENT\s+TRIGGER\s", "event triggers"),
-    (rb"(CREATE|ALTER)\s+PUBLICATION\s", "publications"),
+    (
+        # Others are the owner's to make: their conditions would be evaluated.
+        rb"CREATE\s+PUBLICATION\s+" + NAME + rb"\s+FOR\s+ALL\s+TABLES\b"
+        rb"|ALTER\s+PUBLICATION\s+" + NAME + rb"\s+(ADD\s+TABLES\s+IN\s+SCHEMA|OWNER\s+TO)\s",
+        "publications",
+    ),
     (rb"(CREATE|ALTER)\s+SUBSCRIPTION\s", "subscriptions"),
     (rb"SECURITY\s+LABEL\s", "security labels"),
     (rb"ALTER\s+DEFAULT\s+PRIVILEGES\s", "grants"),
@@ -93,8 +122,24 @@ _SHARED = (
 # A dump that this collection did not take: everything becomes the application's.
 FOREIGN = _table(
     *_NOTHING_LOST,
-    (*_OWNERS, "owners"),
+    (_OWNERS[0], LEAVE_OUT, "owners"),
     *_THE_DATABASE,
+    (rb"(CREATE|ALTER)\s+PUBLICATION\s", LEAVE_OUT, "publications"),
+    (
+        rb"CREATE\s+FOREIGN\s+TABLE\s.*\sOPTIONS\s*\([^)]*\b(filename|program)\s",
+        LEAVE_OUT,
+        "foreign tables that read files",
+    ),
+    (
+        rb"CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s[^']*?\sLANGUAGE\s+'?(c|internal|plpythonu|plpython[23]u|plperlu|pltclu)'?[\s;]",
+        LEAVE_OUT,
+        "functions in C or an untrusted language",
+    ),
+    (
+        rb"CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s[^$']*?\sLEAKPROOF\b",
+        LEAVE_OUT,
+        "functions that are LEAKPROOF",
+    ),
     (rb"(GRANT|REVOKE)\s", LEAVE_OUT, "grants"),
     (rb"(SET|RESET)\s+(SESSION\s+AUTHORIZATION|(SESSION\s+)?ROLE)\b", LEAVE_OUT, "owners"),
     (rb"(CREATE|ALTER|DROP)\s+(ROLE|USER|GROUP)\s(?!\s*MAPPING)", LEAVE_OUT, "roles and their settings"),
@@ -102,7 +147,7 @@ FOREIGN = _table(
     (rb"ALTER\s+SYSTEM\s", LEAVE_OUT, "the server's settings"),
     (rb"(CREATE|ALTER|DROP)\s+TABLESPACE\s", LEAVE_OUT, "tablespaces"),
     (rb"SET\s+default_tablespace\s*=", LEAVE_OUT),
-    (_TRIGGERS_OF, SUPERUSER),
+    (TRIGGERS, SUPERUSER),
     _EXTENSIONS,
     *((pattern, LEAVE_OUT, words) for pattern, words in (*_SHARED, *_SUPERUSERS)),
     (rb"REFRESH\s+MATERIALIZED\s+VIEW\s", REFRESH),
@@ -110,11 +155,20 @@ FOREIGN = _table(
 # A backup: everything comes back as it was.
 OWN = _table(
     *_NOTHING_LOST,
+    # The superuser made them, or has to have made them.
+    (
+        rb"ALTER\s+(PUBLICATION|SUBSCRIPTION|EVENT\s+TRIGGER|(PROCEDURAL\s+)?LANGUAGE|FOREIGN\s+DATA\s+WRAPPER)\s+"
+        + NAME
+        + rb"\s+OWNER\s+TO\s+"
+        + NAME
+        + rb"\s*;\s*$",
+        LATER,
+    ),
     _OWNERS,
     *_THE_DATABASE,
     (rb"(GRANT|REVOKE)\s[^;]*?\sON\s", GRANT),
     (rb"(SET|RESET)\s+SESSION\s+AUTHORIZATION\b", LEAVE_OUT),
-    (_TRIGGERS_OF, SUPERUSER),
+    (TRIGGERS, SUPERUSER),
     _EXTENSIONS,
     *((pattern, LATER) for pattern, _words in _SHARED),
     *((pattern, SUPERUSER) for pattern, _words in _SUPERUSERS),

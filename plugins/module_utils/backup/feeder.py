@@ -122,7 +122,7 @@ class Feeder:
         self._catch_up(sink)
         self._ask(asked)
         # The lines stay those of the dump: psql reads them whole, so that one is there already.
-        _write(sink, b"\n" * (asked.lines - 1))
+        _write(sink, b"\n" * max(0, asked.lines - 1))
 
     def _catch_up(self, sink: io.RawIOBase) -> None:
         """Wait until the session has done all that it was given."""

@@ -54,6 +54,7 @@ class Filling:
         self._remaining = remaining
         self._login: load.Login | None = None
         self._loading: load.Loading | None = None
+        self._quiet: dict[str, str] = {}
         self.loaded = load.Loaded()
 
     def begin(self, encoding: str, locale: dict, jobs: int) -> None:
@@ -100,7 +101,7 @@ class Filling:
             superuser=self._in_fresh,
             untrusted=untrusted,
             declared=declared,
-            search_path=search_path.encode("utf-8") if search_path else None,
+            search_path=None,
             jobs=jobs,
             seconds=self._remaining(),
             progress=progress,
@@ -108,19 +109,21 @@ class Filling:
         try:
             self.loaded = self._run(dump, manner, inside)
         except DatabaseError as error:
-            if jobs == 1 or not _NOT_FOUND.search(error.message):
+            if not search_path or not _NOT_FOUND.search(error.message):
                 raise
-            # Several processes of pg_restore have no search path but its own.
+            # As pg_dump wrote it, names that are not qualified are the server's own: that comes first.
             self._sql(replacement.drop(self._database))
             self._make()
-            self.loaded = self._run(dump, dataclasses.replace(manner, jobs=1), inside)
+            again = dataclasses.replace(manner, jobs=1, search_path=search_path.encode("utf-8"))
+            self.loaded = self._run(dump, again, inside)
             self.loaded.warnings.append(
-                "it was loaded by one process instead of several: functions of the database find names by its search"
-                " path"
+                f"it was loaded with the search path {search_path}, by one process: functions of the database find"
+                " names by it"
             )
         if self.loaded.collected.later:
             # Publications, event triggers, labels, default privileges.
-            self._in_fresh("\n".join([loader.ALONE, *self.loaded.collected.later, ""]))
+            self._in_fresh(loader.guarded("\n".join(self.loaded.collected.later)))
+        self._quiet = json.loads(self._in_fresh(loader.QUIET_TRIGGERS).splitlines()[0])
         return self.loaded
 
     def _run(self, dump: formats.Dump, manner: load.Manner, inside: str | None) -> load.Loaded:
@@ -157,7 +160,7 @@ class Filling:
             role = replacement.unquoted(shown)
             if role in (source_owner, owner, "pg_database_owner"):
                 continue
-            if role not in superusers:
+            if role not in superusers or role.startswith("pg_"):
                 lost += 1
             elif superusers[role]:
                 supers += 1
@@ -171,26 +174,25 @@ class Filling:
                 f"up to {supers} objects that belonged to a superuser belong to {owner} now, as the backup does not"
                 " say how they were defined"
             )
-        script = loader.set_owners(owners)
-        if superusers_own:
-            script += census.give_to_superuser(superusers_own, loader.LOADER)
-        self._in_fresh(script + replacement.take_over(loader.LOADER, owner))
+        self._in_fresh(loader.set_owners(owners))
+        script = census.give_to_superuser(superusers_own, loader.LOADER) if superusers_own else ""
+        self._in_fresh(script + loader.KEEP_WRAPPERS + replacement.take_over(loader.LOADER, owner))
+        off = self._in_fresh(loader.enable_triggers(self._quiet)).split("\n") if self._quiet else []
+        if any(off):
+            names = ", ".join(name for name in off if name)
+            notes.append(f"event triggers that call functions of others than a superuser were left disabled: {names}")
         return notes
 
     def grant(self) -> None:
         """Give back who may do what."""
         grants = self.loaded.collected.grants
         if grants:
-            self._in_fresh("\n".join([loader.ALONE, *grants, ""]))
+            self._in_fresh(loader.guarded("\n".join(grants)))
 
-    def refresh(self, owner: str, search_path: str) -> list[str]:
-        """Fill the materialized views, as their owner; return what could not be, and why."""
+    def refresh(self, search_path: str) -> list[str]:
+        """Fill the materialized views, as the role to whom they belong so far; return what could not be, and why."""
         wanted = loader.refresh(self.loaded.collected.refreshes)
-        if not wanted:
-            return []
-        self._sql(loader.allow_as_owner(owner))
-        before = [f"SET ROLE {sql.identifier(owner)};", f"SET search_path = {search_path};"]
-        failed = self._loading.each(wanted, before)
+        failed = self._loading.each(wanted, [f"SET search_path = {search_path};"])
         return [f"materialized view {view} could not be filled: {why}" for view, why in failed.items()]
 
     def give_to(self, owner: str) -> None:
@@ -201,8 +203,11 @@ class Filling:
     def end(self, keep: bool = False) -> None:
         """Take the role and its way in away, and the fresh database unless it is kept."""
         # On a full disk, the room for the file comes from the database.
-        script = "" if keep else replacement.drop(self._database)
-        self._sql(f"{script}{loader.end()}")
+        if not keep:
+            self._sql(replacement.drop(self._database))
+        for database in json.loads(self._sql(loader.SPEAK_OF_IT)):
+            self._sql(loader.FORGET, database)
+        self._sql(loader.end())
         self._close_way_in()
         self._login = None
 

@@ -160,9 +160,9 @@ class _Importing(Replacing):
 
     def _finish(self):
         fill = self._fill
+        self._outcome.warnings += fill.refresh(self._search_path)
         fill.hand_over(self._owner, self._owner, [])
         fill.give_to(self._owner)
-        self._outcome.warnings += fill.refresh(self._owner, self._search_path)
         declared.apply(self._sql, self._fresh, self._target.record, self._owner)
 
     def _count(self):

@@ -223,7 +223,7 @@ class Loading:
         lines = list(before)
         for key, statements in wanted.items():
             lines += statements
-            owners += [key] * len(statements)
+            owners += [key for one in statements for line in one.split("\n")]
         text = "\n".join([*lines, ""]).encode("utf-8")
         with self._shared() as directory:
             finished = self._through_pipe(
@@ -281,14 +281,19 @@ class Loading:
                     " its script could call these. pg_dump writes extensions first. Nothing was changed"
                 )
             superuser(loader.create_extension(asked.name, asked.schema))
-        elif asked.kind == dump_filter.ROWS:
+        elif asked.kind in (dump_filter.LET, dump_filter.LET_NO_MORE):
             if asked.name in self._guarded and self._filter.foreign:
-                self._filter.collected.count("rows of extensions' tables that are guarded by policies")
-                return
-            columns = f" ({asked.columns.decode('utf-8')})" if asked.columns else ""
-            superuser(loader.rows(asked.name, columns) + asked.text.decode("utf-8"))
+                raise Refused(
+                    f"The dump has rows of {asked.name}, a table of an extension that guards it by policies: they could"
+                    " be run as somebody else's. Nothing was changed: take them out (pg_dump --exclude-table-data)"
+                )
+            superuser(loader.let_write(asked.name, asked.kind == dump_filter.LET))
         else:
-            superuser(loader.statement(asked.text.decode("utf-8")))
+            text = asked.text.decode(self._filter.codec, "replace")
+            before, script, after = loader.statement(text, self._filter.foreign)
+            for part in (before, script, after):
+                if part:
+                    superuser(part)
 
     def _extension_tables(self) -> frozenset[str]:
         found = json.loads(self._manner.superuser(loader.EXTENSION_TABLES))

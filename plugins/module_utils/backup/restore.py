@@ -148,13 +148,13 @@ class _Restoring(Replacing):
     def _finish(self):
         manifest, fill = self._manifest, self._fill
         source_owner = manifest.database.get("owner")
+        self._outcome.warnings += fill.refresh(self._search_path)
         self._outcome.warnings += fill.hand_over(source_owner, self._owner, manifest.superusers_own)
         fill.grant()
         fill.give_to(self._owner)
         if source_owner != self._owner:
             made = source_owner in self._made_roles
             self._sql(replacement.take_over(source_owner, self._owner, forget=made), self._fresh)
-        self._outcome.warnings += fill.refresh(self._owner, self._search_path)
         self._sql(replacement.settings(self._fresh, manifest.database, self._owner, source_owner))
         if source_owner != self._owner and source_owner in self._made_roles:
             self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")

@@ -218,10 +218,10 @@ class _Verification:
             )
             facts, counts = take_census(self._engine, self._container, database, self._deadline)
             wrong, notes = differences(manifest, facts, counts)
+            notes += fill.refresh(path)
             notes += fill.hand_over(owner, owner, manifest.superusers_own)
             fill.grant()
             fill.give_to(owner)
-            notes += fill.refresh(owner, path)
             self._sql(replacement.settings(database, manifest.database, owner, owner))
         except DatabaseError as error:
             self._refuse_if_ended(error)

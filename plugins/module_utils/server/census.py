@@ -125,12 +125,29 @@ _FINGERPRINT = """md5(concat_ws(' ', kind, (pg_identify_object(catalog, object.o
       WHEN kind IN ('FUNCTION', 'PROCEDURE') THEN pg_get_functiondef(object.oid) END))"""
 
 
+# What is exactly as it was where it was a superuser's, and holds nothing that would run with his rights. Materialized
+# views do, and so do tables and views with rules, triggers, policies, and expressions of any kind.
+_HOLDS_NOTHING = """kind NOT IN
+    ('MATERIALIZED VIEW', 'AGGREGATE', 'DOMAIN', 'SERVER', 'OPERATOR CLASS', 'OPERATOR FAMILY')
+  AND (catalog <> 'pg_class'::regclass OR NOT (
+    EXISTS (SELECT FROM pg_trigger WHERE tgrelid = object.oid AND NOT tgisinternal)
+    OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = object.oid AND rulename <> '_RETURN')
+    OR EXISTS (SELECT FROM pg_policy WHERE polrelid = object.oid)
+    OR EXISTS (SELECT FROM pg_index WHERE indrelid = object.oid AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+    OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = object.oid AND contype IN ('c', 'x'))
+    OR EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = object.oid)
+    OR EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = object.oid)
+    OR EXISTS (SELECT FROM pg_attrdef AS d WHERE adrelid = object.oid
+      AND pg_get_expr(adbin, adrelid) !~ '^nextval\\(''[^'']*''::regclass\\)$')))"""
+
+
 def give_to_superuser(fingerprints, role):
     """Return what gives to a superuser, of all that belongs to a role, what is defined as it was where it was his."""
     known = ", ".join(f"'{re.sub('[^0-9a-f]', '', one)}'" for one in fingerprints)
     return f"""SET search_path = '';
 SELECT format('ALTER %s %s OWNER TO postgres', kind, (pg_identify_object(catalog, object.oid, 0)).identity)
-  {_OF_USERS} AND owner = '{role}'::regrole AND {_FINGERPRINT} IN ({known}) \\gexec
+  {_OF_USERS} AND owner = '{role}'::regrole AND {_HOLDS_NOTHING}
+  AND {_FINGERPRINT} IN ({known}) \\gexec
 """
 
 

@@ -11,6 +11,7 @@ those here, each of a kind that evaluates nothing of a database's owner.
 from __future__ import annotations
 
 import re
+import secrets
 
 from ..errors import Refused
 from .sql import identifier, literal
@@ -61,12 +62,51 @@ def begin(verifier: str, sessions: int, major: int) -> str:
     return "\n".join([*statements, ""])
 
 
+# The databases in which somebody has given the role something, or it has something.
+SPEAK_OF_IT = (
+    "SELECT coalesce(json_agg(DISTINCT datname), '[]')::text FROM pg_shdepend JOIN pg_database AS d ON d.oid = dbid"
+    f" WHERE refclassid = 'pg_authid'::regclass AND datallowconn"
+    f" AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = '{LOADER}');\n"
+)
+# In each of them, and in the end once more for what all share.
+FORGET = f"SELECT 'DROP OWNED BY {LOADER}' FROM pg_catalog.pg_roles WHERE rolname = '{LOADER}' \\gexec\n"
+
+
 def end() -> str:
     """Take the role away: what it owned is another's by now, or gone with its database."""
-    return (
-        f"SELECT 'DROP OWNED BY {LOADER}' FROM pg_roles WHERE rolname = '{LOADER}' \\gexec\n"
-        f"DROP ROLE IF EXISTS {LOADER};\n"
-    )
+    return f"{FORGET}DROP ROLE IF EXISTS {LOADER};\n"
+
+
+# Wrappers are nobody's but who is given them: what the role was given is not the owner's.
+KEEP_WRAPPERS = (
+    f"SELECT pg_catalog.format('REVOKE ALL ON FOREIGN DATA WRAPPER %I FROM {LOADER}', fdwname)"
+    " FROM pg_catalog.pg_foreign_data_wrapper \\gexec\n"
+)
+# What fires in superusers' sessions is off until it is known whose its function is; and as it was where that is one's.
+QUIET_TRIGGERS = (
+    f"{ALONE}SELECT coalesce(pg_catalog.json_object_agg(evtname, evtenabled), '{{}}')::text"
+    " FROM pg_catalog.pg_event_trigger WHERE oid >= 16384 AND evtenabled <> 'D'"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid = pg_event_trigger.oid"
+    " AND e.deptype = 'e');\n"
+    "SELECT pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', evtname) FROM pg_catalog.pg_event_trigger"
+    " WHERE oid >= 16384 AND evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e"
+    " WHERE e.objid = pg_event_trigger.oid AND e.deptype = 'e') \\gexec\n"
+)
+_ENABLED = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+
+
+def enable_triggers(states: dict[str, str]) -> str:
+    """Enable the event triggers again whose function belongs to a superuser, and print the names of the others."""
+    lines = [ALONE]
+    for name, state in sorted(states.items()):
+        owned = (
+            "SELECT FROM pg_catalog.pg_event_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = evtfoid"
+            f" JOIN pg_catalog.pg_roles AS r ON r.oid = proowner WHERE evtname = {literal(name)} AND rolsuper"
+        )
+        enable = f"ALTER EVENT TRIGGER {identifier(name)} {_ENABLED.get(state, 'ENABLE')}"
+        lines.append(f"SELECT {literal(enable)} WHERE EXISTS ({owned}) \\gexec")
+        lines.append(f"SELECT {literal(name)} WHERE NOT EXISTS ({owned});")
+    return "\n".join([*lines, ""])
 
 
 # A backup's tables go back to where they were.
@@ -141,28 +181,51 @@ EXTENSION_TABLES = f"""{ALONE}SELECT coalesce(pg_catalog.json_agg(pg_catalog.jso
 """
 
 
-def rows(table: str, columns: str) -> str:
-    """Return what copies rows into an extension's table; they follow, up to the line that ends them."""
-    return f"{ALONE}COPY {table}{columns} FROM stdin;\n"
+def let_write(name: str, let: bool) -> str:
+    """Let the loading role write to an extension's table or sequence, or not any more: the one of that name which an
+    extension has, whatever else has the name by now."""
+    what = f"GRANT %s ON %s %I.%I TO {LOADER}" if let else f"REVOKE %s ON %s %I.%I FROM {LOADER}"
+    return f"""{ALONE}SELECT pg_catalog.format({literal(what)}, CASE relkind WHEN 'S' THEN 'UPDATE' ELSE 'INSERT' END,
+    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, nspname, relname)
+  FROM pg_catalog.pg_extension, pg_catalog.unnest(extconfig) AS one
+  JOIN pg_catalog.pg_class AS c ON c.oid = one JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+  WHERE pg_catalog.format('%I.%I', nspname, relname) = {literal(name)} \\gexec
+"""
 
 
+def guarded(text: str) -> str:
+    """Return a script with a dump's own text in it, in which psql refuses commands of its own."""
+    return (
+        f"\\restrict {secrets.token_hex(32)}\n{ALONE}SET client_encoding = 'UTF8';\nSET lock_timeout = '60s';\n{text}\n"
+    )
+
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$\x80-\U0010ffff]+)'
 _TRIGGERS = re.compile(
-    r"ALTER\s+TABLE\s+(?:ONLY\s+)?(?P<table>\S+)\s+(?P<what>DISABLE|ENABLE)\s+TRIGGER\s+ALL\s*;\s*", re.I
+    rf"ALTER\s+TABLE\s+(?:ONLY\s+)?(?P<table>(?:{_NAME}\.)?{_NAME})\s+(?P<what>DISABLE|ENABLE)\s+TRIGGER\s+ALL\s*;",
+    re.I,
 )
-_WRAPPER = re.compile(r"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s.*?\sVALIDATOR\s+(?P<validator>\S+?)[\s;]", re.I | re.S)
+_WRAPPER = re.compile(r"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s.*?\sVALIDATOR\s+(?P<validator>[^\s;]+)", re.I | re.S)
 
 
-def statement(text: str) -> str:
-    """Return what the superuser runs of a statement of a known kind, and what comes after it."""
-    triggers = _TRIGGERS.fullmatch(text)
+def statement(text: str, foreign: bool) -> tuple[str, str, str]:
+    """Return what the superuser runs of a statement of a known kind: before it, itself, and after it.
+
+    Raises Refused for anything but triggers of a foreign dump.
+    """
+    triggers = _TRIGGERS.fullmatch(text.strip())
     if triggers:
         # Of the loading role's own tables, also those that keep foreign keys.
         return (
-            "SET search_path = public;\n"
+            "",
+            "SET search_path = public;\nSET lock_timeout = '60s';\n"
             f"SELECT pg_catalog.format('ALTER TABLE %s {triggers['what'].upper()} TRIGGER ALL', oid::regclass)"
             f" FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({literal(triggers['table'])})"
-            f" AND relowner = '{LOADER}'::pg_catalog.regrole \\gexec\n"
+            f" AND relowner = '{LOADER}'::pg_catalog.regrole \\gexec\n",
+            "",
         )
+    if foreign:
+        raise Refused(f"The dump has a statement that only a superuser may run: {text.strip()[:60]!r}")
     before = ""
     wrapper = _WRAPPER.match(text)
     if wrapper:
@@ -172,7 +235,17 @@ def statement(text: str) -> str:
             f" WHERE oid = pg_catalog.to_regproc({literal(wrapper['validator'])})::pg_catalog.oid"
             " AND prolang IN (12, 13);\n"
         )
-    return f"{ALONE}SET check_function_bodies = off;\n{before}{text.rstrip().rstrip(';')};\n{hand_over()}"
+    return before, guarded(f"SET check_function_bodies = off;\n{text.rstrip().rstrip(';')};"), hand_over()
+
+
+# What ALTER ... OWNER TO may be said of: a kind, and a name with what pg_dump adds to it. No literal, no comment.
+_OWNED = re.compile(
+    r"(?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|FOREIGN TABLE|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN|SCHEMA|OPERATOR"
+    r"|OPERATOR CLASS|OPERATOR FAMILY|COLLATION|CONVERSION|STATISTICS|SERVER|LARGE OBJECT"
+    r"|TEXT SEARCH (?:DICTIONARY|CONFIGURATION))"
+    rf" (?:ONLY )?(?:{_NAME}\.)?(?:{_NAME}|[-+*/<>=~!@#%^&|`?]+)"
+    rf"(?:\s?\((?:{_NAME}|[\s,.*]|\[\])*\)| USING {_NAME})?"
+)
 
 
 def set_owners(owners: list[tuple[str, str]]) -> str:
@@ -182,44 +255,37 @@ def set_owners(owners: list[tuple[str, str]]) -> str:
     """
     if not owners:
         return ""
+    for what, _role in owners:
+        if not _OWNED.fullmatch(what) or re.search(r"--|/\*", re.sub(r'"(?:[^"]|"")*"', "", what)):
+            raise Refused(f"The dump gives an owner to {what!r}, which is no object. Nothing was changed")
     roles = ", ".join(sorted({literal(_unquoted(role)) for _what, role in owners}))
-    statements = "".join(f"ALTER {_one_line(what)} OWNER TO {role};\n" for what, role in owners)
+    statements = "".join(f"ALTER {what} OWNER TO {role};\n" for what, role in owners)
     dependencies = (
         "SELECT dbid, classid, objid, refobjid FROM pg_catalog.pg_shdepend WHERE deptype = 'o'"
         " AND refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid IN"
         f" (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN ({roles}, '{LOADER}'))"
+        # The schema that each database begins with.
+        " AND NOT (classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND objid = 2200)"
     )
-    return f"""{ALONE}BEGIN;
+    return guarded(f"""BEGIN;
 CREATE TEMPORARY TABLE vellaric_before ON COMMIT DROP AS {dependencies};
 {statements}SELECT 1 / (CASE WHEN EXISTS (SELECT FROM ({dependencies}) AS now WHERE NOT EXISTS (
     SELECT FROM pg_temp.vellaric_before AS before
     WHERE (before.dbid, before.classid, before.objid) = (now.dbid, now.classid, now.objid)
     AND before.refobjid IN (now.refobjid, '{LOADER}'::pg_catalog.regrole))) THEN 0 ELSE 1 END) AS only_of_the_loader;
-COMMIT;
-"""
-
-
-def _one_line(what: str) -> str:
-    if ";" in re.sub(r'"(?:[^"]|"")*"', "", what):
-        raise Refused(f"The dump gives an owner to {what!r}, which is no object. Nothing was changed")
-    return what
+COMMIT;""")
 
 
 def _unquoted(shown: str) -> str:
     return shown[1:-1].replace('""', '"') if shown.startswith('"') else shown
 
 
-def allow_as_owner(owner: str) -> str:
-    """Let the loading role act as the owner, to whom everything belongs by then."""
-    return f"GRANT {identifier(owner)} TO {LOADER};\n"
-
-
 def refresh(statements: list[str]) -> dict[str, list[str]]:
     """Return what refreshes materialized views, by the view: each may fail, and is named then."""
     found = {}
     for one in statements:
-        text = re.sub(r"\s+", " ", one).rstrip("; ")
-        view = re.sub(r"^REFRESH MATERIALIZED VIEW (CONCURRENTLY )?", "", text, flags=re.I)
+        text = one.rstrip("; \n")
+        view = re.sub(r"^REFRESH\s+MATERIALIZED\s+VIEW\s+(CONCURRENTLY\s+)?", "", text, flags=re.I)
         view = re.sub(r" WITH (NO )?DATA$", "", view, flags=re.I)
         found[view] = [f"{text};", f"ANALYZE {view};"]
     return found

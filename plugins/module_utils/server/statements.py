@@ -19,7 +19,9 @@ _ESCAPING = re.compile(rb"[^\w$\x80-\xff][eE]")
 _LONGEST_TOKEN = 128
 _IDENTIFIER = re.compile(rb'[^"]*"')
 _COMMENTS = re.compile(rb"/\*|\*/")
-_BLANK = re.compile(rb"(?:\s+|--[^\n]*(?:\n|$))*")
+# A carriage return ends such a comment, too, as in psql (src/fe_utils/psqlscan.l).
+_COMMENT_END = re.compile(rb"[\r\n]")
+_BLANK = re.compile(rb"(?:\s+|--[^\r\n]*(?:[\r\n]|$))*")
 
 
 def split(text):
@@ -76,8 +78,8 @@ def _closed(buffer, token, start, after, last, escapes=False):
         match = _IDENTIFIER.match(buffer, after)
         return match.end() if match else None
     if token == b"--":
-        newline = buffer.find(b"\n", after)
-        return newline + 1 if newline >= 0 else None
+        ends = _COMMENT_END.search(buffer, after)
+        return ends.end() if ends else None
     if token == b"/*":
         return _after_comment(buffer, after)
     if token[:1] == b"$" and len(token) > 1:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
-from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME
+from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME, Failed
 from restoring import in_container, psql, run, take
 
 PLANTED = Path(__file__).with_name("planted.sql").read_text()
@@ -113,3 +114,95 @@ def test_the_owner_is_no_superuser_after_a_restore(host):
     assert host.query("a", "TABLE innocent") == [("x",)]
     assert host.psql("a", f"SELECT rolsuper FROM pg_roles WHERE rolname = '{USERNAME}'") == "f"
     assert in_container(host.container("a"), "sh", "-c", "ls /tmp/pwned 2>/dev/null || :") == b""
+
+
+# What has been tried to have a superuser, or the operating system's user of the server, run something.
+FOREIGN = {
+    "a default beside the triggers": "ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(),"
+    " DISABLE TRIGGER ALL;",
+    "a default beside the owner": "ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), OWNER TO pg_monitor;",
+    "a command behind a comment": "ALTER TABLE public.t --\r\\! touch /tmp/pwned #\n OWNER TO pg_monitor;",
+    "an owner who runs programs": "CREATE FUNCTION public.run() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$"
+    " BEGIN COPY (SELECT 1) TO PROGRAM 'touch /tmp/pwned'; END $$;\n"
+    "ALTER FUNCTION public.run() OWNER TO pg_execute_server_program;",
+    "a transaction": "BEGIN;\nINSERT INTO public.t VALUES (1);\nALTER TABLE public.t DISABLE TRIGGER ALL;\nCOMMIT;",
+}
+EVIL = """-- PostgreSQL database dump
+CREATE TABLE public.t (a integer);
+CREATE FUNCTION public.evil() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN CREATE ROLE pwned; END IF;
+  RETURN 1; END $$;
+INSERT INTO public.t VALUES (1);
+"""
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_who_wrote_a_dump_runs_nothing(shared, what):
+    if not shared.directory("foreign").exists():
+        shared.run("foreign")
+    path = Path(shared.root, "foreign.sql")
+    path.write_text(EVIL + FOREIGN[what] + "\n-- PostgreSQL database dump complete\n")
+    given = {"replace": True, "backup_first": False, "keep_old": 0, "timeout": 60}
+    with contextlib.suppress(Failed):
+        run(shared, "foreign", module="postgres_db_import", path=str(path), **given)
+    with contextlib.suppress(Exception):
+        shared.query("foreign", "SELECT public.run()")
+    container = shared.container("foreign")
+    assert (
+        psql(container, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname IN ('pwned', 'vellaric_loader')")
+        == "0"
+    )
+    assert in_container(container, "sh", "-c", "ls /tmp/pwned 2>/dev/null || :") == b""
+
+
+def test_what_was_a_superusers_comes_back_with_nothing_of_the_owners(host):
+    """The owner of the database writes a rule for a superuser's table, and another body for what fires for him."""
+    host.run("a")
+    script = f"""CREATE TABLE public.audit (a text); GRANT INSERT ON public.audit TO "{USERNAME}";
+      CREATE TABLE public.plain (a text);
+      CREATE FUNCTION public.et() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+      CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.et();
+      CREATE FUNCTION public.kept() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"""
+    host.psql_in("a", script)
+    host.query(
+        "a",
+        f"""CREATE FUNCTION public.plant() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN
+          EXECUTE 'CREATE RULE r AS ON INSERT TO public.audit DO ALSO'
+            ' UPDATE pg_catalog.pg_authid SET rolsuper = true WHERE rolname = ''{USERNAME}''';
+          EXECUTE 'CREATE OR REPLACE FUNCTION public.et() RETURNS event_trigger LANGUAGE plpgsql AS'
+            ' ''BEGIN EXECUTE ''''ALTER ROLE "{USERNAME}" SUPERUSER''''; END''';
+        EXCEPTION WHEN others THEN NULL; END $f$;
+        CREATE FUNCTION public.chk(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+          $f$ BEGIN PERFORM public.plant(); RETURN i; END $f$;
+        CREATE TABLE public.zz (i int); INSERT INTO public.zz VALUES (1); CREATE INDEX ON public.zz (public.chk(i))""",
+    )
+    take(host, "a")
+    answer = run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    with contextlib.suppress(Exception):
+        host.query("a", "INSERT INTO public.audit VALUES ('x')")
+    host.psql_in("a", "CREATE TABLE public.later (a int)")
+    assert host.psql("a", f"SELECT rolsuper FROM pg_roles WHERE rolname = '{USERNAME}'") == "f"
+    assert "left disabled: e" in str(answer["warnings"])
+    owners = "SELECT relname || ' ' || pg_get_userbyid(relowner) FROM pg_class"
+    assert (
+        host.psql_in("a", f"{owners} WHERE relname IN ('audit', 'plain') ORDER BY 1")
+        == f"audit {USERNAME}\nplain postgres"
+    )
+    assert host.psql_in("a", "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'kept'") == "postgres"
+
+
+def test_the_owner_bars_no_restore_with_a_grant_to_the_loading_role(host):
+    host.run("a")
+    host.query(
+        "a",
+        """CREATE TABLE g (a int);
+        CREATE FUNCTION give() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN
+          GRANT SELECT ON g TO vellaric_loader; RETURN 1; EXCEPTION WHEN undefined_object THEN RETURN 1; END $f$;
+        CREATE MATERIALIZED VIEW m AS SELECT give()""",
+    )
+    take(host, "a")
+    psql(host.container("a"), "postgres", "CREATE ROLE vellaric_loader")
+    host.query("a", "GRANT SELECT ON g TO vellaric_loader")
+    for turn in range(2):
+        run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    assert host.psql("a", "SELECT count(*) FROM pg_roles WHERE rolname = 'vellaric_loader'") == "0"

@@ -176,9 +176,13 @@ CREATE SCHEMA app;
 CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
 CREATE FUNCTION app.f() RETURNS text LANGUAGE sql AS $$ SELECT 'GRANT x ON y TO z; LANGUAGE c ' $$;
 CREATE TABLE app.t (a integer);
+COPY app.ref_sys (srid, def) FROM stdin;
+1	x
+\.
 COPY app.t (a) FROM stdin;
 1
 \.
+SELECT pg_catalog.setval('app.ref_seq', 5, true);
 SELECT pg_catalog.setval('app.t_seq', 5, true);
 """
     )
@@ -187,11 +191,12 @@ SELECT pg_catalog.setval('app.t_seq', 5, true);
         ("extension", "geo"),
         ("statement", ""),
         ("statement", ""),
-        ("rows", "app.ref_sys"),
-        ("statement", ""),
+        ("let", "app.ref_sys"),
+        ("let no more", "app.ref_sys"),
+        ("let", "app.ref_seq"),
+        ("let no more", "app.ref_seq"),
         ("statement", ""),
     ]
-    assert work.asked[3].text == b"1\tx\n\\.\n" and work.asked[3].columns == b"srid, def"
     collected = work.collected
     assert collected.owners == [("SCHEMA app", "someone"), ("TABLE app.t", '"Some One"')]
     assert [one.split()[1] for one in collected.later] == ["ON", "PUBLICATION"]
@@ -237,6 +242,43 @@ def test_what_is_no_dump_of_one_database_is_refused(text, words):
 def test_of_a_dump_from_elsewhere(text, passed, left_out):
     found, work = filtered([text])
     assert (found.strip(), work.collected.left_out) == (passed, left_out)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), DISABLE TRIGGER ALL;",
+        b"ALTER TABLE public.t --\\r\n DISABLE TRIGGER ALL;",
+        b"CREATE FUNCTION f(\" language c \" int, b d[] DEFAULT '{1}') RETURNS int LANGUAGE sql AS 'SELECT 1';",
+        b"CREATE FUNCTION f(b d[] DEFAULT '{1}') RETURNS int LANGUAGE c AS 'x', 'y';",
+        b"CREATE FUNCTION f() RETURNS int LANGUAGE sql LEAKPROOF BEGIN ATOMIC SELECT 1;",
+        b"CREATE AGGREGATE public.\" stype = internal \"(int) (SFUNC = sf, STYPE = d, INITCOND = '1');",
+        b"CREATE AGGREGATE public.a(int) (SFUNC = sf, STYPE = internal, INITCOND = '1');",
+        b"CREATE FOREIGN TABLE ft (a d[] DEFAULT '{1}') SERVER s OPTIONS (filename 'x');",
+        b'CREATE TYPE "x ( input =" AS (a int);',
+        b"CREATE PUBLICATION p FOR TABLE t WHERE (a = '{1}'::d[]);",
+    ],
+)
+def test_what_would_evaluate_something_is_not_the_superusers(text):
+    work = filtered([text], policy=dump_rules.OWN)[1]
+    assert work.asked == [] and work.collected.later == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), OWNER TO pg_monitor;",
+        b"ALTER FUNCTION public.f() OWNER TO pg_execute_server_program;",
+    ],
+)
+def test_owners_of_a_foreign_dump_are_nobodys(text):
+    work = filtered([text])[1]
+    assert work.asked == [] and work.collected.owners == [] and work.collected.left_out == {"owners": 1}
+
+
+def test_nothing_is_asked_in_a_transaction():
+    text = b"BEGIN;\nINSERT INTO t VALUES (1);\nALTER TABLE t DISABLE TRIGGER ALL;\nCOMMIT;\n"
+    assert filtered([text])[1].asked == []
 
 
 def test_a_parameter_that_an_older_server_keeps_for_superusers():

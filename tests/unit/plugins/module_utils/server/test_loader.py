@@ -21,21 +21,47 @@ def test_the_way_in_is_for_one_role_into_one_database():
 
 
 def test_a_table_whose_triggers_are_off_is_the_loading_roles():
-    script = loader.statement("ALTER TABLE ONLY public.t DISABLE TRIGGER ALL;")
-    assert "to_regclass('public.t')" in script and "relowner = 'vellaric_loader'" in script
-    assert "DISABLE TRIGGER ALL;" not in script
+    for foreign in (True, False):
+        script = loader.statement("ALTER TABLE ONLY public.t DISABLE TRIGGER ALL;", foreign)[1]
+        assert "to_regclass('public.t')" in script and "relowner = 'vellaric_loader'" in script
+        assert "DISABLE TRIGGER ALL;" not in script
+
+
+def test_of_a_foreign_dump_the_superuser_runs_nothing_else():
+    with pytest.raises(Refused):
+        loader.statement("ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), DISABLE TRIGGER ALL;", True)
 
 
 def test_the_validator_of_a_wrapper_is_no_function_of_the_owners():
-    script = loader.statement("CREATE FOREIGN DATA WRAPPER w VALIDATOR public.v OPTIONS (a 'b');")
-    assert script.index("to_regproc('public.v')") < script.index("CREATE FOREIGN DATA WRAPPER")
-    assert "to_regproc" not in loader.statement("CREATE CAST (a AS b) WITH INOUT;")
+    before, script, _after = loader.statement(
+        "CREATE FOREIGN DATA WRAPPER w VALIDATOR public.v OPTIONS (a 'b');", False
+    )
+    assert "to_regproc('public.v')" in before and "CREATE FOREIGN DATA WRAPPER" in script
+    assert script.startswith("\\restrict ")
+    assert loader.statement("CREATE CAST (a AS b) WITH INOUT;", False)[0] == ""
 
 
 def test_owners_are_set_of_objects_only():
     assert 'ALTER TABLE "a;b" OWNER TO x;' in loader.set_owners([('TABLE "a;b"', "x")])
-    with pytest.raises(Refused):
-        loader.set_owners([("TABLE a OWNER TO y; DROP TABLE b; ALTER TABLE a", "x")])
+    for what in (
+        'FUNCTION public.f(integer, "odd, type"[])',
+        "OPERATOR public.<> (integer, NONE)",
+        "LARGE OBJECT 12",
+        "OPERATOR CLASS public.o USING btree",
+        "AGGREGATE public.a(*)",
+        'SCHEMA "a b"',
+    ):
+        assert f"ALTER {what} OWNER TO x;" in loader.set_owners([(what, "x")])
+    for what in (
+        "TABLE a OWNER TO y; DROP TABLE b; ALTER TABLE a",
+        "TABLE t ADD COLUMN y int DEFAULT f(), ",
+        "TABLE t --\r\\! id\n",
+        "FUNCTION f(a integer DEFAULT '1')",
+        "ROLE x",
+        "SYSTEM x",
+    ):
+        with pytest.raises(Refused):
+            loader.set_owners([(what, "x")])
     assert loader.set_owners([]) == ""
 
 
