@@ -12,7 +12,7 @@ import re
 
 _ENTRY = re.compile(r"^[0-9]+; [0-9]+ [0-9]+ (.*)$")
 # Large objects are made in the first section, and filled in the second.
-_CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOB METADATA", "BLOBS")
+_CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOBS")
 _INDEXES = re.compile(r"(INDEX|INDEX ATTACH|CONSTRAINT|FK CONSTRAINT|CHECK CONSTRAINT|STATISTICS) (?!ON )")
 
 
@@ -49,6 +49,11 @@ class Listing:
         """Return the qualified name of what an entry is of: schema, name and owner, without any quotes."""
         schema, _space, name = rest.partition(" ")
         return f"{_quoted(schema)}.{_quoted(name.rpartition(' ')[0])}"
+
+    def without(self, *known: list[str]) -> list[str]:
+        """Return all entries but those."""
+        chosen = {line for lines in known for line in lines}
+        return [line for line in self._lines if line not in chosen]
 
     def indexes(self) -> tuple[list[str], list[str]]:
         """Return the entries of indexes and constraints, which several processes may make, and all others."""

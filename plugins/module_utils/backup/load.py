@@ -334,6 +334,9 @@ class Loading:
         self._sql(directory, self._text(directory, ["--section=pre-data", "-f", "-"]))
         tables = self._extension_tables()
         theirs, rows = listing.data(tables)
+        # Large objects are made here, from 17 on, and commented on.
+        others = self._listed(directory, listing.without(theirs, rows))
+        self._sql(directory, self._text(directory, ["--section=data", "-f", "-", "-L", others]))
         if theirs:
             self._sql(directory, self._text(directory, ["-f", "-", "-L", self._listed(directory, theirs)]))
         self._load_entries(directory, rows)

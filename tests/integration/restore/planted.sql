@@ -3,7 +3,8 @@
 CREATE SCHEMA app;
 CREATE FUNCTION app.spy(where_ text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $f$
 BEGIN
-  IF current_setting('is_superuser') = 'on' OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+  IF current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on' OR
+    (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user) THEN
     RAISE EXCEPTION 'caught the superuser in %', where_;
   END IF;
   RETURN true;
