@@ -53,6 +53,8 @@ class Feeder:
         self._command = formats.decompressor(dump.compression) if source is None else None
         self._process = self._thread = self._error = None
         self._begun = False
+        # Lines of ours beside those of the dump.
+        self.more_lines = 0
         self._said = tempfile.TemporaryFile()
         # A word that the session is to say, and what tells that it has, or that it has ended.
         self._awaited = b""
@@ -121,6 +123,7 @@ class Feeder:
     def _in_turn(self, sink: io.RawIOBase, asked: Asked) -> None:
         self._catch_up(sink)
         self._ask(asked)
+        self.more_lines += asked.lines == 0
         # The lines stay those of the dump: psql reads them whole, so that one is there already.
         _write(sink, b"\n" * max(0, asked.lines - 1))
 

@@ -440,7 +440,7 @@ class Loading:
         if may_fail:
             return finished
         if finished.exit_code != 0:
-            said = _said(finished)
+            said = _said(finished, 0 if feeder is None else feeder.more_lines)
             full = "" if _FULL in said or not self._disk_is_full(said, began) else f". {_FULL}: make room first"
             raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}{full}")
         if feeder is not None and whole and not feeder.whole:
@@ -568,7 +568,7 @@ class _Finished:
     output: bytes
 
 
-def _said(finished: _Finished) -> str:
+def _said(finished: _Finished, more_lines: int = 0) -> str:
     if "invalid command \\restrict" in finished.stderr:
         return "its psql is too old to know \\restrict, which guards against what is hidden in a dump: update the image"
     lines = [line for line in finished.stderr.splitlines() if line.strip()]
@@ -577,4 +577,6 @@ def _said(finished: _Finished) -> str:
         return "the server's container, or the program that loads in it, was ended"
     said = (marked or lines or [f"exit code {finished.exit_code}, without a word"])[0]
     # The first line that psql reads is ours.
-    return re.sub(r"^psql:[^:]*:([0-9]+): ", lambda match: f"line {max(1, int(match.group(1)) - 1)}: ", said)
+    return re.sub(
+        r"^psql:[^:]*:([0-9]+): ", lambda match: f"line {max(1, int(match.group(1)) - 1 - more_lines)}: ", said
+    )

@@ -177,18 +177,20 @@ def test_what_was_a_superusers_comes_back_with_nothing_of_the_owners(host):
         CREATE TABLE public.zz (i int); INSERT INTO public.zz VALUES (1); CREATE INDEX ON public.zz (public.chk(i))""",
     )
     take(host, "a")
-    answer = run(host, "a", backup="latest", backup_first=False, keep_old=0)
-    with contextlib.suppress(Exception):
-        host.query("a", "INSERT INTO public.audit VALUES ('x')")
+    with pytest.raises(Failed, match="1 rules instead of 0"):
+        run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    host.query("a", "DROP TABLE public.zz")
+    take(host, "a")
+    run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    host.query("a", "INSERT INTO public.audit VALUES ('x')")
     host.psql_in("a", "CREATE TABLE public.later (a int)")
     assert host.psql("a", f"SELECT rolsuper FROM pg_roles WHERE rolname = '{USERNAME}'") == "f"
-    assert "left disabled: e" in str(answer["warnings"])
     owners = "SELECT relname || ' ' || pg_get_userbyid(relowner) FROM pg_class"
-    assert (
-        host.psql_in("a", f"{owners} WHERE relname IN ('audit', 'plain') ORDER BY 1")
-        == f"audit {USERNAME}\nplain postgres"
+    assert host.psql_in("a", f"{owners} WHERE relname IN ('audit', 'plain') ORDER BY 1") == (
+        "audit postgres\nplain postgres"
     )
     assert host.psql_in("a", "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'kept'") == "postgres"
+    assert host.psql_in("a", "SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'e'") == "O"
 
 
 def test_the_owner_bars_no_restore_with_a_grant_to_the_loading_role(host):
