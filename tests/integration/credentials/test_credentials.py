@@ -47,6 +47,7 @@ def test_generated_then_stored_then_forgotten(project):
         "rotating": False,
         "next_username": None,
         "changed": True,
+        "added": True,
     }
     assert first["diff"] == predicted["diff"]
     content = project.file.read_bytes()
