@@ -98,6 +98,8 @@ RETURNED = (
 # Words that other people's variables hardly begin with.
 _OURS = ("database", "databases")
 # How alike two names are where one may be meant with the other.
+# More letters than that make another name: somebody's own, such as databases_of_environment.
+_SLIP = 3
 _ALIKE = 0.8
 
 
@@ -138,13 +140,19 @@ def unknown(names: list[str], taken: tuple[str, ...], given: frozenset[str]) -> 
         if own is None and (name not in given or "_" not in name):
             continue
         meant = difflib.get_close_matches(name, sorted(there - set(RETURNED)), n=1, cutoff=_ALIKE)
-        if meant:
+        if meant and _letters_apart(name, meant[0]) <= _SLIP:
             wrong.append(f"There is no variable {name}, did you mean {meant[0]}?")
         elif own in taken and name in given:
             wrong.append(f"There is no variable {name}")
         elif own in taken and own in _OURS:
             odd.append(f"Variable {name} is none of vellaric.postgres, though it begins as those of {own} do")
     return wrong, odd
+
+
+def _letters_apart(name: str, other: str) -> int:
+    """Return how many letters one has to change, at most, to come from a name to the other."""
+    steps = difflib.SequenceMatcher(None, name, other, autojunk=False).get_opcodes()
+    return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in steps if kind != "equal")
 
 
 def mistakes(values: dict[str, object]) -> list[str]:

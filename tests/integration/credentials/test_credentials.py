@@ -68,7 +68,7 @@ def test_generated_then_stored_then_forgotten(project):
     second, checked = project.result(), project.result(None, "--check", "--diff")
     for result in (second, checked):
         assert not result["changed"]
-        assert result["databases"] == [dict(database, username=username, source="stored", changed=False)]
+        assert result["databases"] == [dict(database, username=username, source="stored", added=False, changed=False)]
     assert project.file.read_bytes() == content
 
     absent = {"state": "absent"}

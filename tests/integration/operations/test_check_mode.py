@@ -17,7 +17,8 @@ from playbooks import Fleet
 PLAYBOOKS = harness.REPOSITORY / "playbooks"
 # awx declares things in AWX, schedule needs a machine with systemd or cron (test_schedule_role.py), adopt a container
 # that nobody manages (test_adopt_playbook.py), and undelete one that is deleted.
-OTHERS = {"awx", "schedule", "adopt", "undelete"}
+# `url` shows the password, which is what it is asked for.
+OTHERS = {"awx", "schedule", "adopt", "undelete", "url"}
 OPTIONS = {
     "database_memory": "300m",
     "database_connection_format": "env",
