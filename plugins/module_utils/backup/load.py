@@ -21,7 +21,6 @@ import re
 import secrets
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -35,6 +34,7 @@ from ..server import loader
 from . import archive, dump_filter, formats
 from .dump_filter import Asked, Collected
 from .feeder import Feeder
+from .pipe_writer import Writer
 
 # Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
 DIRECTORY = "load"
@@ -45,8 +45,6 @@ _LOOK_EVERY = 0.25
 _LOOK_SOON = 0.01
 # How much of a dump is looked at for extensions: pg_dump writes them first.
 _HEAD = 1 << 20
-# For pg_restore to notice that nobody reads any more.
-_GRACE = 30
 _NO_LIMIT = 10 * 365 * 86400.0
 
 # The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
@@ -321,7 +319,7 @@ class Loading:
         os.mkfifo(pipe, 0o600)
         os.chown(pipe, self._login.uid, self._login.uid, follow_symlinks=False)
         inside = f"{directory[1]}/{os.path.basename(pipe)}"
-        writer = _Writer(pipe, lambda: self._pg_restore(directory, ["-f", "-"], whole=True, into=inside))
+        writer = Writer(pipe, lambda: self._pg_restore(directory, ["-f", "-"], whole=True, into=inside))
         try:
             finished = self._through_pipe(directory, self._psql(), source=writer.begin, filter_=self._filter)
         finally:
@@ -490,64 +488,6 @@ class Loading:
 
 def _from(text: bytes | None) -> Callable[[], io.RawIOBase] | None:
     return None if text is None else lambda: io.BytesIO(text)
-
-
-class _Writer:
-    """What writes into a pipe of the host's from the container, beside the one who reads it here."""
-
-    def __init__(self, pipe: str, write: Callable[[], _Finished]) -> None:
-        self._pipe, self._write = pipe, write
-        self._thread: threading.Thread | None = None
-        self._error: DatabaseError | None = None
-        self._opened = threading.Event()
-
-    def begin(self) -> io.RawIOBase:
-        """Begin, and return what is read, up to an error of the writer's."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        stream = open(self._pipe, "rb")
-        self._opened.set()
-        return _Checked(stream, self._refuse_failure)
-
-    def _run(self) -> None:
-        try:
-            self._write()
-        except DatabaseError as error:
-            self._error = error
-        except Exception as error:
-            self._error = DatabaseError(f"pg_restore could not be run: {error}")
-        finally:
-            # Whoever waits for somebody to open it finds its end.
-            while not self._opened.wait(0.01):
-                with contextlib.suppress(OSError):
-                    os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
-
-    def _refuse_failure(self) -> None:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def end(self) -> None:
-        if self._thread is not None:
-            self._thread.join(_GRACE)
-
-
-class _Checked(io.RawIOBase):
-    """A stream whose end counts only when whoever wrote it has come to a good end."""
-
-    def __init__(self, stream: io.BufferedReader, check: Callable[[], None]) -> None:
-        super().__init__()
-        self._stream, self._check = stream, check
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read1(size)
-        if not data:
-            self._check()
-        return data
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 class _AsItIs:
