@@ -38,9 +38,11 @@ _ALONE = "flock /var/run/postgresql/.vellaric.lock"
 # that it is. No word of theirs is needed for that: those are in the server's language.
 # https://www.postgresql.org/docs/current/app-pg-isready.html
 _STARTING = 91
+# Between the two questions it may have come up: what could not connect is tried once more then.
+_CAME_UP = 92
 _WHEN_UP = (
-    'up() { "$@"; code=$?; [ $code = 2 ] || return $code; pg_isready -q;'
-    f" [ $? != 1 ] || exit {_STARTING}; return 2; }}\n"
+    'up() { "$@"; code=$?; [ $code = 2 ] || return $code; pg_isready -q; case $? in'
+    f" 0) exit {_CAME_UP};; 1) exit {_STARTING};; esac; return 2; }}\n"
 )
 _WITHIN_SCRIPT = "psql:<stdin>:"
 # The password comes as the first line of the input: not in an argument, nor in what the engine keeps of the command.
@@ -121,12 +123,15 @@ def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, r
 def _execute_when_up(engine, container, command, script, seconds, given):
     """Run a command that asks the server; again while that is still starting up."""
     deadline = time.monotonic() + seconds
+    repeated = (_STARTING, _CAME_UP)
     while True:
         remaining = max(1.0, deadline - time.monotonic())
         finished = engine.execute(container, command, SUPERUSER, script, remaining, given)
-        starting = finished.exit_code == _STARTING and _WITHIN_SCRIPT not in finished.stderr
-        if not starting or time.monotonic() > deadline:
+        begun = finished.exit_code not in repeated or _WITHIN_SCRIPT in finished.stderr
+        if begun or time.monotonic() > deadline:
             return finished
+        if finished.exit_code == _CAME_UP:
+            repeated = (_STARTING,)
         time.sleep(0.05)
 
 
@@ -267,7 +272,7 @@ def prove_login(engine, container, facts, database, username, password, script="
     major = _major(engine, facts)
     given = {**environment(major), "LOGIN_OPTIONS": parameters.as_options(parameters.login(major))}
     finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS, given)
-    if finished.exit_code == _SQL_FAILED:
+    if finished.exit_code in (_SQL_FAILED, _STARTING, _CAME_UP):
         raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     if finished.exit_code == 0 and finished.stdout.endswith("logged in\n"):
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import harness
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils.host import images
 
 # The user of the images has 999 and 999, on a host they are anybody's; and one who has nothing to do with any of it.
 STRANGERS = [(999, 999), (54321, 54321)]
@@ -70,6 +71,8 @@ def backup(host, short, **options):
 def lived_in(shared):
     """A host with all that a database leaves there."""
     host = shared
+    # What other tests of this process know of the image already is written down on this host, too.
+    images._described.clear()
     host.run("a", settings={"log_line_prefix": "a secret"})
     host.run("gone")
     host.run("gone", state="absent")
