@@ -50,9 +50,10 @@ test: $(VENV)/.test .vault-password ## Pass all tests
 unit: $(VENV)/.test ## Test the pure logic
 	pytest -q -n $(WORKERS) tests/unit
 
-lint: $(VENV)/.test .vault-password ## Check the style of the Python and the YAML
+lint: $(VENV)/.test .vault-password ## Check the types and the style of the Python, and the YAML
 	ruff check .
 	ruff format --check .
+	$(PROGRESS) mypy
 	ansible-lint
 	antsibull-changelog lint
 

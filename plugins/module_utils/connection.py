@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from .names import connection_url, url_host
@@ -42,17 +43,17 @@ class Connection:
     client: str = "libpq"
 
 
-def edited(kind, text, connection):
+def edited(kind: str, text: str, connection: Connection) -> str:
     """Return the text of a file with the connection in it. Raises ValueError where something else would go with it."""
     return _WRITERS[kind](text, connection)
 
 
-def shown(kind, connection):
+def shown(kind: str, connection: Connection) -> str:
     """Return what a person may see of it."""
     return edited(kind, "", dataclasses.replace(connection, password=HIDDEN)).replace(quote(HIDDEN, safe=""), HIDDEN)
 
 
-def url(connection):
+def url(connection: Connection) -> str:
     """Return a connection URL in the form that its client reads, libpq's unless it is another."""
     client, sslmode = connection.client, connection.sslmode
     if client == "node" and sslmode in _UNVERIFIED:
@@ -74,7 +75,7 @@ def url(connection):
 _DRIVERS = {"sqlalchemy": "psycopg", "sqlalchemy_asyncpg": "asyncpg"}
 
 
-def jdbc(connection):
+def jdbc(connection: Connection) -> str:
     """Return a URL of the PostgreSQL JDBC driver. https://jdbc.postgresql.org/documentation/use/"""
     fields = {"user": connection.username, "password": connection.password, "sslmode": connection.sslmode}
     if connection.ca_file:
@@ -84,8 +85,8 @@ def jdbc(connection):
     return f"jdbc:postgresql://{target}?{query}"
 
 
-def _only_line(write, *prefixes):
-    def edit(text, connection):
+def _only_line(write: Callable[[Connection], str], *prefixes: str) -> Callable[[str, Connection], str]:
+    def edit(text: str, connection: Connection) -> str:
         lines = _lines(text)
         if len(lines) > 1 or (lines and lines[0] and not lines[0].startswith(prefixes)):
             raise ValueError(f"it holds something else than a line that begins with {prefixes[0]}: choose another path")
@@ -94,7 +95,7 @@ def _only_line(write, *prefixes):
     return edit
 
 
-def variables(connection):
+def variables(connection: Connection) -> dict[str, str]:
     """Return the environment variables that libpq knows, and the URL that frameworks look for."""
     found = {
         "PGHOST": connection.host,
@@ -109,7 +110,7 @@ def variables(connection):
     return {**found, "DATABASE_URL": url(connection)}
 
 
-def _env(text, connection, written=None):
+def _env(text: str, connection: Connection, written: Callable[[str, str], str] | None = None) -> str:
     written = written or _env_value
     lines, wanted = _lines(text), variables(connection)
     if not connection.ca_file:
@@ -126,11 +127,11 @@ def _env(text, connection, written=None):
     return _joined(lines)
 
 
-def _assigns(line, name):
+def _assigns(line: str, name: str) -> bool:
     return re.match(rf"\s*(export\s+)?{name}\s*=", line) is not None
 
 
-def _env_value(name, value):
+def _env_value(name: str, value: str) -> str:
     """Quote where it is needed, as shells and readers of .env files agree on it.
 
     Some of them (python-dotenv, dotenv-expand) take $ and the backslash for something else whatever the quotes.
@@ -147,13 +148,13 @@ def _env_value(name, value):
     )
 
 
-def _docker_env(text, connection):
+def _docker_env(text: str, connection: Connection) -> str:
     """docker run --env-file takes what follows the equals sign as it is, quotes included, and knows no export."""
     plain = re.sub(r"(?m)^\s*export\s+(?=(PG[A-Z]+|DATABASE_URL)\s*=)", "", text)
     return _env(plain, connection, lambda _name, value: value)
 
 
-def _pgpass(text, connection):
+def _pgpass(text: str, connection: Connection) -> str:
     """https://www.postgresql.org/docs/current/libpq-pgpass.html"""
     fields = (connection.host, str(connection.port), connection.database, connection.username)
     target = ":".join(map(_pgpass_field, fields)) + ":"
@@ -167,11 +168,11 @@ def _pgpass(text, connection):
     return _joined([known for place, known in enumerate(lines) if place not in places[1:]])
 
 
-def _pgpass_field(value):
+def _pgpass_field(value: str) -> str:
     return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _pg_service(text, connection):
+def _pg_service(text: str, connection: Connection) -> str:
     """https://www.postgresql.org/docs/current/libpq-pgservice.html"""
     settings = {
         "host": connection.host,
@@ -185,8 +186,9 @@ def _pg_service(text, connection):
         settings["sslrootcert"] = connection.ca_file
     section = [f"[{connection.service}]", *[f"{name}={value}" for name, value in settings.items()]]
     lines = _lines(text)
-    heads = [place for place, line in enumerate(lines) if _SECTION.fullmatch(line)]
-    own = [place for place in heads if _SECTION.fullmatch(lines[place]).group(1) == connection.service]
+    matches = ((place, _SECTION.fullmatch(line)) for place, line in enumerate(lines))
+    heads = {place: match.group(1) for place, match in matches if match}
+    own = [place for place, name in heads.items() if name == connection.service]
     if not own:
         return _joined([*lines, *([""] if lines and lines[-1] else []), *section])
     if len(own) > 1:
@@ -199,16 +201,16 @@ def _pg_service(text, connection):
     return _joined([*lines[: own[0]], *section, *kept, *lines[end:]])
 
 
-def _lines(text):
+def _lines(text: str) -> list[str]:
     # Not splitlines, which takes more than line feeds for the end of a line, and loses which it was.
     return text.split("\n")[: -1 if text.endswith("\n") else None] if text else []
 
 
-def _joined(lines):
+def _joined(lines: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[str, Connection], str]] = {
     "docker_env": _docker_env,
     "env": _env,
     "jdbc": _only_line(jdbc, "jdbc:postgresql://"),

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DatabaseError(Exception):
     """Something that a user or a host can cause: the message says what was wrong and what mends it.
@@ -13,7 +15,7 @@ class DatabaseError(Exception):
     a meaning of its own (stdout, stderr, rc, ...): where it does not find there what it expects, it tells only that.
     """
 
-    def __init__(self, message, **details):
+    def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.message = message
         self.details = details

@@ -6,6 +6,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+
+    class Installed(TypedDict):
+        """An extension of the database. declared: by us, and so dropped when it is not declared any more."""
+
+        version: str
+        declared: bool
+
 
 PRELOAD = "shared_preload_libraries"
 # Extensions whose library has to be there when the server starts, as each one's documentation says.
@@ -29,7 +40,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
-def from_option(items):
+def from_option(items: Iterable[str] | None) -> dict[str, str | None]:
     """Return the versions (None: whatever the image has) by name, for items such as C(pg_trgm) and C(postgis=3.4.2).
 
     Raises ValueError.
@@ -46,11 +57,11 @@ def from_option(items):
     return dict(sorted(found.items()))
 
 
-def to_option(extensions):
+def to_option(extensions: Mapping[str, str | None]) -> list[str]:
     return [name if version is None else f"{name}={version}" for name, version in extensions.items()]
 
 
-def preloaded(extensions, declared):
+def preloaded(extensions: Iterable[str], declared: str | None) -> str | None:
     """Return the value of shared_preload_libraries, or None where nothing has to be said.
 
     declared: what the settings say of it, which comes first.
@@ -61,9 +72,9 @@ def preloaded(extensions, declared):
     return ",".join([*libraries, *missing]) if missing else None
 
 
-def changes(wanted, installed):
+def changes(wanted: Mapping[str, str | None], installed: Mapping[str, Installed]) -> list[tuple[str | None, str]]:
     """Return the changes as (words, statement) pairs. installed: {name: {"version", "declared"}} of the database."""
-    found = []
+    found: list[tuple[str | None, str]] = []
     for name, version in wanted.items():
         there = installed.get(name)
         if there is None:
@@ -81,9 +92,9 @@ def changes(wanted, installed):
     return found
 
 
-def _identifier(name):
+def _identifier(name: str) -> str:
     return f'"{name}"'
 
 
-def _literal(text):
+def _literal(text: str) -> str:
     return f"'{text}'"

@@ -9,12 +9,21 @@ import concurrent.futures
 import dataclasses
 import fnmatch
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import layout, observe, spec, view
 from .errors import DatabaseError
 from .host import files
 from .planning import plan
 from .server import configuration
+
+if TYPE_CHECKING:
+    from .facts import ContainerFacts, Observed
+    from .host.engine import Engine
+    from .planning.steps import Step
+    from .record import Record
+    from .spec import DatabaseSpec
 
 _ANSWER_SECONDS = 5
 # A thread mostly waits for its server. With as many that hang, the others wait for that time once.
@@ -28,14 +37,16 @@ class Database:
     spec: what the record keeps. seen: the Observed that it was compared with; None where it was not.
     """
 
-    spec: object
-    record: object | None
-    container: object | None
-    shown: dict
-    seen: object | None = None
+    spec: DatabaseSpec
+    record: Record | None
+    container: ContainerFacts | None
+    shown: dict[str, Any]
+    seen: Observed | None = None
 
 
-def databases(engine, data_root, name=None, environment=None):
+def databases(
+    engine: Engine, data_root: str, name: str | None = None, environment: str | None = None
+) -> list[Database]:
     """Return the Database of each database of the host, sorted by container name.
 
     name, environment: only those; the name may be a pattern. A database counts when it has a record, or a container of
@@ -50,7 +61,7 @@ def databases(engine, data_root, name=None, environment=None):
     ]
     listed = {own for entry in host.listed for own in entry["Names"]}
 
-    def look(name):
+    def look(name: str) -> Database:
         container = observe.inspect(engine, name) if f"/{name}" in listed else None
         return _describe(engine, host, found[name], name, container)
 
@@ -58,7 +69,7 @@ def databases(engine, data_root, name=None, environment=None):
         return list(pool.map(look, wanted))
 
 
-def deleted(data_root, name=None, environment=None):
+def deleted(data_root: str, name: str | None = None, environment: str | None = None) -> list[dict[str, str]]:
     """Return what is in the trash, the one deleted last at the end: what `state: undeleted` can take back."""
     found = []
     for entry in observe.trash_entries(data_root):
@@ -82,13 +93,15 @@ def deleted(data_root, name=None, environment=None):
     return sorted(found, key=lambda shown: shown["deleted_at"])
 
 
-def _pending(engine, host, record, declared):
+def _pending(
+    engine: Engine, host: observe.Host, record: Record | None, declared: DatabaseSpec | None
+) -> tuple[Sequence[Step], Observed | None]:
     """Return the Steps that stand between a database and what was declared of it last, as a run would find them now,
     and what it was compared with.
 
     They are not written down anywhere: what somebody else has brought about meanwhile is not pending any more.
     """
-    if declared is None or not record.initialised:
+    if record is None or declared is None or not record.initialised:
         return (), None
     # A server that hangs is not waited for: what it waits to read itself is then not known.
     declared = dataclasses.replace(declared, wait_timeout=_ANSWER_SECONDS)
@@ -99,7 +112,9 @@ def _pending(engine, host, record, declared):
     return plan.interrupting(declared, seen), seen
 
 
-def _describe(engine, host, key, name, container):
+def _describe(
+    engine: Engine, host: observe.Host, key: tuple[str, str], name: str, container: ContainerFacts | None
+) -> Database:
     record, damage = host.records.get(name), host.damaged.get(name)
     recorded = view.from_record(record, host.data_root) if record is not None else None
     declared = recorded

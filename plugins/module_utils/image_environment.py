@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Iterator, Mapping
 
 from .errors import Refused
 
@@ -74,18 +75,18 @@ _KEPT_OFF_FLAGS = ("data-checksums", "no-clean", "no-data-checksums", "no-instru
 _WITHOUT_ENCODING = ("", "C", "POSIX")
 
 
-def observed(environment: list) -> dict:
+def observed(environment: Iterable[str]) -> dict[str, str]:
     """Return those variables of an image's environment (as the engine lists it) that have to do with databases."""
     known = dict(entry.partition("=")[::2] for entry in environment)
     return {name: known[name] for name in NAMES if name in known}
 
 
-def kept_off(environment: dict) -> dict:
+def kept_off(environment: Mapping[str, str]) -> dict[str, None]:
     """Return the variables that a container of the image is not to have, each with None."""
     return {name: None for name in (*_OFFICIAL, *_CLIENTS) if name in environment}
 
 
-def initdb_arguments(environment: dict, ours: str) -> str:
+def initdb_arguments(environment: Mapping[str, str], ours: str) -> str:
     """Return the arguments of initdb: the image's, as far as they are honoured, then ours. For a shell.
 
     Where the locale has no encoding, it is UTF8: SQL_ASCII would take any bytes. Raises Refused.
@@ -101,12 +102,12 @@ def initdb_arguments(environment: dict, ours: str) -> str:
     return " ".join([*map(shlex.quote, words), ours])
 
 
-def _locale(environment):
+def _locale(environment: Mapping[str, str]) -> str:
     # As setlocale looks for it: https://pubs.opengroup.org/onlinepubs/9799919799/functions/setlocale.html
     return next((environment[name] for name in _LOCALES if environment.get(name)), "")
 
 
-def _options(text):
+def _options(text: str) -> Iterator[tuple[str, str | None]]:
     """Yield the options of initdb in a text for a shell, each as (its long name, its value or None)."""
     if any(character in text for character in "$`\\;&|<>()\n"):
         raise _refused(text)
@@ -117,19 +118,19 @@ def _options(text):
     while words:
         word = words.pop(0)
         if word.startswith("--"):
-            option, has_value, value = word[2:].partition("=")
+            option, equals, value = word[2:].partition("=")
         else:
-            option, value = _LONG.get(word[1:2]) if word[:1] == "-" else None, word[2:]
-            has_value = bool(value)
-        if option in (*_HONOURED_FLAGS, *_KEPT_OFF_FLAGS) and not has_value:
+            option, value = _LONG.get(word[1:2], "") if word[:1] == "-" else "", word[2:]
+            equals = value
+        if option in (*_HONOURED_FLAGS, *_KEPT_OFF_FLAGS) and not equals:
             yield option, None
-        elif option in (*_HONOURED, *_KEPT_OFF) and (has_value or words):
-            yield option, value if has_value else words.pop(0)
+        elif option in (*_HONOURED, *_KEPT_OFF) and (equals or words):
+            yield option, value if equals else words.pop(0)
         else:
             raise _refused(word)
 
 
-def _refused(what):
+def _refused(what: str) -> Refused:
     return Refused(
         f"The image has {INITDB_ARGUMENTS} with {what!r}, which is not understood. Nothing was changed: use an image"
         " without it"

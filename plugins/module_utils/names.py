@@ -42,7 +42,7 @@ class InvalidName(InvalidOption):
     """A value that the option does not accept. The message names the option and what it accepts."""
 
 
-def check_database_name(name):
+def check_database_name(name: object) -> str:
     rule = "it must be lowercase letters, digits and hyphens, starting and ending with a letter or a digit"
     if not isinstance(name, str) or not _LABEL.fullmatch(name):
         raise InvalidName("name: %r is not a database name: %s" % (name, rule))
@@ -53,7 +53,7 @@ def check_database_name(name):
     return name
 
 
-def check_environment(environment):
+def check_environment(environment: object) -> str:
     if not isinstance(environment, str) or environment not in ENVIRONMENTS:
         raise InvalidName(
             "environment: %r is not an environment: it must be one of %s" % (environment, ", ".join(ENVIRONMENTS))
@@ -61,7 +61,7 @@ def check_environment(environment):
     return environment
 
 
-def check_username(username):
+def check_username(username: object) -> str:
     if not isinstance(username, str) or not _USERNAME.fullmatch(username):
         raise InvalidName(
             "username: %r is not a user name: it must be lowercase letters, digits, underscores and hyphens,"
@@ -75,12 +75,12 @@ def check_username(username):
     return username
 
 
-def alternates(username):
+def alternates(username: str) -> tuple[str, str]:
     """The two login roles that take turns where a role's logins are rotated without an interruption."""
-    return tuple("%s_%s" % (username, letter) for letter in "ab")
+    return f"{username}_a", f"{username}_b"
 
 
-def check_password(password):
+def check_password(password: object) -> str:
     # The value itself, even a part of it, never goes into the message.
     if not isinstance(password, str) or not _PASSWORD.fullmatch(password):
         raise InvalidName(
@@ -95,7 +95,7 @@ def check_password(password):
     return password
 
 
-def container_name(name, environment):
+def container_name(name: str, environment: str) -> str:
     """The name of the container of a database, which is also the key of everything that belongs to it."""
     check_database_name(name)
     check_environment(environment)
@@ -109,12 +109,12 @@ def container_name(name, environment):
     return container
 
 
-def _is_domain(text):
+def _is_domain(text: str) -> bool:
     labels = text.split(".") if isinstance(text, str) else [""]
     return all(_HOST_LABEL.fullmatch(label) and len(label) <= MAX_LABEL for label in labels)
 
 
-def check_host(host, option):
+def check_host(host: str, option: str) -> str:
     """Check what clients connect to, where it is a name and not an address."""
     if not _is_domain(host) or len(host) > MAX_DOMAIN:
         raise InvalidName(
@@ -124,7 +124,7 @@ def check_host(host, option):
     return host
 
 
-def host_name(container, base_domain):
+def host_name(container: str, base_domain: str) -> str:
     if not _is_domain(base_domain):
         raise InvalidName(
             "base_domain: %r is not a domain name: it must be labels of letters, digits and hyphens, joined by dots,"
@@ -139,26 +139,26 @@ def host_name(container, base_domain):
     return host
 
 
-def new_id():
+def new_id() -> str:
     return "db-" + secrets.token_hex(12)
 
 
-def new_username():
+def new_username() -> str:
     return "db_user_" + secrets.token_hex(6)
 
 
-def new_password():
+def new_password() -> str:
     # 18 bytes are a whole number of base64 groups: 24 characters and no padding.
     encoded = base64.b64encode(secrets.token_bytes(18)).decode("ascii")
     return encoded.replace("+", "A").replace("/", "B")
 
 
-def url_host(host):
+def url_host(host: str) -> str:
     # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
     return "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
 
 
-def connection_url(username, password, host, port, database, sslmode):
+def connection_url(username: str, password: str | None, host: str, port: int, database: str, sslmode: str) -> str:
     """A libpq connection URI; without a password when that is None."""
     user = quote(username, safe="")
     if password is not None:

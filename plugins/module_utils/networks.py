@@ -8,9 +8,15 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .errors import Refused
 from .planning.steps import Step
+
+if TYPE_CHECKING:
+    from .facts import Observed
+    from .spec import DatabaseSpec
 
 # Every container of ours is on it, and its port is published there.
 DEFAULT = "bridge"
@@ -31,8 +37,8 @@ class NetworkFacts:
 
     id: str
     name: str
-    subnets: tuple
-    gateways: tuple
+    subnets: tuple[str, ...]
+    gateways: tuple[str, ...]
     attachable: bool = True
     carries: bool = True
     dual: bool = False
@@ -47,10 +53,10 @@ class EndpointFacts:
     network_id: str
     address: str | None
     priority: int = 0
-    aliases: tuple = ()
+    aliases: tuple[str, ...] = ()
 
 
-def aliases_from_option(names: list | None, networks: object) -> tuple:
+def aliases_from_option(names: list[str] | None, networks: Collection[str]) -> tuple[str, ...]:
     """Return the names that a container has on its networks beside its own, sorted. Raises ValueError."""
     for name in names or []:
         if not isinstance(name, str) or not _ALIAS.fullmatch(name):
@@ -63,13 +69,13 @@ def aliases_from_option(names: list | None, networks: object) -> tuple:
     return tuple(sorted(set(names or [])))
 
 
-def aliases(answer: dict, name: str, identity: str) -> tuple:
+def aliases(answer: dict[str, Any], name: str, identity: str) -> tuple[str, ...]:
     """Return what an endpoint of the engine's has as aliases, without those that it gives by itself."""
     own = {name, identity[:12], identity}
     return tuple(sorted(set(answer.get("Aliases") or ()) - own))
 
 
-def from_option(names):
+def from_option(names: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names of networks, sorted. Raises ValueError."""
     for name in names or []:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -81,7 +87,7 @@ def from_option(names):
     return tuple(sorted(set(names or [])))
 
 
-def from_list(answer, knows_priority):
+def from_list(answer: Iterable[dict[str, Any]], knows_priority: bool) -> dict[str, NetworkFacts]:
     """Return the NetworkFacts by name of an answer of the engine's `GET /networks`.
 
     knows_priority: whether the engine can be told which network carries the published ports.
@@ -89,7 +95,7 @@ def from_list(answer, knows_priority):
     return {entry["Name"]: _from_entry(entry, knows_priority) for entry in answer}
 
 
-def _from_entry(entry, knows_priority):
+def _from_entry(entry: dict[str, Any], knows_priority: bool) -> NetworkFacts:
     ranges = [found for found in (entry.get("IPAM") or {}).get("Config") or [] if found.get("Subnet")]
     return NetworkFacts(
         id=entry["Id"],
@@ -103,7 +109,7 @@ def _from_entry(entry, knows_priority):
     )
 
 
-def _gateway(found):
+def _gateway(found: dict[str, str]) -> str:
     """Return the Docker host's address in a network; where it was not chosen, it is the first that the engine gives."""
     if found.get("Gateway"):
         # Without its scope, which would be in a file as it is.
@@ -113,7 +119,7 @@ def _gateway(found):
     return str(first + 1 if first == subnet.network_address else first)
 
 
-def refuse_missing(spec, seen):
+def refuse_missing(spec: DatabaseSpec, seen: Observed) -> None:
     if seen.networks is None:
         return
     for name in spec.networks:
@@ -129,12 +135,14 @@ def refuse_missing(spec, seen):
             )
 
 
-def wanted(spec, known):
+def wanted(spec: DatabaseSpec, known: Mapping[str, NetworkFacts] | None) -> tuple[str, ...]:
     """Return the names of all networks that the container is to be on."""
     return ((DEFAULT,) if known is None or DEFAULT in known else ()) + spec.networks
 
 
-def changes(spec, joined, known):
+def changes(
+    spec: DatabaseSpec, joined: Mapping[str, EndpointFacts], known: Mapping[str, NetworkFacts]
+) -> tuple[list[str], list[str]]:
     """Return the names of the networks to leave and of those to join.
 
     joined: EndpointFacts by name. A network that was removed and made again under its name is joined anew: with the one
@@ -156,7 +164,7 @@ def changes(spec, joined, known):
     return leave, join
 
 
-def _words(leave, join):
+def _words(leave: list[str], join: list[str]) -> str:
     again = [name for name in join if name in leave]
     parts = (
         ("join", [name for name in join if name not in again]),
@@ -166,7 +174,7 @@ def _words(leave, join):
     return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
 
 
-def step(spec, seen):
+def step(spec: DatabaseSpec, seen: Observed) -> Step | None:
     """Return the change of the networks of a container that is there, or None."""
     if seen.container is None or seen.networks is None:
         return None
@@ -181,7 +189,9 @@ def step(spec, seen):
     return Step("networks", summary)
 
 
-def moves_ports(joined, leave, join, known):
+def moves_ports(
+    joined: Mapping[str, EndpointFacts], leave: list[str], join: list[str], known: Mapping[str, NetworkFacts]
+) -> bool:
     """Say whether the published port passes to another network, upon which its clients have to connect anew.
 
     The engine publishes on one network: the first by name, unless priorities say otherwise, which engines before
@@ -194,12 +204,12 @@ def moves_ports(joined, leave, join, known):
     return carrier is not None and (carrier in leave or carrier != _carrier(after, known))
 
 
-def _carrier(priorities, known):
+def _carrier(priorities: Mapping[str, int], known: Mapping[str, NetworkFacts]) -> str | None:
     able = [name for name in priorities if name in known and known[name].carries]
     return min(able, key=lambda name: (not known[name].dual, -priorities[name], name), default=None)
 
 
-def access(spec, known):
+def access(spec: DatabaseSpec, known: Mapping[str, NetworkFacts] | None) -> tuple[tuple[str, str], ...]:
     """Return (source, method) pairs by which the containers of the joined networks get in beside trusted sources.
 
     The Docker host has an address in each network, which what is published there may come from: it is let in only where

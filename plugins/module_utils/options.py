@@ -13,6 +13,8 @@ import datetime
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from . import texts
 
@@ -23,7 +25,7 @@ _NAMES = ("name", "source_name", "database")
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,10}\s*")
 
 
-def mistakes(arguments: dict, given: object, where: str = "") -> list[str]:
+def mistakes(arguments: Mapping[str, Mapping[str, Any]], given: object, where: str = "") -> list[str]:
     """Return what is wrong in words. arguments: an argument spec; given: the options as they came, of any shape.
 
     What is not given, or not known, is left to whoever validates the options.
@@ -37,7 +39,7 @@ def mistakes(arguments: dict, given: object, where: str = "") -> list[str]:
     return found
 
 
-def _mistakes(argument: dict, value: object, option: str, name: str) -> list[str]:
+def _mistakes(argument: Mapping[str, Any], value: object, option: str, name: str) -> list[str]:
     if value is None:
         return [f"{option} is empty: leave it out"]
     kind = argument.get("type", "str")
@@ -104,7 +106,7 @@ def unreadable(value: object) -> str | None:
     if isinstance(value, dict):
         parts = [*value.keys(), *value.values()]
     else:
-        parts = value if isinstance(value, (list, tuple)) else []
+        parts = [*value] if isinstance(value, (list, tuple)) else []
     return next((wrong for wrong in map(unreadable, parts) if wrong), None)
 
 

@@ -30,11 +30,11 @@ class DeclaredTls:
     authority: str | None = None
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         return fingerprints(self.certificate)[0]
 
 
-def from_options(certificate, key, authority):
+def from_options(certificate: str | None, key: str | None, authority: str | None) -> DeclaredTls | None:
     """Return the DeclaredTls of the three options, or None where none is given. Raises ValueError."""
     certificate, key, authority = ((text or "").strip() for text in (certificate, key, authority))
     if not certificate and not key:
@@ -53,18 +53,18 @@ def from_options(certificate, key, authority):
     )
 
 
-def fingerprints(text):
+def fingerprints(text: str) -> list[str]:
     """Return the SHA-256 of each certificate, as openssl x509 -fingerprint shows it, but for the colons."""
     blocks = (match.group(0) for match in _BLOCK.finditer(text) if match.group(1) == "CERTIFICATE")
     return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() for block in blocks]
 
 
-def split(text):
+def split(text: str) -> list[str]:
     """Return each certificate of a text."""
     return [match.group(0) + "\n" for match in _BLOCK.finditer(text) if match.group(1) == "CERTIFICATE"]
 
 
-def _certificates(text, option):
+def _certificates(text: str, option: str) -> str:
     blocks = [match.groups() for match in _BLOCK.finditer(text)]
     if any(kind.endswith("PRIVATE KEY") for kind, _body in blocks):
         raise ValueError(f"{option} has a private key in it, which others may read there: give it as tls_key only")
@@ -74,7 +74,7 @@ def _certificates(text, option):
     return "".join(dict.fromkeys(found))
 
 
-def _key(text):
+def _key(text: str) -> str:
     keys = [match.groups() for match in _BLOCK.finditer(text) if match.group(1).endswith("PRIVATE KEY")]
     if len(keys) != 1:
         raise ValueError(
@@ -89,7 +89,7 @@ def _key(text):
     return _block(kind, body, "tls_key")
 
 
-def _block(kind, body, option):
+def _block(kind: str, body: str, option: str) -> str:
     """Write a block as OpenSSL does, so that the same content is the same text."""
     try:
         content = base64.b64decode("".join(body.split()), validate=True)

@@ -9,6 +9,84 @@ and the statements are SQL (server.privileges).
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+
+    class Membership(TypedDict):
+        """gives: the roles with more than a database that it leads to; owns: whether the role owns anything here."""
+
+        member: str
+        role: str
+        gives: list[str]
+        owns: bool
+
+    class GrantedFunction(TypedDict):
+        grantee: str
+        function: str
+        dangerous: bool
+
+    class GrantedParameter(TypedDict):
+        grantee: str
+        parameter: str
+        privilege: str
+
+    class Maintenance(TypedDict):
+        database: str
+        owner: str
+
+    class EventTrigger(TypedDict):
+        name: str
+        event: str
+        enabled: bool
+        function: str
+        function_of: str
+        owner_is_superuser: bool
+        unsafe: bool
+        owner: str
+        superuser: bool
+
+    class Override(TypedDict):
+        """database, role: None for all of them."""
+
+        database: str | None
+        role: str | None
+        name: str
+
+    class UntrustedFunction(TypedDict):
+        function: str
+        language: str
+
+    class DefaultGrant(TypedDict):
+        superuser: str
+        grantee: str
+
+    class Elsewhere(TypedDict):
+        database: str
+        owned: bool
+        objects: int
+
+    class ConnectionLimit(TypedDict):
+        what: str
+        limit: int
+
+    class ObservedPrivileges(TypedDict):
+        """What server.privileges.question answers."""
+
+        memberships: list[Membership]
+        functions: list[GrantedFunction]
+        parameters: list[GrantedParameter]
+        maintenance: list[Maintenance]
+        triggers: list[EventTrigger]
+        overrides: list[Override]
+        definers: list[str]
+        untrusted: list[UntrustedFunction]
+        defaults: list[DefaultGrant]
+        elsewhere: list[Elsewhere]
+        connection_limits: list[ConnectionLimit]
+
+
 # Predefined roles with which a role reaches what is not its database's: programs, files, connections to elsewhere, the
 # verifiers of all passwords. https://www.postgresql.org/docs/current/predefined-roles.html
 DANGEROUS_ROLES = (
@@ -25,7 +103,7 @@ FILE_FUNCTIONS = ("lo_export", "lo_import", "pg_ls_dir", "pg_read_binary_file", 
 MAINTENANCE = ("postgres", "template0", "template1")
 
 # What is observed (server.privileges.question) of a server that gave no reason to ask.
-NOTHING: dict = {
+NOTHING: ObservedPrivileges = {
     "memberships": [],
     "functions": [],
     "parameters": [],
@@ -40,7 +118,7 @@ NOTHING: dict = {
 }
 
 
-def held(observed: dict) -> list:
+def held(observed: ObservedPrivileges) -> list[str]:
     """Return what the application's role and the declared users may do that a run takes from them, in words."""
     words = [f"{one['member']} is a member of {_through(one)}" for one in observed["memberships"] if one["gives"]]
     words += [f"{one['grantee']} may call {one['function']}" for one in observed["functions"] if one["dangerous"]]
@@ -56,7 +134,7 @@ def held(observed: dict) -> list:
     return words
 
 
-def armed(observed: dict) -> dict:
+def armed(observed: ObservedPrivileges) -> dict[str, str]:
     """Return the event triggers that a run disables, by name: why, in words.
 
     They fire in the sessions of superusers, too, and call what somebody else may replace or mislead.
@@ -73,17 +151,17 @@ def armed(observed: dict) -> dict:
     }
 
 
-def _through(membership: dict) -> str:
+def _through(membership: Membership) -> str:
     others = [name for name in membership["gives"] if name != membership["role"]]
     return f"{membership['role']} (and so of {', '.join(others)})" if others else membership["role"]
 
 
-def overrides(observed: dict, names: object) -> list:
+def overrides(observed: ObservedPrivileges, names: Container[str]) -> list[Override]:
     """Return the entries of ALTER DATABASE ... SET and ALTER ROLE ... SET that outrank parameters of these names."""
     return [one for one in observed["overrides"] if one["name"] in names]
 
 
-def override_words(one: dict) -> str:
+def override_words(one: Override) -> str:
     """Return an entry as the statement that made it: C(ALTER ROLE app IN DATABASE app SET work_mem)."""
     if one["role"] is None:
         where = f"DATABASE {one['database']}" if one["database"] else "ROLE ALL"

@@ -13,8 +13,13 @@ import ipaddress
 import os
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import InvalidOption
+
+if TYPE_CHECKING:
+    _Parsed = TypeVar("_Parsed")
 
 # Control characters, halves of surrogate pairs, and what some readers take for the end of a line.
 _NOT_IN_A_LINE = ("Cc", "Cs", "Zl", "Zp")
@@ -65,7 +70,7 @@ def client_host(text: str, option: str) -> str:
     return text
 
 
-def _without_scope(parse, text: str):
+def _without_scope(parse: Callable[[str], _Parsed], text: str) -> _Parsed:
     if "%" in text:
         raise InvalidOption("leave out the scope, which is what follows %")
     return parse(text)

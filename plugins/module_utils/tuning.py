@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 
@@ -38,7 +40,7 @@ _UNITS = {"B": 1, "kB": KB, "MB": MB, "GB": GB, "TB": 1 << 40}
 _PLAIN_UNITS = {"shared_buffers": 8 * KB, "work_mem": KB, "maintenance_work_mem": KB}
 
 
-def derive(memory, nano_cpus=None, declared=None):
+def derive(memory: int, nano_cpus: int | None = None, declared: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the server's parameters, by name, in PostgreSQL's units, for a limit of memory (bytes) and processors.
 
     nano_cpus: None for no limit; nothing is then derived from processors. declared: parameters that stay as they are;
@@ -50,7 +52,7 @@ def derive(memory, nano_cpus=None, declared=None):
     return {name: _word(name, value) for name, value in sorted(values.items()) if name not in left_alone}
 
 
-def shm_size(memory, nano_cpus=None, declared=None):
+def shm_size(memory: int, nano_cpus: int | None = None, declared: Mapping[str, str] | None = None) -> int:
     """Return the size of /dev/shm (bytes) that goes with the same limits: a limit, nothing is taken beforehand.
 
     What parallel queries share lies there: the hash tables of each process of theirs (work_mem * hash_mem_multiplier,
@@ -67,7 +69,7 @@ def shm_size(memory, nano_cpus=None, declared=None):
     return max(LEAST_SHM_SIZE, min(most, 1 << math.ceil(math.log2(max(1, needed)))))
 
 
-def least_memory(parameters):
+def least_memory(parameters: Mapping[str, str]) -> int:
     """Return the memory (bytes) without which a server is killed over and over, sooner or later. parameters: by name.
 
     All of shared_buffers, which fills with use and with recovery alike, and what is kept beside it for its pages; a
@@ -79,7 +81,7 @@ def least_memory(parameters):
     return buffers + buffers // 32 + connections * 2 * MB // 5 + 32 * MB
 
 
-def processes(parameters):
+def processes(parameters: Mapping[str, str]) -> int:
     """Return the most processes that a container may have: well above what its server can start, as a power of two.
 
     Each connection and each worker is one, and so is what a backup, a load or a person runs beside. parameters: the
@@ -98,11 +100,14 @@ def processes(parameters):
     return max(LEAST_PROCESSES, 1 << (2 * started - 1).bit_length())
 
 
-def _values(memory, nano_cpus, declared):
-    """Return the parameters as numbers (bytes, or a count); a declared one that is a number as it was declared."""
-    values = {}
+def _values(memory: int, nano_cpus: int | None, declared: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters as numbers (bytes, or a count), and those that are words as texts.
 
-    def rule(name, value):
+    A declared one that is a number is what was declared.
+    """
+    values: dict[str, int] = {}
+
+    def rule(name: str, value: int) -> int:
         known = _declared(name, declared)
         values[name] = value if known is None else known
         return values[name]
@@ -117,11 +122,10 @@ def _values(memory, nano_cpus, declared):
     rule("wal_buffers", _wal_buffers(buffers))
     rule("max_wal_size", _max_wal_size(memory))
     rule("min_wal_size", _max_wal_size(memory) // 4)
-    values.update(_planner(), huge_pages=_huge_pages(buffers))
-    return values
+    return {**values, **_planner(), "huge_pages": _huge_pages(buffers)}
 
 
-def _shared_buffers(memory):
+def _shared_buffers(memory: int) -> int:
     """A quarter; half of that below 1 GiB, where the connections' own memory weighs more.
 
     https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-SHARED-BUFFERS: "a reasonable starting
@@ -130,17 +134,17 @@ def _shared_buffers(memory):
     return _whole(memory // 4 if memory >= GB else memory // 8, MB)
 
 
-def _effective_cache_size(memory):
+def _effective_cache_size(memory: int) -> int:
     """Three quarters, as pgtune has it: a figure for the planner, nothing is allocated. https://pgtune.leopard.in.ua"""
     return _whole(memory * 3 // 4, MB)
 
 
-def _maintenance_work_mem(memory):
+def _maintenance_work_mem(memory: int) -> int:
     """A sixteenth, at most 2 GB: pgtune's figure, with its limit for autovacuum, whose workers each take as much."""
     return _whole(min(memory // 16, 2 * GB), MB)
 
 
-def _max_connections(memory):
+def _max_connections(memory: int) -> int:
     """25 for each GiB and not less, as with DigitalOcean, and those reserved for the superuser; at most RDS's 5000.
 
     https://docs.digitalocean.com/products/databases/postgresql/details/limits and
@@ -149,7 +153,7 @@ def _max_connections(memory):
     return min(max(25, 25 * memory // GB), 5000) + RESERVED_CONNECTIONS
 
 
-def _work_mem(memory, buffers, connections, workers):
+def _work_mem(memory: int, buffers: int, connections: int, workers: int) -> int:
     """What shared_buffers leaves, over three for each process: pgtune's formula for applications.
 
     Its floor, the server's default, holds as far as that much in each connection takes no more than half of what is
@@ -161,7 +165,7 @@ def _work_mem(memory, buffers, connections, workers):
     return max(_whole(max(share, floor), KB), 64 * KB)
 
 
-def _wal_buffers(buffers):
+def _wal_buffers(buffers: int) -> int:
     """3 % of shared_buffers, from 32 kB to 16 MB, one segment of the log, which it takes as soon as 14 MB are reached.
 
     https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-WAL-BUFFERS, rounded as pgtune does.
@@ -170,7 +174,7 @@ def _wal_buffers(buffers):
     return 16 * MB if size > 14 * MB else max(_whole(size, KB), 32 * KB)
 
 
-def _max_wal_size(memory):
+def _max_wal_size(memory: int) -> int:
     """As much as the memory, from the server's default of 1 GB up to pgtune's 4 GB; the least to keep is a quarter.
 
     Both as pgtune has them for 4 GiB. A smaller container has a smaller database and disk, and recovers more slowly.
@@ -178,7 +182,7 @@ def _max_wal_size(memory):
     return _whole(min(max(memory, GB), 4 * GB), MB)
 
 
-def _parallel(nano_cpus):
+def _parallel(nano_cpus: int | None) -> dict[str, int]:
     """From four processors on, as in pgtune: as many workers, half of them for one query, at most four.
 
     Processes in the background, those of extensions and of replication too, never get fewer than the server's default.
@@ -195,17 +199,17 @@ def _parallel(nano_cpus):
     }
 
 
-def _huge_pages(buffers):
+def _huge_pages(buffers: int) -> str:
     """Tried from 2 GB of shared_buffers on, as in pgtune; smaller servers leave the host's huge pages to others."""
     return "try" if buffers >= 2 * GB else "off"
 
 
-def _planner():
+def _planner() -> dict[str, str]:
     """pgtune's figures for solid state disks and for applications, whose short queries JIT compilation slows down."""
     return {"random_page_cost": "1.1", "effective_io_concurrency": "200", "jit": "off"}
 
 
-def _declared(name, declared):
+def _declared(name: str, declared: Mapping[str, str]) -> int | None:
     """Return a declared parameter as a number; None where there is none, or the server alone knows what it means."""
     match = _AMOUNT.fullmatch(declared.get(name, ""))
     if not match:
@@ -214,11 +218,11 @@ def _declared(name, declared):
     return int(number) * (_UNITS[unit] if unit else _PLAIN_UNITS.get(name, 1))
 
 
-def _whole(size, unit):
+def _whole(size: int, unit: int) -> int:
     return size // unit * unit
 
 
-def _word(name, value):
+def _word(name: str, value: int | str) -> str:
     if isinstance(value, str) or name in _PARALLEL or name == "max_connections":
         return str(value)
     return f"{value // MB}MB" if value % MB == 0 else f"{value // KB}kB"

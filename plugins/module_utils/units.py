@@ -18,7 +18,7 @@ _MOST = 1 << 60
 _SIZE = re.compile(r"^([0-9]{1,20}(?:\.[0-9]{1,16})?)\s*([bkmgt]?)(?:i?b)?$", re.IGNORECASE)
 
 
-def parse_size(text, option):
+def parse_size(text: str | int, option: str) -> int:
     """Return the bytes that a size such as C(512m), C(2g), C(1.5GB) or C(1073741824) stands for.
 
     Units are powers of 1024, as in C(docker run --memory). Raises InvalidOption, naming the option.
@@ -37,7 +37,7 @@ def parse_size(text, option):
     return size
 
 
-def parse_cpus(text, option):
+def parse_cpus(text: str | float, option: str) -> int:
     """Return billionths of a processor (Docker's NanoCpus) for a number such as C(1.5). Raises InvalidOption."""
     try:
         cpus = float(str(text).strip())
@@ -48,7 +48,7 @@ def parse_cpus(text, option):
     return int(round(cpus * 1e9))
 
 
-def parse_duration(text, option):
+def parse_duration(text: str | int, option: str) -> int:
     """Return the seconds that a time such as C(90s), C(30m), C(12h), C(7d) or C(3600) stands for.
 
     Raises InvalidOption, naming the option.
@@ -61,7 +61,7 @@ def parse_duration(text, option):
     return int(match.group(1)) * _SECONDS[match.group(2).lower()]
 
 
-def format_size(size):
+def format_size(size: int | None) -> str | None:
     """Write bytes as Docker takes them, in the largest unit that loses nothing: 2147483648 becomes C(2g)."""
     if size is None:
         return None
@@ -71,7 +71,7 @@ def format_size(size):
     return f"{size}b"
 
 
-def format_cpus(nano_cpus):
+def format_cpus(nano_cpus: int | None) -> float | None:
     """Write billionths of a processor as the number that was declared: 1500000000 becomes 1.5."""
     if nano_cpus is None:
         return None

@@ -11,9 +11,48 @@ pg_read_all_data is not among these: it reads the passwords' verifiers too, and 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from . import names, texts
 from .server import scram
+
+if TYPE_CHECKING:
+
+    class UserOption(TypedDict, total=False):
+        """A user as the option `users` and the record spell it. recorded: see User."""
+
+        name: str
+        role: str | None
+        connection_limit: int | None
+        password: str | None
+        update_password: str | None
+        recorded: bool
+
+    class Role(TypedDict):
+        """A role of the server. ends_in: the seconds until its login ends, negative once it has; None for no end."""
+
+        verifier: str | None
+        login: bool
+        privileged: bool
+        connection_limit: int
+        ends_in: float | None
+        marked: bool
+        member_of: list[str]
+        works_as: str | None
+
+    class ObservedRoles(TypedDict):
+        """What server.roles.OBSERVE answers.
+
+        database: (grantee, privilege); defaults: (grantee, creator, kind of object, privilege); ungranted: the groups
+        that lack something of what is there.
+        """
+
+        roles: dict[str, Role]
+        database: list[list[str]]
+        defaults: list[list[str]]
+        ungranted: list[str]
+
 
 OWNER, READWRITE, READONLY = ROLES = ("owner", "readwrite", "readonly")
 # What holds the privileges. The same in every database, so that a dump of one can be restored into another.
@@ -23,7 +62,7 @@ MARK = "Declared in vellaric.postgres"
 UNLIMITED = -1
 
 # By group and kind of object (pg_default_acl.defaclobjtype): tables, sequences, schemas.
-PRIVILEGES = {
+PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     READONLY: {"r": ("SELECT",), "S": ("SELECT",), "n": ("USAGE",)},
     READWRITE: {"r": ("DELETE", "INSERT", "SELECT", "UPDATE"), "S": ("SELECT", "USAGE"), "n": ("USAGE",)},
 }
@@ -31,7 +70,7 @@ DATABASE_PRIVILEGES = {READONLY: ("CONNECT",), READWRITE: ("CONNECT", "TEMPORARY
 
 
 # What is observed (server.roles.OBSERVE) of a server that was not asked.
-NOTHING = {"roles": {}, "database": [], "defaults": [], "ungranted": []}
+NOTHING: ObservedRoles = {"roles": {}, "database": [], "defaults": [], "ungranted": []}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +101,13 @@ class Change:
     sets_password: bool = False
 
 
-def from_option(items, username):
+def from_option(items: Sequence[UserOption] | None, username: str | None) -> tuple[User, ...]:
     """Return the declared Users, sorted by name. Raises ValueError. username: the application's role, if given."""
-    found = {}
+    found: dict[str, User] = {}
     for item in items or []:
         name = _check_name(item.get("name"))
-        if item.get("role") not in ROLES:
+        role = item.get("role")
+        if role not in ROLES:
             raise ValueError(f"users: {name} needs a role, one of {', '.join(ROLES)}")
         if name in found or name == username:
             whose = "declared twice" if name in found else "the application's own role, which owns the database"
@@ -76,19 +116,20 @@ def from_option(items, username):
         if limit is not None and (limit < 1 or limit > texts.MOST_INTEGER):
             most = f"{'at least 1' if limit < 1 else f'at most {texts.MOST_INTEGER}'}, or leave it out for no limit"
             raise ValueError(f"users: connection_limit of {name} is {limit}: {most}")
-        if item.get("password") is not None:
-            _named(f"{name}: ", lambda checked=item: names.check_password(checked["password"]))
-        secret = (item.get("password"), item.get("update_password"))
-        found[name] = User(name, item["role"], limit, *secret, recorded=bool(item.get("recorded")))
+        password = item.get("password")
+        if password is not None:
+            _named(f"{name}: ", names.check_password, password)
+        secret = (password, item.get("update_password"))
+        found[name] = User(name, role, limit, *secret, recorded=bool(item.get("recorded")))
     return tuple(found[name] for name in sorted(found))
 
 
-def recorded(items):
+def recorded(items: Sequence[UserOption] | None) -> list[UserOption]:
     """Return what a record keeps of users as the option of a run that does not declare them."""
     return [{**item, "recorded": True} for item in items or []]
 
 
-def to_option(users):
+def to_option(users: Iterable[User]) -> list[UserOption]:
     """Return what a record keeps of users: never a secret."""
     return [
         {"name": user.name, "role": user.role, "connection_limit": user.connection_limit}
@@ -97,24 +138,24 @@ def to_option(users):
     ]
 
 
-def _check_name(name):
+def _check_name(name: str | None) -> str:
     if name is None:
         raise ValueError("users: each user needs a name and a role")
     # Which is in the message as it is shown there.
-    _named("", lambda: names.check_username(name))
+    _named("", names.check_username, name)
     if name in GROUPS.values():
         raise ValueError(f"users: {name} is a role that this collection makes itself: choose another name")
     return name
 
 
-def _named(whose, check):
+def _named(whose: str, check: Callable[[str], str], value: str) -> None:
     try:
-        check()
+        check(value)
     except ValueError as error:
         raise ValueError(f"users: {whose}{error}") from None
 
 
-def taking_turns(owner, login, password, update_password):
+def taking_turns(owner: str, login: str | None, password: str | None, update_password: str | None) -> tuple[User, ...]:
     """Return the two logins of an application as Users, the one whose turn it is with its password."""
     names_of_both = names.alternates(owner)
     if login not in names_of_both:
@@ -127,7 +168,7 @@ def taking_turns(owner, login, password, update_password):
     )
 
 
-def still_used(owner, login, password, observed):
+def still_used(owner: str, login: str, password: str | None, observed: ObservedRoles) -> float | None:
     """Say for how many seconds (None: without an end) the login whose turn comes may be used with its old password.
 
     0 where nobody can, or where the password stays.
@@ -138,43 +179,48 @@ def still_used(owner, login, password, observed):
     return role["ends_in"] if role["ends_in"] is None else max(0, role["ends_in"])
 
 
-def unended(owner, login, observed):
+def unended(owner: str, login: str | None, observed: ObservedRoles) -> list[str]:
     """Return the roles that have logged in for the application, whose turn is over, and whose login does not end."""
     return [
         name
         for name in (owner, *names.alternates(owner))
-        if name != login and (observed["roles"].get(name) or {}).get("verifier")
+        if name != login and _verifier(name, observed)
         if observed["roles"][name]["ends_in"] is None and observed["roles"][name]["login"]
     ]
 
 
-def groups(users):
+def _verifier(name: str, observed: ObservedRoles) -> str | None:
+    role = observed["roles"].get(name)
+    return None if role is None else role["verifier"]
+
+
+def groups(users: Sequence[User]) -> tuple[str, ...]:
     """Return the kinds of users for which there has to be a role that holds their privileges."""
     return tuple(kind for kind in GROUPS if any(user.role == kind for user in users))
 
 
-def creators(users, owner):
+def creators(users: Sequence[User], owner: str) -> tuple[str, ...]:
     """Return the roles whose later tables the others are to read: all that may come to make some."""
     return (owner, *(user.name for user in users if user.role in (OWNER, READWRITE)))
 
 
-def membership(user, owner):
+def membership(user: User, owner: str) -> str:
     return GROUPS.get(user.role, owner)
 
 
-def missing(users, observed):
+def missing(users: Sequence[User], observed: ObservedRoles) -> list[str]:
     """Return the names of users that are not there, and have no password to be made with."""
     return [user.name for user in users if user.password is None and user.name not in observed["roles"]]
 
 
-def feasible(users, observed):
+def feasible(users: Sequence[User], observed: ObservedRoles) -> tuple[User, ...]:
     """Return the users but for those that are not there and have no password: they are left to a run that has it."""
     return tuple(user for user in users if user.name not in missing(users, observed))
 
 
-def shown(users, observed, owner):
+def shown(users: Sequence[User], observed: ObservedRoles, owner: str | None) -> list[UserOption]:
     """Return what is there of users, as to_option has what is declared."""
-    kinds = {**{group: kind for kind, group in GROUPS.items()}, owner: OWNER}
+    kinds: dict[str | None, str] = {**{group: kind for kind, group in GROUPS.items()}, owner: OWNER}
     declared = [user.name for user in users]
     others = (*GROUPS.values(), owner, *names.alternates(owner or ""))
     return [
@@ -188,23 +234,23 @@ def shown(users, observed, owner):
     ]
 
 
-def disagreeing(users, observed, update_password):
+def disagreeing(users: Sequence[User], observed: ObservedRoles, update_password: str) -> list[str]:
     """Return the names of users that have another password than the stored one, which is not to be forced upon them."""
     return [
         user.name
         for user in users
         if user.password is not None
         and (user.update_password or update_password) == "on_create"
-        and (observed["roles"].get(user.name) or {}).get("verifier")
-        and not scram.matches(user.password, observed["roles"][user.name]["verifier"])
+        and _verifier(user.name, observed)
+        and not scram.matches(user.password, _verifier(user.name, observed))
     ]
 
 
-def changes(users, owner, observed):
+def changes(users: Sequence[User], owner: str, observed: ObservedRoles) -> list[Change]:
     """Return the Changes from what the server has (server.roles.OBSERVE) to what is declared."""
     roles = observed["roles"]
-    found = [_created_or_changed(user, owner, roles.get(user.name)) for user in users]
-    found = [change for change in found if change is not None]
+    made = [_created_or_changed(user, owner, roles.get(user.name)) for user in users]
+    found = [change for change in made if change is not None]
     wanted = [user.name for user in users] + [GROUPS[kind] for kind in groups(users)]
     found += [
         Change(name, f"remove {name}" if name not in GROUPS.values() else f"remove role {name}, which nobody needs now")
@@ -219,7 +265,7 @@ def changes(users, owner, observed):
     return found
 
 
-def _created_or_changed(user, owner, role):
+def _created_or_changed(user: User, owner: str, role: Role | None) -> Change | None:
     if role is None:
         return Change(user.name, f"create {user.name} ({user.role})", True)
     words, limit = [], UNLIMITED if user.connection_limit is None else user.connection_limit
@@ -239,7 +285,7 @@ def _created_or_changed(user, owner, role):
     return Change(user.name, ", ".join(words), sets_password) if words else None
 
 
-def _granted(kind, users, owner, observed):
+def _granted(kind: str, users: Sequence[User], owner: str, observed: ObservedRoles) -> bool:
     """Say whether the role that holds the privileges of a kind of users has just those, also on what comes later."""
     group = GROUPS[kind]
     role = observed["roles"].get(group)

@@ -15,19 +15,19 @@ RENEW_DAYS = 30
 AUTHORITY_RENEW_DAYS = SERVER_DAYS + 365
 
 
-def ended(not_after, now):
+def ended(not_after: str, now: str) -> bool:
     return _remaining(not_after, now) < datetime.timedelta(0)
 
 
-def renewal_due(not_after, now):
+def renewal_due(not_after: str, now: str) -> bool:
     """Say whether a server certificate that ends at not_after is to be renewed."""
     return _remaining(not_after, now) < datetime.timedelta(days=RENEW_DAYS)
 
 
-def authority_renewal_due(not_after, now):
+def authority_renewal_due(not_after: str, now: str) -> bool:
     return _remaining(not_after, now) < datetime.timedelta(days=AUTHORITY_RENEW_DAYS)
 
 
-def _remaining(not_after, now):
+def _remaining(not_after: str, now: str) -> datetime.timedelta:
     end = datetime.datetime.fromisoformat(not_after.rstrip("Z"))
     return end - datetime.datetime.fromisoformat(now.rstrip("Z"))

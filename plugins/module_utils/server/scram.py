@@ -23,21 +23,21 @@ SALT_BYTES = 16
 _VERIFIER = re.compile(r"^SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$")
 
 
-def new_verifier(password):
+def new_verifier(password: str) -> str:
     """Return a verifier with a salt of its own."""
     return _verifier(password, os.urandom(SALT_BYTES), ITERATIONS)
 
 
-def matches(password, verifier):
+def matches(password: str, verifier: str | None) -> bool:
     """Say whether a stored verifier (None: no password) is that of a password."""
     match = _VERIFIER.match(verifier or "")
-    if not match:
+    if verifier is None or not match:
         return False
     iterations, salt = int(match.group(1)), base64.b64decode(match.group(2))
     return hmac.compare_digest(_verifier(password, salt, iterations), verifier)
 
 
-def _verifier(password, salt, iterations):
+def _verifier(password: str, salt: bytes, iterations: int) -> str:
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     stored_key = hashlib.sha256(client_key).digest()
