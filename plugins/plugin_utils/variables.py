@@ -50,6 +50,9 @@ PLAYBOOKS = {
     "clone_mask": _TEXT,
     "clone_mask_files": _TEXTS,
     "clone_timeout": _NUMBER,
+    "collations_concurrently": _SWITCH,
+    "collations_everything": _SWITCH,
+    "collations_timeout": _NUMBER,
     "database_hosts": {"type": "raw"},
     "database_on_all_hosts": _SWITCH,
     "import_backup_first": _SWITCH,
@@ -82,6 +85,7 @@ _SHORT = ("fail_on", "interval", "output", "watch_count", "watch_duration", "pos
 RETURNED = (
     "backup_result",
     "clone_result",
+    "collations_result",
     "database_connection",
     "database_list",
     "database_result",

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import secrets
-import time
 from collections.abc import Callable
 
 from ..errors import DatabaseError
-from ..facts import FileFacts, ImageFacts
-from ..host import files
+from ..facts import ImageFacts
 from ..host.engine import Engine
 from ..server import census, loader, replacement, scram, sql
 from . import dump_rules, formats, load
+from .way_in import WayIn
 
 # Beside the processes that load: for lists, and for a session that is just ending.
 _SESSIONS = 3
-_LOADED = "SELECT extract(epoch FROM pg_conf_load_time())::text;\n"
-_RELOAD_SECONDS = 30
 _NOT_FOUND = re.compile(r"(function|relation|type|operator|schema) .* does not exist")
 
 
@@ -50,7 +46,8 @@ class Filling:
         remaining: Callable[[], float],
     ) -> None:
         self._engine, self._container, self._database = engine, container, database
-        self._exchange, self._image, self._sql, self._hba = exchange, image, sql, hba
+        self._exchange, self._image, self._sql = exchange, image, sql
+        self._way_in = WayIn(hba, sql, remaining)
         self._remaining = remaining
         self._login: load.Login | None = None
         self._loading: load.Loading | None = None
@@ -66,7 +63,7 @@ class Filling:
         self._encoding, self._locale = encoding, locale
         self._make()
         self._sql(loader.ALLOW_TABLESPACES)
-        self._open_way_in()
+        self._way_in.open(self._database)
         self._login = load.Login(loader.LOADER, password)
 
     def _make(self) -> None:
@@ -205,30 +202,5 @@ class Filling:
         # On a full disk, the room for the file comes from the database.
         if not keep:
             self._sql(replacement.drop(self._database))
-        for database in json.loads(self._sql(loader.SPEAK_OF_IT)):
-            self._sql(loader.FORGET, database)
-        self._sql(loader.end())
-        self._close_way_in()
+        self._way_in.end()
         self._login = None
-
-    # pg_hba.conf
-
-    def _open_way_in(self) -> None:
-        known = files.read(self._hba)
-        self._write_hba(loader.with_way_in(known.content.decode("utf-8"), self._database), known)
-
-    def _close_way_in(self) -> None:
-        known = files.read(self._hba)
-        text = known.content.decode("utf-8")
-        if loader.without_way_in(text) != text:
-            self._write_hba(loader.without_way_in(text), known)
-
-    def _write_hba(self, text: str, known: FileFacts) -> None:
-        status = os.stat(self._hba)
-        before = self._sql(_LOADED).strip()
-        files.write(self._hba, text.encode("utf-8"), known.mode, status.st_uid, status.st_gid)
-        self._sql("SELECT pg_reload_conf();\n")
-        # The server reads it a moment later, and new sessions have it from then on.
-        deadline = time.monotonic() + min(_RELOAD_SECONDS, self._remaining())
-        while self._sql(_LOADED).strip() == before and time.monotonic() < deadline:
-            time.sleep(0.02)

@@ -227,6 +227,9 @@ class Loading:
             finished = self._through_pipe(
                 directory, self._psql(stops=False), source=_from(text), filter_=_AsItIs(), may_fail=True
             )
+        if finished.exit_code != 0:
+            # It goes on after errors: then it could not connect, or was cut off.
+            raise DatabaseError(f"{self._container}: not all of it was run: {_said(finished)}")
         failed: dict[str, str] = {}
         for number, said in re.findall(r"^psql:[^:\n]*:([0-9]+): (?:ERROR|FATAL|PANIC):  (.*)", finished.stderr, re.M):
             # The first line is ours.

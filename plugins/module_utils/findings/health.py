@@ -126,8 +126,8 @@ def collation_mismatch(facts, limits, now):
             "collation_mismatch",
             f"Text sorts otherwise than when indexes were made: {listed(names)}. Indexes may miss rows, and unique ones"
             " let duplicates in.",
-            "Rebuild the indexes on text (REINDEX DATABASE), then ALTER DATABASE ... REFRESH COLLATION VERSION (or"
-            " ALTER COLLATION); or go back to the image with the former C library.",
+            "Rebuild the indexes that depend on it, and note the version: playbook vellaric.postgres.collations does"
+            " (--check names them). Or go back to the image with the former C library.",
         )
 
 

@@ -62,6 +62,7 @@ def test_stop_start_restart(fleet):
     assert changes(fleet.play("start")) == 1
     assert changes(fleet.play("start")) == 0
     assert changes(fleet.play("restart")) == 1
+    assert changes(fleet.play("collations")) == 0
     # Nothing else about it has changed.
     assert fleet.host.one("shop")["sslmode"] == "require"
     assert changes(fleet.play("create", database_sslmode="require")) == 0

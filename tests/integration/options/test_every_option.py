@@ -40,6 +40,7 @@ def right(host: harness.Host) -> dict[str, list[dict]]:
             {**there, "path": f"{host.root}/dump.sql"},
             {**there, "url": url, "password": "secret"},
         ],
+        "postgres_db_collations": [there, {**gone, "everything": True, "timeout": 60}],
         "postgres_db_presence": [there, gone],
         "postgres_db_connection": [{**connection, "username": harness.USERNAME, "password": harness.PASSWORD}],
         "postgres_db_credentials_file": [{"path": f"{host.root}/credentials.yml", "action": "read"}],
