@@ -35,7 +35,7 @@ def _directory(directory: str, major: int) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _read(place: int) -> tuple:
+def _read(place: int) -> tuple[str, os.stat_result]:
     """Return (text, its status)."""
     with os.fdopen(os.open(FILE, os.O_RDONLY | os.O_NONBLOCK | _NO_LINK, dir_fd=place), "rb") as stream:
         status = os.fstat(stream.fileno())
@@ -45,7 +45,7 @@ def _read(place: int) -> tuple:
     return content.decode("utf-8", "surrogateescape"), status
 
 
-def names(directory: str, major: int) -> tuple:
+def names(directory: str, major: int) -> tuple[str, ...]:
     """Return the names of the parameters that ALTER SYSTEM has set; none where that cannot be told."""
     try:
         with _directory(directory, major) as place:
@@ -54,7 +54,7 @@ def names(directory: str, major: int) -> tuple:
         return ()
 
 
-def reset(directory: str, major: int, unwanted: set) -> None:
+def reset(directory: str, major: int, unwanted: set[str]) -> None:
     """Take parameters out, as ALTER SYSTEM RESET does. Raises DatabaseError."""
     try:
         with _directory(directory, major) as place:

@@ -15,8 +15,13 @@ shell waits for everything that it kills.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ..errors import DatabaseError
+
+if TYPE_CHECKING:
+    from .execution import Execution
 
 # {before}: what takes something from the input first; {after}: what to do when it failed.
 _SCRIPT = """{before}
@@ -32,12 +37,12 @@ wait $work; code=$?
 exit $code"""
 
 
-def command(arguments, before=":", after=":"):
+def command(arguments: Iterable[str], before: str = ":", after: str = ":") -> list[str]:
     """Return the command to open in the container. before, after: shell commands, the latter for when it has failed."""
     return ["sh", "-c", _SCRIPT.format(before=before, after=after), "sh", *arguments]
 
 
-def end(execution, seconds):
+def end(execution: Execution, seconds: float) -> None:
     """Tell the command to end, and wait until it has. It is killed when it does not end by itself."""
     deadline = time.monotonic() + seconds
     try:

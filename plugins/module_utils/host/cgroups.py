@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Mapping
 
 # https://docs.kernel.org/admin-guide/cgroup-v1/memory.html: "no limit" is the largest multiple of a page.
 _NO_LIMIT = 1 << 60
@@ -31,7 +32,7 @@ class Sample:
     oom_kills: int | None
 
 
-def sample(pid):
+def sample(pid: int) -> Sample | None:
     """Return the Sample of the control group of a process, or None where it cannot be read."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
@@ -43,19 +44,19 @@ def sample(pid):
         return None
 
 
-def cpu_percent(first, second):
+def cpu_percent(first: Sample, second: Sample) -> float:
     """Return the use of processors between two Samples; 100 is one processor."""
     elapsed = second.moment - first.moment
     used = max(0.0, second.cpu_seconds - first.cpu_seconds)
     return round(100 * used / elapsed, 1) if elapsed > 0 else 0.0
 
 
-def host_memory():
+def host_memory() -> int:
     """Return the memory of the host in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def parse_groups(text):
+def parse_groups(text: str) -> dict[str, str]:
     """Return the paths of a process's groups by controller (C(/proc/PID/cgroup)); that of version 2 is called ""."""
     groups = {}
     for line in text.splitlines():
@@ -64,7 +65,7 @@ def parse_groups(text):
     return groups
 
 
-def parse_mounts(text):
+def parse_mounts(text: str) -> dict[str, tuple[str, str]]:
     """Return (root, mount point) of each hierarchy by controller (C(/proc/self/mountinfo)); version 2 is called ""."""
     mounts = {}
     for line in text.splitlines():
@@ -78,7 +79,7 @@ def parse_mounts(text):
     return mounts
 
 
-def directory(groups, mounts, controller):
+def directory(groups: Mapping[str, str], mounts: Mapping[str, tuple[str, str]], controller: str) -> str:
     """Return where a controller's files of a group are. A container with an engine inside mounts a part of the tree."""
     root, point = mounts[controller]
     path = groups[controller]
@@ -87,7 +88,7 @@ def directory(groups, mounts, controller):
     return os.path.join(point, path.lstrip("/"))
 
 
-def _version_1(groups, mounts):
+def _version_1(groups: Mapping[str, str], mounts: Mapping[str, tuple[str, str]]) -> Sample:
     cpu = directory(groups, mounts, "cpuacct")
     memory = directory(groups, mounts, "memory")
     moment, used = time.monotonic(), int(_read(cpu, "cpuacct.usage"))
@@ -103,7 +104,7 @@ def _version_1(groups, mounts):
     )
 
 
-def _version_2(groups, mounts):
+def _version_2(groups: Mapping[str, str], mounts: Mapping[str, tuple[str, str]]) -> Sample:
     group = directory(groups, mounts, "")
     moment, used = time.monotonic(), int(_pairs(_read(group, "cpu.stat"))["usage_usec"])
     limit = _read(group, "memory.max").strip()
@@ -118,21 +119,21 @@ def _version_2(groups, mounts):
     )
 
 
-def _count(group):
+def _count(group: str | None) -> int | None:
     try:
         return None if group is None else int(_read(group, "pids.current"))
     except OSError:
         return None
 
 
-def _optional(text):
+def _optional(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-def _pairs(text):
+def _pairs(text: str) -> dict[str, str]:
     return dict(line.split(None, 1) for line in text.splitlines() if line)
 
 
-def _read(group, name):
+def _read(group: str, name: str) -> str:
     with open(os.path.join(group, name), encoding="ascii") as stream:
         return stream.read()

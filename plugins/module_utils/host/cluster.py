@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 import zlib
+from collections.abc import Callable, Container, Iterator
 
 from ..container import DATA_MOUNT
 from ..errors import DatabaseError
@@ -35,17 +36,17 @@ class Measure:
     """links: symbolic links, such as tablespaces or a separate WAL directory: data that lies elsewhere."""
 
     size: int
-    links: tuple
+    links: tuple[str, ...]
 
 
-def major(directory):
+def major(directory: str) -> int | None:
     """Return the major version of a data directory as it says itself, or None where there is none."""
     version = files.read(os.path.join(directory, MARK), files.MARK_BYTES)
     text = b"" if version is None else version.content.strip()
     return int(text) if text.isdigit() else None
 
 
-def measure(directory):
+def measure(directory: str) -> Measure:
     """Measure a data directory, also one whose server is at work in it."""
     size, links = 0, []
     for entry in _entries(directory):
@@ -57,19 +58,19 @@ def measure(directory):
     return Measure(size, tuple(sorted(links)))
 
 
-def free_space(path):
+def free_space(path: str) -> int:
     """Return the bytes that are free where a directory is, or will be."""
     status = os.statvfs(_existing(path))
     return status.f_bavail * status.f_frsize
 
 
-def can_move(source, target):
+def can_move(source: str, target: str) -> bool:
     """Say whether a rename leads from one directory to the other: not across devices, nor across mounts of one."""
     target = _existing(target)
     return os.stat(source).st_dev == os.stat(target).st_dev and _mount_point(source) == _mount_point(target)
 
 
-def move(source, target, keep=()):
+def move(source: str, target: str, keep: Container[str] = ()) -> None:
     """Move what is in a directory into another one by renaming, but for the entries to keep; PG_VERSION goes last.
 
     Repeated after a crash it moves the rest. The directory itself stays: it may be the mount of a container.
@@ -87,7 +88,7 @@ def move(source, target, keep=()):
         raise DatabaseError(f"Could not move {source} to {target}: {error.strerror or error}") from error
 
 
-def copy(source, target, uid, gid, report):
+def copy(source: str, target: str, uid: int, gid: int, report: Callable[[int], None]) -> None:
     """Copy a data directory whose server stands still to a new place, and give it to a user.
 
     Every file is written through to the disk, read back from there and compared. report: hears now and then of the
@@ -108,12 +109,12 @@ def copy(source, target, uid, gid, report):
         raise DatabaseError(f"Could not copy {source} to {target}: {error.strerror or error}") from error
 
 
-def incomplete(target):
+def incomplete(target: str) -> str:
     """Return where a copy is made, beside the directory of the major version."""
     return os.path.join(os.path.dirname(os.path.dirname(target)), ".incomplete")
 
 
-def strays(pgdata: str) -> tuple:
+def strays(pgdata: str) -> tuple[str, ...]:
     """Return the links of a data directory, a container's, that lead out of what the host keeps of it, with their ends.
 
     What is there lies in the container itself, and is lost with it: the write-ahead log, or tablespaces.
@@ -134,13 +135,13 @@ def strays(pgdata: str) -> tuple:
     return tuple(outside)
 
 
-def owner(directory):
+def owner(directory: str) -> tuple[int, int, int]:
     """Return whose a data directory is, and its mode, as `give_to` takes them."""
     status = os.stat(directory)
     return (status.st_uid, status.st_gid, status.st_mode & 0o7777)
 
 
-def give_to(directory, uid, gid, mode):
+def give_to(directory: str, uid: int, gid: int, mode: int) -> None:
     """Give a data directory to a user, where it is not that user's already."""
     try:
         if os.stat(directory).st_uid != uid:
@@ -152,7 +153,7 @@ def give_to(directory, uid, gid, mode):
         raise DatabaseError(f"Could not change the owner of {directory}: {error.strerror or error}") from error
 
 
-def _copy_tree(source, target, uid, gid, progress):
+def _copy_tree(source: str, target: str, uid: int, gid: int, progress: _Progress) -> None:
     status = os.stat(source)
     os.makedirs(target, mode=0o700)
     directories, names = [(target, status)], []
@@ -180,7 +181,7 @@ def _copy_tree(source, target, uid, gid, progress):
         files.synchronise(path)
 
 
-def _copy_file(source, target, uid, gid, progress):
+def _copy_file(source: str, target: str, uid: int, gid: int, progress: _Progress) -> None:
     with open(source, "rb") as reader, open(target, "xb") as writer:
         shutil.copystat(source, target)
         os.fchown(writer.fileno(), uid, gid)
@@ -200,7 +201,7 @@ def _copy_file(source, target, uid, gid, progress):
         raise OSError(f"{target} is not what was written")
 
 
-def _checksum(path):
+def _checksum(path: str) -> int:
     checksum = 0
     with open(path, "rb") as reader:
         for chunk in iter(lambda: reader.read(_CHUNK), b""):
@@ -211,12 +212,12 @@ def _checksum(path):
 class _Progress:
     """Adds up what several threads have copied; tells of it every few seconds."""
 
-    def __init__(self, report):
+    def __init__(self, report: Callable[[int], None]) -> None:
         self._report = report
         self._copied = 0
         self._told = time.monotonic()
 
-    def add(self, size):
+    def add(self, size: int) -> None:
         self._copied += size
         now = time.monotonic()
         if now - self._told >= _REPORT_SECONDS:
@@ -224,7 +225,7 @@ class _Progress:
             self._report(self._copied)
 
 
-def _entries(directory):
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
     """Yield everything below a directory, directories before what is in them; what vanishes meanwhile is left out."""
     try:
         with os.scandir(directory) as found:
@@ -237,13 +238,13 @@ def _entries(directory):
             yield from _entries(entry.path)
 
 
-def _existing(path):
+def _existing(path: str) -> str:
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     return os.path.realpath(path)
 
 
-def _mount_point(path):
+def _mount_point(path: str) -> str:
     """Return the longest mount point above a path; https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html"""
     path = os.path.realpath(path)
     with open("/proc/self/mountinfo", encoding="utf-8") as stream:

@@ -33,7 +33,7 @@ _WAL_IDENTIFIER = 24
 _POLYNOMIAL = 0x82F63B78
 
 
-def known(pgdata):
+def known(pgdata: str) -> bool:
     """Say whether `renew` knows how to give this cluster, which no server is at work in, an identity of its own."""
     try:
         content = _read(_control_path(pgdata))
@@ -45,7 +45,7 @@ def known(pgdata):
     return right and bool(segments) and set(segments) == {identifier}
 
 
-def renew(pgdata):
+def renew(pgdata: str) -> None:
     """Give a cluster for which `known` holds a new identity. It is not yet on the disk when this returns.
 
     Raises DatabaseError; the cluster is then of no use.
@@ -66,13 +66,13 @@ def renew(pgdata):
         raise DatabaseError(f"Could not give {pgdata} an identity: {error.strerror or error}") from error
 
 
-def new_identifier():
+def new_identifier() -> int:
     """Return a system identifier as initdb makes one: seconds, microseconds, and 12 bits that are its process's."""
     moment = time.time_ns() // 1000
     return (moment // 1_000_000) << 32 | (moment % 1_000_000) << 12 | secrets.randbits(12)
 
 
-def checksum_offset(content):
+def checksum_offset(content: bytes | bytearray) -> int | None:
     """Return where a control file has its checksum, which is over all that is before it; None where there is none."""
     checksum = 0xFFFFFFFF
     for offset in range(0, min(len(content), _CONTROL_BYTES) - 3, 4):
@@ -83,12 +83,12 @@ def checksum_offset(content):
     return None
 
 
-def crc32c(content):
+def crc32c(content: bytes | bytearray) -> int:
     """Return the CRC-32C (Castagnoli) of some bytes, https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4"""
     return _extend(0xFFFFFFFF, content) ^ 0xFFFFFFFF
 
 
-def _extend(checksum, content):
+def _extend(checksum: int, content: bytes | bytearray) -> int:
     for byte in content:
         checksum ^= byte
         for _bit in range(8):
@@ -96,26 +96,27 @@ def _extend(checksum, content):
     return checksum
 
 
-def _control_path(pgdata):
+def _control_path(pgdata: str) -> str:
     return os.path.join(pgdata, "global", "pg_control")
 
 
-def _wal(pgdata):
+def _wal(pgdata: str) -> list[str]:
     directory = os.path.join(pgdata, "pg_wal")
     return sorted(os.path.join(directory, name) for name in os.listdir(directory) if _WAL_FILE.fullmatch(name))
 
 
-def _wal_identifier(path):
+def _wal_identifier(path: str) -> int:
     with open(path, "rb") as stream:
-        return struct.unpack_from("=Q", stream.read(_WAL_IDENTIFIER + 8), _WAL_IDENTIFIER)[0]
+        identifier: int = struct.unpack_from("=Q", stream.read(_WAL_IDENTIFIER + 8), _WAL_IDENTIFIER)[0]
+    return identifier
 
 
-def _read(path):
+def _read(path: str) -> bytes:
     with open(path, "rb") as stream:
         return stream.read()
 
 
-def _overwrite(path, offset, content):
+def _overwrite(path: str, offset: int, content: bytes) -> None:
     with open(path, "r+b", buffering=0) as stream:
         stream.seek(offset)
         stream.write(content)

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import TYPE_CHECKING, TypedDict
 
 from ..errors import DatabaseError
+
+if TYPE_CHECKING:
+
+    class Space(TypedDict):
+        total_bytes: int
+        used_bytes: int
+        free_bytes: int
+        used_percent: float
+
 
 _LEFT_MEANWHILE = "No such file"
 
 
-def usage(path, seconds):
+def usage(path: str, seconds: float) -> int | None:
     """Return the bytes that a directory takes on the disk: None where there is none.
 
     As `du` says, which takes a tenth of the time that Python would, and none from the other threads. What others remove
@@ -41,7 +51,7 @@ def usage(path, seconds):
     return int(finished.stdout.split()[0]) * 1024 if finished.stdout.strip() else None
 
 
-def space(path):
+def space(path: str) -> Space:
     """Return the space of the file system of a path, or of the nearest directory above that is there."""
     while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)

@@ -18,12 +18,17 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import networks
 from ..errors import DatabaseError
 from ..facts import LABEL
 from . import engine_socket
 from .execution import Execution, Finished, State
+
+if TYPE_CHECKING:
+    from ..networks import NetworkFacts
 
 # Debian 12's python3-docker; earlier ones do not know the options of the API that we need.
 MINIMUM_SDK = (5, 0, 3)
@@ -52,7 +57,7 @@ class NoEngine(DatabaseError):
 
 
 @functools.lru_cache(maxsize=None)
-def _sdk():
+def _sdk() -> Any:
     """Load the SDK. Raises NoEngine, naming the interpreter and the distribution's package, where that cannot be."""
     try:
         import docker
@@ -67,11 +72,11 @@ def _sdk():
     return docker
 
 
-def _minimum():
+def _minimum() -> str:
     return ".".join(map(str, MINIMUM_SDK))
 
 
-def _no_sdk(what):
+def _no_sdk(what: str) -> NoEngine:
     return NoEngine(
         f"The Docker SDK for Python {what}. The modules ran under {sys.executable}. For the distribution's Python"
         " install its package python3-docker (role vellaric.postgres.docker_host does); for another one, install docker"
@@ -82,16 +87,16 @@ def _no_sdk(what):
 class Engine:
     """An engine that listens on a socket of this host: it mounts this host's directories into its containers."""
 
-    def __init__(self, url=DEFAULT_URL, timeout=60):
+    def __init__(self, url: str = DEFAULT_URL, timeout: int = 60) -> None:
         self._url = url
         self._socket = url[len("unix://") :]
         self._timeout = timeout
         # A client is one HTTP session, which threads cannot share.
         self._threads = threading.local()
-        self._api_version = None
+        self._api_version = ""
         self._ready = False
 
-    def connect(self):
+    def connect(self) -> None:
         """Find the engine.
 
         Raises NoEngine where there is none, which another task may mend, and DatabaseError where it cannot be used.
@@ -124,7 +129,7 @@ class Engine:
             raise DatabaseError(f"Could not reach the engine: what answers on {self._socket} is none")
         self._api_version = version["ApiVersion"]
 
-    def get_ready(self):
+    def get_ready(self) -> None:
         """Load what changes anything, and try it, so that nothing is begun where it is of no use.
 
         Raises NoEngine where it is missing or too old, and DatabaseError where it does not reach the engine.
@@ -134,11 +139,11 @@ class Engine:
                 self._api.version(api_version=False)
             self._ready = True
 
-    def _get(self, what, path, **parameters):
+    def _get(self, what: str, path: str, **parameters: Any) -> Any:
         return engine_socket.get(self._socket, what, f"/v{self._api_version}{path}", self._timeout, **parameters)
 
     @property
-    def _api(self):
+    def _api(self) -> Any:
         client = getattr(self._threads, "client", None)
         if client is None:
             client = _sdk().APIClient(base_url=self._url, version=self._api_version, timeout=self._timeout)
@@ -147,7 +152,7 @@ class Engine:
             self._threads.client = client
         return client
 
-    def unusable(self):
+    def unusable(self) -> str | None:
         """Return what keeps this engine from running databases, with the setting that does; None where nothing does."""
         kinds = [option.split(",")[0] for option in self._get("ask the engine", "/info").get("SecurityOptions") or ()]
         for kind, why in _UNUSABLE.items():
@@ -155,19 +160,25 @@ class Engine:
                 return why
         return None
 
-    def containers(self):
+    def containers(self) -> list[dict[str, Any]]:
         """Return the engine's list of all containers, running or not, without those that are being removed."""
         return [entry for entry in self._get("list the containers", "/containers/json", all=1) if entry.get("Names")]
 
-    def inspect(self, container):
+    def inspect(self, container: str) -> dict[str, Any] | None:
         """Return the engine's answer on a container, or None where there is none."""
-        return self._get(f"inspect container {container}", f"/containers/{container}/json", may_be_missing=True)
+        answer: dict[str, Any] | None = self._get(
+            f"inspect container {container}", f"/containers/{container}/json", may_be_missing=True
+        )
+        return answer
 
-    def inspect_image(self, reference):
+    def inspect_image(self, reference: str) -> dict[str, Any] | None:
         """Return the engine's answer on an image, or None where it is not on the host."""
-        return self._get(f"inspect image {reference}", f"/images/{reference}/json", may_be_missing=True)
+        answer: dict[str, Any] | None = self._get(
+            f"inspect image {reference}", f"/images/{reference}/json", may_be_missing=True
+        )
+        return answer
 
-    def pull(self, reference):
+    def pull(self, reference: str) -> None:
         """Pull an image. The error says when no registry answered and an image can be built instead."""
         repository, separator, digest = reference.partition("@")
         tag = digest if separator else None
@@ -184,70 +195,70 @@ class Engine:
                 " from the distribution's packages: give it as `image`"
             ) from None
 
-    def create(self, name, arguments):
+    def create(self, name: str, arguments: Mapping[str, Any]) -> None:
         with _errors(f"create container {name}"):
             api = self._api
             api._result(api._post_json(api._url("/containers/create"), data=arguments, params={"name": name}), True)
 
-    def start(self, container):
+    def start(self, container: str) -> None:
         with _errors(f"start container {container}"):
             self._api.start(container)
 
-    def stop(self, container, seconds):
+    def stop(self, container: str, seconds: int) -> None:
         """Stop a container, leaving it that many seconds for a clean shutdown. One that does not run is left alone."""
         with _errors(f"stop container {container}"):
             self._api.stop(container, timeout=seconds)
 
-    def restart(self, container, seconds):
+    def restart(self, container: str, seconds: int) -> None:
         with _errors(f"restart container {container}"):
             self._api.restart(container, timeout=seconds)
 
-    def unpause(self, container):
+    def unpause(self, container: str) -> None:
         with _errors(f"unpause container {container}"):
             self._api.unpause(container)
 
-    def networks(self):
+    def networks(self) -> dict[str, NetworkFacts]:
         """Return the NetworkFacts of the engine's networks, by name."""
         return networks.from_list(self._get("list the networks", "/networks"), self._knows_gateway_priority)
 
     @property
-    def _knows_gateway_priority(self):
+    def _knows_gateway_priority(self) -> bool:
         version = tuple(int(part) for part in self._api_version.split("."))
         return version >= _GATEWAY_PRIORITY_API
 
-    def join(self, container, network, aliases=()):
+    def join(self, container: str, network: NetworkFacts, aliases: Iterable[str] = ()) -> None:
         """Let a container join a network (NetworkFacts), without taking its published ports there where possible.
 
         aliases: names that it has there beside its own.
         """
         with _errors(f"let container {container} join network {network.name}"):
             api = self._api
-            endpoint = {"GwPriority": network.priority} if network.priority else {}
+            endpoint: dict[str, Any] = {"GwPriority": network.priority} if network.priority else {}
             if aliases:
                 endpoint["Aliases"] = list(aliases)
             body = {"Container": container, "EndpointConfig": endpoint}
             api._raise_for_status(api._post_json(api._url("/networks/{0}/connect", network.id), data=body))
 
-    def leave(self, container, network):
+    def leave(self, container: str, network: str) -> None:
         """Let a container leave a network, by its name: the network itself may be gone."""
         with _errors(f"let container {container} leave network {network}"):
             self._api.disconnect_container_from_network(container, network)
 
-    def rename(self, container, name):
+    def rename(self, container: str, name: str) -> None:
         with _errors(f"rename container {container}"):
             self._api.rename(container, name)
 
-    def signal(self, container, signal):
+    def signal(self, container: str, signal: str) -> None:
         with _errors(f"signal container {container}"):
             self._api.kill(container, signal)
 
-    def update(self, container, limits):
+    def update(self, container: str, limits: Mapping[str, Any]) -> None:
         with _errors(f"update container {container}"):
             api = self._api
             url = api._url("/containers/{0}/update", container)
             api._result(api._post_json(url, data=limits), True)
 
-    def remove(self, container, volumes=True):
+    def remove(self, container: str, volumes: bool = True) -> None:
         """Remove a container, with its anonymous volumes if so wished; nothing where there is none."""
         with _errors(f"remove container {container}", may_be_missing=True):
             try:
@@ -258,7 +269,7 @@ class Engine:
                 # By another run, or by a call of ours whose answer was lost.
                 self._await_removal(container)
 
-    def _await_removal(self, container):
+    def _await_removal(self, container: str) -> None:
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
             if self.inspect(container) is None:
@@ -266,7 +277,7 @@ class Engine:
             time.sleep(0.1)
         raise DatabaseError(f"Container {container} has been being removed for {self._timeout} s: see the engine's log")
 
-    def logs(self, container, lines=20, since=""):
+    def logs(self, container: str, lines: int = 20, since: str = "") -> str:
         """Return the last lines that a container wrote, or nothing where it cannot be asked.
 
         since: only what it wrote from then on, a time as the engine has it, such as that of its last start.
@@ -281,7 +292,15 @@ class Engine:
         stamped = (line.partition(" ") for line in text.splitlines())
         return "\n".join(line for stamp, _blank, line in stamped if stamp >= first).rstrip()
 
-    def execute(self, container, command, user, stdin, seconds, environment=None):
+    def execute(
+        self,
+        container: str,
+        command: list[str],
+        user: str,
+        stdin: str,
+        seconds: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> Finished:
         """Run a command in a container, feed it text and return what it came to. Raises DatabaseError after seconds."""
         with self.open(container, command, user, environment) as execution:
             try:
@@ -294,7 +313,9 @@ class Engine:
                 ) from None
 
     @contextlib.contextmanager
-    def open(self, container, command, user, environment=None):
+    def open(
+        self, container: str, command: list[str], user: str, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Execution]:
         """Run a command in a container, as an Execution that is talked with while it runs. Leaving it does not end the
         command, but its standard input. A socket.timeout passes through."""
         timeout = None
@@ -329,7 +350,9 @@ class Engine:
         state = (self.inspect(container) or {}).get("State") or {}
         return bool(state.get("Running")) and not _is_of(state.get("Pid") or 0, container)
 
-    def run(self, image, command, seconds=60, mounts=()):
+    def run(
+        self, image: str, command: list[str], seconds: int = 60, mounts: Iterable[tuple[str, str]] = ()
+    ) -> Finished:
         """Run a command in a throw-away container, without a network and as the image's user, and return what it
         came to. mounts: pairs of a directory of the host's and the one that it is in the container."""
         self.remove_throw_aways()
@@ -361,7 +384,7 @@ class Engine:
                 self.remove(container)
         return Finished(code, stdout, stderr)
 
-    def remove_throw_aways(self):
+    def remove_throw_aways(self) -> None:
         """Remove the throw-away containers of killed runs."""
         labelled = json.dumps({"label": [THROW_AWAY]})
         for entry in self._get("list the containers", "/containers/json", all=1, filters=labelled):
@@ -383,13 +406,13 @@ def _is_of(pid: int, container_id: str) -> bool:
         return False
 
 
-def throw_away(seconds):
+def throw_away(seconds: float) -> dict[str, str]:
     """Return the labels of a container that nobody needs after so many seconds."""
     return {THROW_AWAY: str(int(time.time() + seconds))}
 
 
 @contextlib.contextmanager
-def _errors(what, may_be_missing=False):
+def _errors(what: str, may_be_missing: bool = False) -> Iterator[None]:
     """Turn the SDK's exceptions into ours. may_be_missing: what is not there is no error."""
     errors = _sdk().errors
     try:
@@ -404,6 +427,6 @@ def _errors(what, may_be_missing=False):
         raise DatabaseError(f"Could not {what}: {error}") from error
 
 
-def _explanation(error):
+def _explanation(error: Any) -> str:
     text = error.explanation or str(error)
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

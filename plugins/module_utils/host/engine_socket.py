@@ -14,6 +14,7 @@ import http.client
 import json
 import socket
 import urllib.parse
+from typing import Any
 
 from ..errors import DatabaseError
 
@@ -23,17 +24,19 @@ _OK, _NOT_FOUND = 200, 404
 class _Connection(http.client.HTTPConnection):
     """A connection to a socket of this host; the name is one that the protocol wants."""
 
-    def __init__(self, socket_path, seconds):
+    def __init__(self, socket_path: str, seconds: float) -> None:
         super().__init__("localhost", timeout=seconds)
         self._socket_path = socket_path
 
-    def connect(self):
+    def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._socket_path)
 
 
-def get(socket_path, what, path, seconds, may_be_missing=False, **parameters):
+def get(
+    socket_path: str, what: str, path: str, seconds: float, may_be_missing: bool = False, **parameters: object
+) -> Any:
     """Return the engine's answer to GET path, a list or mapping.
 
     what: the words for an error, such as "inspect image x". seconds: how long each part of the answer may take.
@@ -57,7 +60,7 @@ def get(socket_path, what, path, seconds, may_be_missing=False, **parameters):
     return answer
 
 
-def _decoded(body):
+def _decoded(body: bytes) -> Any:
     """Return what a body holds, or None where it is not JSON."""
     try:
         return json.loads(body)

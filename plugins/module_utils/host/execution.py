@@ -10,6 +10,8 @@ import dataclasses
 import socket
 import struct
 import time
+from collections.abc import Callable
+from typing import cast
 
 from ..errors import DatabaseError
 
@@ -52,28 +54,29 @@ class Execution:
     state: a function that returns its State. Raises DatabaseError where the engine does not answer.
     """
 
-    def __init__(self, container, stream, state):
+    def __init__(self, container: str, stream: socket.SocketIO | socket.socket, state: Callable[[], State]) -> None:
         self._container = container
         self._stream = stream
-        self._raw = getattr(stream, "_sock", stream)
+        # The SDK gives what wraps a socket, and keeps the socket in it.
+        self._raw = cast(socket.socket, getattr(stream, "_sock", stream))
         self._state = state
         self._next_look = time.monotonic() + LOOK_SECONDS
         self._failures = 0
-        self._gone_since = None
+        self._gone_since: float | None = None
         self._ended = False
         self._buffer = bytearray()
         self.outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self._raw.fileno()
 
-    def send(self, text):
+    def send(self, text: str) -> None:
         self._raw.sendall(text.encode("utf-8"))
 
-    def end_input(self):
+    def end_input(self) -> None:
         self._raw.shutdown(socket.SHUT_WR)
 
-    def close(self):
+    def close(self) -> None:
         # The SDK keeps the connection, so that to close the stream alone would not let the command's input end.
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_RDWR)
@@ -81,7 +84,7 @@ class Execution:
         # The SDK keeps this one, too, in a circle that only the garbage collector takes apart.
         self._raw.close()
 
-    def receive(self, deadline):
+    def receive(self, deadline: float) -> bool:
         """Take in what there is next of both outputs; False where they have ended. Raises socket.timeout, and Lost."""
         data = self._next(deadline)
         if not data:
@@ -150,7 +153,7 @@ class Execution:
             " Has containerd been ended or restarted? See the logs of docker and containerd, and run this again"
         )
 
-    def line(self, deadline):
+    def line(self, deadline: float) -> str | None:
         """Return the next whole line of standard output, or None where that has ended. Raises socket.timeout."""
         stdout = self.outputs[_STDOUT]
         while b"\n" not in stdout:
@@ -162,10 +165,10 @@ class Execution:
         return line
 
     @property
-    def stderr(self):
+    def stderr(self) -> str:
         return self.outputs[_STDERR].decode("utf-8", "replace")
 
-    def finish(self, deadline):
+    def finish(self, deadline: float) -> Finished:
         """Wait for the end and return the Finished. Raises socket.timeout."""
         while self.receive(deadline):
             pass

@@ -12,6 +12,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 
 from ..errors import DatabaseError
 from ..facts import FileFacts
@@ -23,7 +24,7 @@ MARK_BYTES = 64
 _TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 
 
-def read(path, most=None):
+def read(path: str, most: int | None = None) -> FileFacts | None:
     """Return the FileFacts of a file, or None where there is none.
 
     Whoever is in a container may have put anything in its directories: a pipe, which keeps its reader waiting for ever,
@@ -46,13 +47,13 @@ def read(path, most=None):
         raise _cannot("read", path, error) from error
 
 
-def _cannot(verb, path, error):
+def _cannot(verb: str, path: str, error: OSError) -> DatabaseError:
     mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
     return DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{mend}")
 
 
 @contextlib.contextmanager
-def _errors(verb, path):
+def _errors(verb: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -66,7 +67,7 @@ def entries(directory: str) -> list[str]:
     return []
 
 
-def write(path, content, mode, uid=-1, gid=-1):
+def write(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Replace a file in one step: after a crash or on a full disk it holds the old content or the new, whole."""
     directory = os.path.dirname(path)
     with _errors("write", path):
@@ -87,14 +88,14 @@ def write(path, content, mode, uid=-1, gid=-1):
         synchronise(directory)
 
 
-def sweep(directory):
+def sweep(directory: str) -> None:
     """Remove what writers that were killed have left in a directory, and just below it. The caller holds its lock."""
     for path in _partial(directory):
         with _errors("remove", path):
             os.unlink(path)
 
 
-def _partial(directory, below=True):
+def _partial(directory: str, below: bool = True) -> Iterator[str]:
     try:
         with os.scandir(directory) as found:
             entries = list(found)
@@ -107,7 +108,7 @@ def _partial(directory, below=True):
             yield from _partial(entry.path, below=False)
 
 
-def synchronise(directory):
+def synchronise(directory: str) -> None:
     """Make what was created, renamed or removed in a directory survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -116,14 +117,14 @@ def synchronise(directory):
         os.close(descriptor)
 
 
-def synchronise_file_system(path):
+def synchronise_file_system(path: str) -> None:
     """Make all that was written to the file system that a path is on survive a power failure."""
     finished = subprocess.run(["sync", "-f", path], capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise DatabaseError(f"Could not synchronise the file system of {path}: {finished.stderr.strip()}")
 
 
-def make_directory(path, mode, uid=-1, gid=-1):
+def make_directory(path: str, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Make a directory, with its parents, and give it its mode and owner whatever the umask."""
     with _errors("make directory", path):
         _make_parents(os.path.dirname(path))
@@ -139,7 +140,7 @@ def change_mode(path: str, mode: int) -> None:
         os.chmod(path, mode)
 
 
-def _make_parents(path):
+def _make_parents(path: str) -> None:
     """Make the directories above one, open to all as the system's own are, whatever the umask."""
     if not os.path.isdir(path):
         _make_parents(os.path.dirname(path))
@@ -148,7 +149,7 @@ def _make_parents(path):
             os.chmod(path, 0o755)
 
 
-def move(source, target):
+def move(source: str, target: str) -> None:
     """Rename within one file system, and see to it that the rename lasts."""
     with _errors("move", source):
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
@@ -157,13 +158,13 @@ def move(source, target):
         synchronise(os.path.dirname(target))
 
 
-def remove(path):
+def remove(path: str) -> None:
     """Remove a file, or a symbolic link and not what it leads to; nothing where there is none."""
     with _errors("remove", path), contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
-def remove_tree(path):
+def remove_tree(path: str) -> None:
     """Remove a directory with everything in it; nothing where there is none."""
     with _errors("remove", path):
         if os.path.islink(path) or os.path.isdir(path):
@@ -177,14 +178,14 @@ def remove_tree(path):
                 _remove_deep_tree(path)
 
 
-def _remove_deep_tree(path):
+def _remove_deep_tree(path: str) -> None:
     """Remove a directory in which directories lie in each other by the thousand: rm goes down without a limit."""
     finished = subprocess.run(["rm", "-rf", "--", path], capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise OSError(finished.stderr.strip())
 
 
-def remove_empty_directories(path):
+def remove_empty_directories(path: str) -> None:
     """Remove a directory and those just in it, as far as they hold nothing."""
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(path):
@@ -192,7 +193,7 @@ def remove_empty_directories(path):
     remove_if_empty(path)
 
 
-def remove_if_empty(path):
+def remove_if_empty(path: str) -> None:
     """Remove a directory that holds nothing; leave any other."""
     with contextlib.suppress(OSError):
         os.rmdir(path)

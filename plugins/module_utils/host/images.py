@@ -11,11 +11,16 @@ import json
 import os
 import re
 import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import image_environment
 from ..errors import DatabaseError
 from ..facts import ImageFacts
 from . import files
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 _ENTRYPOINT = "docker-entrypoint.sh"
 _SCRIPT = "script:"
@@ -37,11 +42,13 @@ _VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
 
 # What this run knows already: a check of many new databases asks once, though it writes nothing down. Of several that
 # are made at the same time, the first asks and the others wait for the answer.
-_described = {}
-_asking = {}
+_described: dict[str, ImageFacts] = {}
+_asking: dict[str, threading.Lock] = {}
 
 
-def describe(engine, inspected, reference, cache_directory, remember):
+def describe(
+    engine: Engine, inspected: dict[str, Any], reference: str, cache_directory: str, remember: bool
+) -> ImageFacts:
     """Return the ImageFacts of an inspected image. Its id stands for its content, so that an answer holds for ever.
 
     remember: whether a new answer may be kept in cache_directory (not in check mode).
@@ -54,7 +61,9 @@ def describe(engine, inspected, reference, cache_directory, remember):
         return _described[image_id]
 
 
-def _describe(engine, inspected, reference, cache_directory, remember):
+def _describe(
+    engine: Engine, inspected: dict[str, Any], reference: str, cache_directory: str, remember: bool
+) -> ImageFacts:
     path = os.path.join(cache_directory, inspected["Id"].replace(":", "-") + ".json")
     known = files.read(path)
     if known is not None:
@@ -72,7 +81,7 @@ def _describe(engine, inspected, reference, cache_directory, remember):
     return facts
 
 
-def settings_error(engine, image_id, settings):
+def settings_error(engine: Engine, image_id: str, settings: Mapping[str, str]) -> str | None:
     """Let the image's server check settings; return what it says against them, or None."""
     if not settings:
         return None
@@ -84,7 +93,7 @@ def settings_error(engine, image_id, settings):
     return " ".join(line.partition(":  ")[2] for line in lines) or finished.stderr.strip()
 
 
-def _ask(engine, inspected, reference):
+def _ask(engine: Engine, inspected: dict[str, Any], reference: str) -> ImageFacts:
     finished = engine.run(inspected["Id"], ["sh", "-c", _PROBE])
     lines = finished.stdout.splitlines()
     match = _VERSION.search(lines[2]) if finished.exit_code == 0 and len(lines) > 4 else None
@@ -109,7 +118,7 @@ def _ask(engine, inspected, reference):
     )
 
 
-def _own_first_start(config, lines):
+def _own_first_start(config: Mapping[str, Any], lines: Iterable[str]) -> bool:
     """Scripts, variables of the official contract or another entrypoint: the image does more than run initdb."""
     entrypoint = config.get("Entrypoint") or []
     official = len(entrypoint) == 1 and os.path.basename(entrypoint[0]) == _ENTRYPOINT

@@ -14,11 +14,17 @@ import contextlib
 import os
 import shlex
 import subprocess
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import container as containers
 from .. import image_environment, layout
 from ..errors import DatabaseError
 from . import cluster_identity, files, images, locks
+
+if TYPE_CHECKING:
+    from ..facts import ImageFacts
+    from .engine import Engine
 
 # With fewer, each has a processor to itself for its own.
 WORTHWHILE = 3
@@ -28,10 +34,10 @@ _SECONDS = 120
 class Clusters:
     """What initdb has made for each of some images. models: a future of its directory, or of None, by image id."""
 
-    def __init__(self, models=None):
+    def __init__(self, models: Mapping[str, concurrent.futures.Future[str | None]] | None = None) -> None:
         self._models = models or {}
 
-    def fill(self, image, directory):
+    def fill(self, image: ImageFacts, directory: str) -> bool:
         """Put a new cluster below the directory that is mounted as the images' data root; say whether there was one.
 
         Raises DatabaseError where it could not be copied: what there is then is no whole cluster.
@@ -52,7 +58,7 @@ class Clusters:
 
 
 @contextlib.contextmanager
-def clusters(engine, data_root, references):
+def clusters(engine: Engine, data_root: str, references: Collection[str]) -> Iterator[Clusters]:
     """Have initdb run for the images that several new databases want, in the background, and yield the Clusters.
 
     references: of those images. Where another run does the same now, each database gets its own by itself.
@@ -73,33 +79,35 @@ def clusters(engine, data_root, references):
         yield Clusters({identity: pool.submit(_make, engine, data_root, known[identity]) for identity in known})
 
 
-def sweep(data_root):
+def sweep(data_root: str) -> None:
     """Remove what a killed run has left."""
     if os.path.isdir(layout.models(data_root)):
         with contextlib.suppress(DatabaseError), _locked(data_root):
             files.remove_tree(layout.models(data_root))
 
 
-def _locked(data_root):
+def _locked(data_root: str) -> contextlib.AbstractContextManager[None]:
     return locks.exclusive(layout.models_lock(data_root), 0, "the data directories of new databases")
 
 
-def _inspected(engine, references):
+def _inspected(engine: Engine, references: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for reference in sorted(references):
         answer = engine.inspect_image(reference)
         if answer is not None:
             yield reference, answer
 
 
-def _make(engine, data_root, reference):
+def _make(engine: Engine, data_root: str, reference: str) -> str | None:
     """Return the data directory that initdb made, or None where each database is to have its own made.
 
     Why it could not be made, the first database says that has its own made.
     """
     with contextlib.suppress(DatabaseError):
-        image = images.describe(
-            engine, engine.inspect_image(reference), reference, layout.image_cache(data_root), remember=True
-        )
+        inspected = engine.inspect_image(reference)
+        # Removed meanwhile.
+        if inspected is None:
+            return None
+        image = images.describe(engine, inspected, reference, layout.image_cache(data_root), remember=True)
         # It may do for each database what only that one needs.
         if image.own_first_start:
             return None

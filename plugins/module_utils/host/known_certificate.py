@@ -13,9 +13,13 @@ import contextlib
 import hashlib
 import json
 import os
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from . import files
+
+if TYPE_CHECKING:
+    from .tls import Certificate, HostCertificate
 
 # Below the database's directory: it goes where the certificate goes.
 FILE_NAME = "tls/certificate.json"
@@ -23,12 +27,15 @@ FILE_NAME = "tls/certificate.json"
 _FORMAT = b"1"
 
 
-def describe(directory, certificate, key, authority, remember):
+def describe(
+    directory: str, certificate: bytes, key: bytes, authority: bytes, remember: bool
+) -> HostCertificate | None:
     """Return what tls.describe does, of a database's directory. remember: whether a new answer may be kept there."""
     checksum = _checksum(certificate, key, authority)
     known = _known(directory)
     if known.get("proved_by") == checksum:
-        return known["described"]
+        remembered: HostCertificate | None = known["described"]
+        return remembered
     from . import tls
 
     described = tls.describe(certificate, key, authority)
@@ -41,11 +48,12 @@ def describe(directory, certificate, key, authority, remember):
     return described
 
 
-def facts(directory, certificate):
+def facts(directory: str, certificate: bytes) -> Certificate | None:
     """Return what tls.facts does; None where the certificate cannot be read."""
     known = _known(directory)
     if known.get("sha256") == _checksum(certificate):
-        return known["facts"]
+        remembered: Certificate = known["facts"]
+        return remembered
     from . import tls
 
     # What describes a host needs neither the library nor a certificate that is whole.
@@ -54,7 +62,7 @@ def facts(directory, certificate):
     return None
 
 
-def _known(directory):
+def _known(directory: str) -> dict[str, Any]:
     # What cannot be read is not known.
     with contextlib.suppress(DatabaseError, ValueError):
         found = files.read(os.path.join(directory, FILE_NAME))
@@ -64,6 +72,6 @@ def _known(directory):
     return {}
 
 
-def _checksum(*contents):
+def _checksum(*contents: bytes) -> str:
     """Return one checksum of several contents, each with its place among them."""
     return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in (_FORMAT, *contents))).hexdigest()

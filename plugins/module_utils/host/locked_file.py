@@ -15,6 +15,7 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
@@ -26,7 +27,7 @@ class FileError(Exception):
 
 
 @contextlib.contextmanager
-def explained(doing, path):
+def explained(doing: str, path: str) -> Iterator[None]:
     """Turns what the operating system says into a message for the user. The file is as it was before."""
     try:
         yield
@@ -41,7 +42,7 @@ def explained(doing, path):
             errno.ELOOP: "the symbolic links of the path lead in a circle",
             errno.ENOLCK: "locks are not supported there: choose a path on another file system",
             errno.EOPNOTSUPP: "locks are not supported there: choose a path on another file system",
-        }.get(exc.errno)
+        }.get(exc.errno or 0)
         message = "path: cannot %s %s: %s" % (doing, path, exc.strerror or exc)
         raise FileError("%s: %s" % (message, advice) if advice else message) from exc
 
@@ -49,13 +50,13 @@ def explained(doing, path):
 class LockedFile:
     """Made by `locked` and `unlocked`; `content` is None where there is no file."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.content = None
-        self.mode = None
-        self._owner = None
+        self.content: bytes | None = None
+        self.mode: int | None = None
+        self._owner: tuple[int, int] | None = None
 
-    def read(self):
+    def read(self) -> None:
         with explained("read", self.path):
             try:
                 # Without O_NONBLOCK, opening a named pipe would wait for a writer.
@@ -74,10 +75,10 @@ class LockedFile:
             self._owner = (status.st_uid, status.st_gid)
 
     @property
-    def too_open(self):
+    def too_open(self) -> bool:
         return self.mode is not None and bool(self.mode & ~FILE_MODE)
 
-    def check_writable(self):
+    def check_writable(self) -> None:
         """Raises if a write is bound to fail. Check mode asks, so that it does not promise what cannot be done."""
         directory = os.path.dirname(self.path)
         while not os.path.lexists(directory):
@@ -90,7 +91,7 @@ class LockedFile:
                 raise OSError(code, os.strerror(code))
         self._check_owner()
 
-    def write(self, content, mode=FILE_MODE):
+    def write(self, content: bytes, mode: int = FILE_MODE) -> None:
         self._check_owner()
         directory, name = os.path.split(self.path)
         # Always the same name: whoever holds the lock may remove what a killed run left behind.
@@ -117,7 +118,7 @@ class LockedFile:
                 raise
             _sync_directory(directory)
 
-    def append(self, content):
+    def append(self, content: bytes) -> None:
         """Add to the end, without reading or writing the rest anew."""
         self._check_owner()
         with explained("write", self.path):
@@ -133,17 +134,17 @@ class LockedFile:
                     os.ftruncate(stream.fileno(), size)
                     raise
 
-    def narrow(self):
+    def narrow(self) -> None:
         self._check_owner()
         with explained("change the mode of", self.path):
             os.chmod(self.path, FILE_MODE)
 
-    def remove(self):
+    def remove(self) -> None:
         with explained("remove", self.path):
             os.unlink(self.path)
             _sync_directory(os.path.dirname(self.path))
 
-    def _check_owner(self):
+    def _check_owner(self) -> None:
         if self._owner and os.geteuid() not in (0, self._owner[0]):
             # Replacing it would take it away from its owner: the new file could be read by us alone.
             raise FileError(
@@ -153,7 +154,7 @@ class LockedFile:
 
 
 @contextlib.contextmanager
-def locked(path, timeout=LOCK_TIMEOUT):
+def locked(path: str | os.PathLike[str], timeout: float = LOCK_TIMEOUT) -> Iterator[LockedFile]:
     """The file, read, with an exclusive lock from now to the end of the block. Makes missing directories."""
     path = os.path.realpath(path)
     directory = os.path.dirname(path)
@@ -169,18 +170,18 @@ def locked(path, timeout=LOCK_TIMEOUT):
 
 
 @contextlib.contextmanager
-def unlocked(path):
+def unlocked(path: str | os.PathLike[str]) -> Iterator[LockedFile]:
     """The file, read, for looking only: it is replaced as a whole, so what is read is never half of it."""
     yield _opened(os.path.realpath(path))
 
 
-def _opened(path):
+def _opened(path: str) -> LockedFile:
     file = LockedFile(path)
     file.read()
     return file
 
 
-def _lock(descriptor, directory, timeout):
+def _lock(descriptor: int, directory: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:
         with explained("lock the directory", directory):
@@ -197,7 +198,7 @@ def _lock(descriptor, directory, timeout):
         time.sleep(0.05)
 
 
-def _make_directories(directory):
+def _make_directories(directory: str) -> None:
     missing = []
     while not os.path.lexists(directory):
         missing.append(directory)
@@ -209,7 +210,7 @@ def _make_directories(directory):
                 os.mkdir(path, DIRECTORY_MODE)
 
 
-def _sync_directory(directory):
+def _sync_directory(directory: str) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 
 from ..errors import DatabaseError
 from . import files
@@ -19,7 +20,7 @@ class Busy(DatabaseError):
 
 
 @contextlib.contextmanager
-def exclusive(path, seconds, what):
+def exclusive(path: str, seconds: float, what: str) -> Iterator[None]:
     """Hold the lock of that path. Raises DatabaseError where another run holds it for longer than seconds."""
     files.make_directory(os.path.dirname(path), 0o700)
     try:

@@ -9,10 +9,16 @@ import contextlib
 import os
 import ssl
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .. import pem, validity
 from ..facts import OwnTls
 from . import tls
+
+if TYPE_CHECKING:
+    from ..pem import DeclaredTls
+    from .tls import Certificate
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/: whoever signed it is not among those that are known.
 _NO_ISSUER = (2, 18, 19, 20, 21)
@@ -20,7 +26,7 @@ _NO_ISSUER = (2, 18, 19, 20, 21)
 _PARTIAL_CHAIN = 0x80000
 
 
-def examine(declared, now):
+def examine(declared: DeclaredTls, now: str) -> OwnTls:
     """Return the OwnTls of a DeclaredTls. now: ISO 8601, UTC."""
     chain = [text.encode("ascii") for text in pem.split(declared.certificate)]
     try:
@@ -34,17 +40,17 @@ def examine(declared, now):
     try:
         key = tls.public_key(declared.key.encode("ascii"))
     except tls.Unreadable as error:
-        return OwnTls(declared, facts, authority, f"tls_key cannot be read: {error}")
+        return OwnTls(declared, dict(facts), authority, f"tls_key cannot be read: {error}")
     if key not in keys:
-        error = "tls_key is not the key of tls_certificate: give the two that belong together"
+        reason: str | None = "tls_key is not the key of tls_certificate: give the two that belong together"
     elif key != keys[0]:
-        error = f"tls_certificate has the certificate of tls_key in place {keys.index(key) + 1}: it has to come first"
+        reason = f"tls_certificate has the certificate of tls_key in place {keys.index(key) + 1}: it has to come first"
     else:
-        error = _rehearse(declared, authority, facts, now)
-    return OwnTls(declared, facts, authority, error)
+        reason = _rehearse(declared, authority, facts, now)
+    return OwnTls(declared, dict(facts), authority, reason)
 
 
-def _rehearse(declared, authority, facts, now):
+def _rehearse(declared: DeclaredTls, authority: str | None, facts: Certificate, now: str) -> str | None:
     """Let a server and a client of OpenSSL's meet in memory; return what stands against it, or None.
 
     A certificate that has ended is not verified: that is said in words of its own.
@@ -83,7 +89,7 @@ def _rehearse(declared, authority, facts, now):
 
 
 @contextlib.contextmanager
-def _in_memory(text):
+def _in_memory(text: str) -> Iterator[str]:
     """Give a text a path without leaving it on a disk."""
     if not hasattr(os, "memfd_create"):
         with tempfile.NamedTemporaryFile("w", prefix=".tls-") as stream:
@@ -99,7 +105,7 @@ def _in_memory(text):
         os.close(descriptor)
 
 
-def _handshake(client, server):
+def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)]
     while sides:
@@ -109,5 +115,5 @@ def _handshake(client, server):
                 sides.remove(side)
 
 
-def _words(error):
+def _words(error: OSError) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)

@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..record import Record
+
 # https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _LISTEN = "0A"
 
 
-def listening():
+def listening() -> set[int]:
     """Return the ports on which anything on this host listens, whatever the address."""
-    ports = set()
+    ports: set[int] = set()
     for table in _TABLES:
         try:
             with open(table, encoding="ascii") as stream:
@@ -23,7 +29,7 @@ def listening():
     return ports
 
 
-def published(containers):
+def published(containers: Iterable[dict[str, Any]]) -> dict[int, str]:
     """Return what the engine's list of containers publishes: the container's name by port."""
     return {
         port["PublicPort"]: f"container {container['Names'][0].lstrip('/')}"
@@ -33,7 +39,9 @@ def published(containers):
     }
 
 
-def taken(containers, records, elsewhere=()):
+def taken(
+    containers: Iterable[dict[str, Any]], records: Iterable[Record], elsewhere: Iterable[Record] = ()
+) -> dict[int, str]:
     """Return by what each port is taken: databases that stand still keep theirs, too.
 
     elsewhere: the records of other data roots.
@@ -46,7 +54,7 @@ def taken(containers, records, elsewhere=()):
     }
 
 
-def first_free(port_range, ports_taken):
+def first_free(port_range: Sequence[int], ports_taken: Container[int]) -> int | None:
     """Return the first port of a range (both ends included) that is not taken, or None."""
     first, last = port_range
     return next((port for port in range(first, last + 1) if port not in ports_taken), None)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from .. import container as containers
 from .. import layout
@@ -19,7 +21,7 @@ from ..spec import DEFAULTS
 from . import files
 
 
-def others(data_root, listed):
+def others(data_root: str, listed: Iterable[dict[str, Any]]) -> list[str]:
     """Return the data roots other than this one, by the engine's list of containers and by what runs have left."""
     found = {*_remembered(), *(root for entry in listed for root in _mounted(entry))}
     # One root may be reached by several paths.
@@ -27,7 +29,7 @@ def others(data_root, listed):
     return sorted({os.path.realpath(root) for root in found} - {own})
 
 
-def remember(data_root):
+def remember(data_root: str) -> None:
     """Name a data root to the runs below others, whose databases may not have containers yet. Under the ports' lock."""
     known = _remembered()
     if data_root not in known:
@@ -35,12 +37,12 @@ def remember(data_root):
         files.write(layout.data_roots(), "".join(f"{root}\n" for root in [*kept, data_root]).encode("utf-8"), 0o600)
 
 
-def _remembered():
+def _remembered() -> list[str]:
     content = files.read(layout.data_roots())
     return [] if content is None else content.content.decode("utf-8", "replace").splitlines()
 
 
-def _mounted(entry):
+def _mounted(entry: dict[str, Any]) -> Iterator[str]:
     if (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY:
         for mount in entry.get("Mounts") or []:
             if mount.get("Destination") == containers.DATA_MOUNT and mount.get("Source"):
@@ -57,7 +59,7 @@ class Open:
     path: str
     mode: int
     wanted: int
-    strangers: tuple
+    strangers: tuple[str, ...]
 
     @property
     def words(self) -> str:
@@ -79,7 +81,7 @@ def make(root: str) -> None:
         files.make_directory(root, 0o700, 0, 0)
 
 
-def opened(paths: list, known: list) -> list:
+def opened(paths: Iterable[str], known: Collection[str]) -> list[Open]:
     """Return an Open for each root that others get into, in the order given. known: all roots, which may be nested.
 
     A mode that keeps others out is a person's own matter, and so is a group other than root's.
@@ -104,7 +106,7 @@ def close(root: Open) -> None:
     files.change_mode(root.path, root.wanted)
 
 
-def _strangers(path, known):
+def _strangers(path: str, known: Collection[str]) -> tuple[str, ...]:
     # As they are called by default, they are nobody else's.
     if path in (DEFAULTS["data_root"], DEFAULTS["backup_root"]):
         return ()
@@ -119,7 +121,7 @@ def _strangers(path, known):
     )
 
 
-def _reached_by_others(path):
+def _reached_by_others(path: str) -> bool:
     """Say whether a way leads there for others: each directory above lets them through."""
     path = os.path.realpath(path)
     while path != "/":

@@ -16,7 +16,7 @@ _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _MOST_BYTES = 1 << 20
 
 
-def certificate(address, port, seconds):
+def certificate(address: str, port: int, seconds: float) -> tuple[bytes | None, str | None]:
     """Return the certificate (DER) and the version of TLS, or (None, None) where none is shown in time."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # What is looked at is the certificate itself, which is compared with the file.
@@ -33,7 +33,7 @@ def certificate(address, port, seconds):
         return None, None
 
 
-def _shown(context: ssl.SSLContext, plain: socket.socket, deadline: float) -> tuple:
+def _shown(context: ssl.SSLContext, plain: socket.socket, deadline: float) -> tuple[bytes | None, str | None]:
     """Shake hands until the deadline, whatever little comes at a time."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     wrapped, received = context.wrap_bio(incoming, outgoing), 0

@@ -10,6 +10,8 @@ import functools
 import hashlib
 import ipaddress
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypedDict
 
 from .. import layout, validity
 from ..errors import DatabaseError
@@ -22,10 +24,33 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 except ImportError as error:
-    x509 = None
-    IMPORT_ERROR = error
+    IMPORT_ERROR: ImportError | None = error
 else:
     IMPORT_ERROR = None
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+    class Certificate(TypedDict):
+        """What a certificate says of itself. not_before, not_after: ISO 8601, UTC."""
+
+        subject: str
+        issuer: str
+        names: list[str]
+        not_before: str
+        not_after: str
+        fingerprint: str
+
+    class ServerCertificate(Certificate):
+        """ours: signed by the host's authority."""
+
+        ours: bool
+
+    class HostCertificate(ServerCertificate):
+        """authority_not_after: when the certificate of the authority ends that signed it."""
+
+        authority_not_after: str
+
 
 # A run reads a certificate more than once, and the authority's with each database.
 _REMEMBERED = 256
@@ -37,7 +62,7 @@ class Unreadable(Exception):
     """What a file or an option holds is no certificate, or no key."""
 
 
-def authority(data_root, now=None):
+def authority(data_root: str, now: str | None = None) -> tuple[bytes, bytes]:
     """Return the host's authority as (certificate PEM, key PEM), making it first where there is none.
 
     The caller holds the host's lock. The key is written first and the certificate last, so that the certificate says
@@ -52,7 +77,7 @@ def authority(data_root, now=None):
         if now is None or not validity.authority_renewal_due(facts(have_certificate.content)["not_after"], now):
             return have_certificate.content, have_key.content
         name = x509.load_pem_x509_certificate(have_certificate.content).subject
-        renewed = _authority_certificate(serialization.load_pem_private_key(have_key.content, password=None), name)
+        renewed = _authority_certificate(_authority_key(have_key.content), name)
         files.write(certificate, renewed, 0o644)
         return renewed, have_key.content
     if have_certificate:
@@ -70,7 +95,19 @@ def authority(data_root, now=None):
     return content
 
 
-def _authority_certificate(key, name):
+def _authority_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Return the key of the host's authority. One of another kind signs what `describe` does not take for ours."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise DatabaseError(
+            "The key of the host's certificate authority (.tls/ca.key in the data root) is not of an elliptic curve, as"
+            " the one that was made for it: put it and ca.crt back from a copy, or remove both, upon which clients"
+            " need the new certificate"
+        )
+    return key
+
+
+def _authority_certificate(key: ec.EllipticCurvePrivateKey, name: x509.Name) -> bytes:
     certificate = _sign(
         x509.CertificateBuilder()
         .subject_name(name)
@@ -85,11 +122,13 @@ def _authority_certificate(key, name):
     return _pem(certificate)
 
 
-def server_certificate(authority_pems, subject, alternative_names):
+def server_certificate(
+    authority_pems: tuple[bytes, bytes], subject: str, alternative_names: Iterable[str]
+) -> tuple[bytes, bytes]:
     """Return (certificate PEM, key PEM) for a server, signed by the authority."""
     _check_library()
     issuer = x509.load_pem_x509_certificate(authority_pems[0])
-    issuer_key = serialization.load_pem_private_key(authority_pems[1], password=None)
+    issuer_key = _authority_key(authority_pems[1])
     key = _new_key()
     certificate = _sign(
         x509.CertificateBuilder()
@@ -108,7 +147,7 @@ def server_certificate(authority_pems, subject, alternative_names):
     return _pem(certificate), _key_pem(key)
 
 
-def describe(certificate_pem, key_pem, authority_pem):
+def describe(certificate_pem: bytes, key_pem: bytes, authority_pem: bytes) -> HostCertificate | None:
     """Return the facts of a certificate that the authority signed, and the authority's own end.
 
     None where it is not one, is not that of the key, or was not signed by the authority: a run that was cut short may
@@ -119,17 +158,18 @@ def describe(certificate_pem, key_pem, authority_pem):
         certificate, issuer = _certificate(certificate_pem), _certificate(authority_pem)
         key = serialization.load_pem_private_key(key_pem, password=None)
         certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        if certificate.public_key().public_numbers() != key.public_key().public_numbers():
+        if _public_bytes(certificate.public_key()) != _public_bytes(key.public_key()):
             return None
-        issuer.public_key().verify(
-            certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(certificate.signature_hash_algorithm)
-        )
+        authority_key, algorithm = issuer.public_key(), certificate.signature_hash_algorithm
+        if not isinstance(authority_key, ec.EllipticCurvePublicKey) or algorithm is None:
+            return None
+        authority_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))
     except (Unreadable, ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
         return None
     return {**facts(certificate_pem), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
 
 
-def describe_own(certificate_pem, key_pem):
+def describe_own(certificate_pem: bytes, key_pem: bytes) -> ServerCertificate | None:
     """Return the facts of a certificate that is not this host's authority's; None where it is not that of the key."""
     _check_library()
     try:
@@ -141,12 +181,12 @@ def describe_own(certificate_pem, key_pem):
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def facts(certificate_pem):
+def facts(certificate_pem: bytes) -> Certificate:
     """Return what the first certificate of a text says of itself: moments are ISO 8601, UTC. Raises Unreadable."""
     return _facts(_certificate(certificate_pem))
 
 
-def _certificate(pem):
+def _certificate(pem: bytes) -> x509.Certificate:
     """Read a certificate. Each thread has its own: those of cryptography 38 (Debian 12) cannot be shared."""
     _check_library()
     try:
@@ -155,7 +195,7 @@ def _certificate(pem):
         raise Unreadable(str(error)) from None
 
 
-def _facts(certificate):
+def _facts(certificate: x509.Certificate) -> Certificate:
     return {
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
@@ -166,7 +206,7 @@ def _facts(certificate):
     }
 
 
-def _names(certificate):
+def _names(certificate: x509.Certificate) -> list[str]:
     """Return the names that clients compare: the common name only where there are no others, as libpq has it."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -176,13 +216,13 @@ def _names(certificate):
     return sorted(str(name) for name in names)
 
 
-def _moment(certificate, attribute):
+def _moment(certificate: x509.Certificate, attribute: str) -> str:
     # not_valid_after_utc and its like came with cryptography 42; Debian 12 has 38.
-    moment = getattr(certificate, f"{attribute}_utc", None) or getattr(certificate, attribute)
+    moment: datetime.datetime = getattr(certificate, f"{attribute}_utc", None) or getattr(certificate, attribute)
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
-def public_key(key_pem):
+def public_key(key_pem: bytes) -> bytes:
     """Return the public half of a private key, to be compared. Raises Unreadable, saying nothing of the key."""
     _check_library()
     try:
@@ -191,14 +231,14 @@ def public_key(key_pem):
         raise Unreadable("it is not a private key of a kind that is known") from None
 
 
-def public_key_of_certificate(certificate_pem):
+def public_key_of_certificate(certificate_pem: bytes) -> bytes:
     try:
         return _public_bytes(_certificate(certificate_pem).public_key())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Unreadable(str(error)) from None
 
 
-def same_authority(one_pem, other_pem):
+def same_authority(one_pem: bytes, other_pem: bytes) -> bool:
     """Say whether two certificates are of one authority: renewed, it keeps its key."""
     try:
         return one_pem == other_pem or public_key_of_certificate(one_pem) == public_key_of_certificate(other_pem)
@@ -206,43 +246,43 @@ def same_authority(one_pem, other_pem):
         return False
 
 
-def _public_bytes(key):
+def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def is_self_issued(certificate_pem):
+def is_self_issued(certificate_pem: bytes) -> bool:
     """Say whether a certificate is an authority's own, or one that signed itself."""
     certificate = _certificate(certificate_pem)
     return certificate.issuer == certificate.subject
 
 
-def fingerprint(der):
+def fingerprint(der: bytes) -> str:
     """Return the SHA-256 of a certificate as `facts` has it."""
     return hashlib.sha256(der).hexdigest()
 
 
-def _check_library():
-    if x509 is None:
+def _check_library() -> None:
+    if IMPORT_ERROR is not None:
         raise DatabaseError(
             f"The Python library cryptography is not there: {IMPORT_ERROR}. Install the distribution's package"
             " python3-cryptography (role vellaric.postgres.docker_host does)"
         )
 
 
-def _new_key():
+def _new_key() -> ec.EllipticCurvePrivateKey:
     # P-256: PostgreSQL 18's default groups leave P-521 out, and every client knows this one.
     # https://github.com/coollabsio/coolify/issues/8601
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _general_name(name):
+def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
 
 
-def _key_usage(authority):
+def _key_usage(authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=authority,
@@ -256,7 +296,7 @@ def _key_usage(authority):
     )
 
 
-def _sign(builder, key, days):
+def _sign(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, days: int) -> x509.Certificate:
     now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
     return (
         builder.serial_number(x509.random_serial_number())
@@ -266,11 +306,11 @@ def _sign(builder, key, days):
     )
 
 
-def _pem(certificate):
+def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key):
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -17,7 +17,7 @@ from ansible_collections.vellaric.postgres.tests.unit import builders, certifica
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 NAMES = ("10.1.2.3", "127.0.0.1", "2001:db8::1", "app-development-postgres", "localhost")
 
@@ -236,3 +236,11 @@ def test_an_authority_without_its_key_is_refused_and_kept(tmp_path):
 def test_threads_share_no_certificate(server):
     """Cryptography 38 answers one thread at a time, and the others with an error."""
     assert tls._certificate(server[0]) is not tls._certificate(server[0])
+
+
+def test_an_authority_of_another_kind_of_key_signs_nothing(authority):
+    """What it signs would be taken for somebody else's, and renewed in each run."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with pytest.raises(DatabaseError, match="put it and ca.crt back"):
+        tls.server_certificate((authority[0], pem), "app-development-postgres", NAMES)
