@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Union
 
 from ..errors import DatabaseError
+
+if TYPE_CHECKING:
+    Form = Union[tuple[type, ...], list["Form"], dict[str, "Form"], "Each"]
 
 TEXT, TRUTH, NUMBER = (str,), (bool,), (int, float)
 OPTIONAL_TEXT = (str, type(None))
@@ -24,7 +28,7 @@ class Odd(DatabaseError):
 class Each:
     """The form of a mapping whose keys are names: that of all its values."""
 
-    def __init__(self, form: object) -> None:
+    def __init__(self, form: Form) -> None:
         self.form = form
 
 
@@ -33,7 +37,7 @@ class Maybe(Each):
 
 
 @contextlib.contextmanager
-def understood(who: str) -> Iterator:
+def understood(who: str) -> Iterator[None]:
     """Raise Odd for what cannot be read in here. who: the server, for the words."""
     try:
         yield
@@ -44,7 +48,7 @@ def understood(who: str) -> Iterator:
         ) from error
 
 
-def load(line: object) -> object:
+def load(line: str) -> Any:
     """Return the value of a line of JSON. Raises what `understood` knows."""
     return json.loads(line, parse_constant=_refuse)
 
@@ -53,7 +57,7 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def check(value: object, form: object) -> None:
+def check(value: Any, form: Form) -> None:
     """Raise TypeError where a value has not its form: types, a list of one form, a mapping of forms by key, Each.
 
     A key that the mapping has not is not looked at; one with a form of Maybe may be missing.
@@ -77,6 +81,6 @@ def check(value: object, form: object) -> None:
         _of_type(value, form)
 
 
-def _of_type(value: object, types: tuple) -> None:
+def _of_type(value: object, types: tuple[type, ...]) -> None:
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise TypeError(f"a {type(value).__name__} in the place of {types[0].__name__}")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from typing import Any
 
 # As pg_dump: what is read must not depend on how the role or the database is set up, and no function of a user be taken
 # for one of the server's. Parameters differ by version.
@@ -29,7 +31,7 @@ _NOT_OF_EXTENSION = (
 )
 
 
-def _in_schemas(catalog, schema, condition="true"):
+def _in_schemas(catalog: str, schema: str, condition: str = "true") -> str:
     not_of_extension = _NOT_OF_EXTENSION.format(catalog=catalog, oid="object.oid")
     return (
         f"SELECT count(*) FROM {catalog} AS object JOIN pg_catalog.pg_namespace AS n ON n.oid = object.{schema}"
@@ -37,11 +39,11 @@ def _in_schemas(catalog, schema, condition="true"):
     )
 
 
-def _relations(kinds):
+def _relations(kinds: str) -> str:
     return _in_schemas("pg_catalog.pg_class", "relnamespace", f"relkind IN ({kinds})")
 
 
-def _of_relation(catalog, relation, condition="true"):
+def _of_relation(catalog: str, relation: str, condition: str = "true") -> str:
     """Count what hangs on relations; those of an extension have theirs from it."""
     not_of_extension = _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="c.oid")
     return (
@@ -141,7 +143,7 @@ _HOLDS_NOTHING = """kind NOT IN
       AND pg_get_expr(adbin, adrelid) !~ '^nextval\\(''[^'']*''::regclass\\)$')))"""
 
 
-def give_to_superuser(fingerprints, role):
+def give_to_superuser(fingerprints: Iterable[str], role: str) -> str:
     """Return what gives to a superuser, of all that belongs to a role, what is defined as it was where it was his."""
     known = ", ".join(f"'{re.sub('[^0-9a-f]', '', one)}'" for one in fingerprints)
     return f"""SET search_path = '';
@@ -196,26 +198,26 @@ _LOCKED = (
 )
 
 
-def snapshot():
+def snapshot() -> str:
     """Return the script that begins a transaction and prints the name of its snapshot, as one line."""
     return _PREPARE + _SNAPSHOT
 
 
-def facts():
+def facts() -> str:
     """Return the script that prints one line of JSON for `parse`. Of the snapshot, in a transaction that has one."""
     return _in_one_line(_FACTS)
 
 
-def superusers_own():
+def superusers_own() -> str:
     """Return the script that prints the fingerprints of what a superuser owns, as one line of JSON."""
     return _in_one_line(_SUPERUSERS_OWN)
 
 
-def _in_one_line(script):
+def _in_one_line(script: str) -> str:
     return "".join(line.strip() + " " for line in script.splitlines()) + "\n"
 
 
-def prepare():
+def prepare() -> str:
     """Return the script to begin with where there is no snapshot to share."""
     return _PREPARE
 
@@ -231,7 +233,7 @@ _PRINTED = """(SELECT format(' (%I)', attname) FROM pg_attribute JOIN pg_type AS
   ORDER BY t.oid < 16384 DESC, t.typlen > 0 DESC, t.typlen, attnum LIMIT 1)"""
 
 
-def row_counts(end, shared=False, trusted=False):
+def row_counts(end: str, shared: bool = False, trusted: bool = False) -> str:
     """Return the script that prints the rows of each table (`read_row_counts`), and `end` as the last line.
 
     A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
@@ -260,19 +262,20 @@ def row_counts(end, shared=False, trusted=False):
 _FAILURE = re.compile(r"^psql:\S+ \S+:\s+(?!55P03|0[012])([0-9A-Z]{5}): .*", re.M)
 
 
-def failure(said):
+def failure(said: str) -> str | None:
     """Return what went wrong in counting other than that somebody has a lock, or None."""
     match = _FAILURE.search(said)
     return match.group() if match else None
 
 
-def parse(line):
+def parse(line: str) -> Any:
     return json.loads(line)
 
 
-def read_row_counts(lines, end):
+def read_row_counts(lines: Iterable[str], end: str) -> dict[str, int]:
     """Return the rows of each table, of the lines that `row_counts` has printed, up to `end`."""
-    counts, table = {}, None
+    counts: dict[str, int] = {}
+    table: str | None = None
     for line in lines:
         if line == end:
             return counts

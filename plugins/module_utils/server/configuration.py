@@ -10,8 +10,14 @@ sets ours: a person finds in it just what was declared.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from .. import container
+
+if TYPE_CHECKING:
+    from ..record import Record
+    from ..spec import DatabaseSpec
 
 # A person's own additions, in the place that the product guide gives them; read, never written.
 PERSONAL_CONF = "postgresql.conf"
@@ -42,7 +48,7 @@ CONTRACT = (
 )
 
 
-def render(spec, record, major, access=()):
+def render(spec: DatabaseSpec, record: Record, major: int, access: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """Return the managed files' texts by path below the database's directory. access: as pg_hba_conf has it."""
     return {
         POSTGRESQL_CONF: postgresql_conf(spec, major),
@@ -51,7 +57,7 @@ def render(spec, record, major, access=()):
     }
 
 
-def postgresql_conf(spec, major):
+def postgresql_conf(spec: DatabaseSpec, major: int) -> str:
     data = container.pgdata(major)
     values = (
         "*",
@@ -81,11 +87,11 @@ def postgresql_conf(spec, major):
     return "\n".join(lines) + "\n"
 
 
-def _block(title, values):
+def _block(title: str, values: Mapping[str, str]) -> list[str]:
     return ["", f"# {title}", *[f"{name} = {quote(value)}" for name, value in values.items()]] if values else []
 
 
-def pg_hba_conf(spec, record, access=()):
+def pg_hba_conf(spec: DatabaseSpec, record: Record, access: Iterable[tuple[str, str]] = ()) -> str:
     """Return who may connect: the superuser over the socket only, the application's role from its trusted sources.
 
     TLS is insisted on where clients are told to require it. The first line for the role is the container itself
@@ -111,7 +117,7 @@ def pg_hba_conf(spec, record, access=()):
     return "\n".join(lines) + "\n"
 
 
-def pg_ident_conf(spec):
+def pg_ident_conf(spec: DatabaseSpec) -> str:
     """Return who of the container's operating system is the superuser.
 
     Root could become the user postgres at any time; as root, the host asks the server without entering the container.
@@ -125,36 +131,36 @@ def pg_ident_conf(spec):
     return "\n".join(lines) + "\n"
 
 
-def quote(value):
+def quote(value: str) -> str:
     """Quote a value as a configuration file has it, where a backslash escapes too."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def parameters(text):
+def parameters(text: str) -> dict[str, str]:
     """Return the parameters that a file of ours sets, by name."""
     found = (_LINE.match(line) for line in text.split("\n"))
     return {m.group(1): m.group(2).replace("''", "'").replace("\\\\", "\\") for m in found if m}
 
 
-def without(text: str, names: set) -> str:
+def without(text: str, names: Container[str]) -> str:
     """Return the text of a file of the server's or ours without some parameters."""
     found = ((line, _LINE.match(line)) for line in text.split("\n"))
     return "\n".join(line for line, match in found if match is None or match.group(1).lower() not in names)
 
 
-def personal_parameters(text):
+def personal_parameters(text: str) -> dict[str, str]:
     """Return what a person's own file sets, as it is written there; what includes other files is left out."""
     found = (_PERSONAL_LINE.match(line) for line in text.splitlines())
     pairs = ((m.group(1).lower(), m.group(2)) for m in found if m and not m.group(1).startswith("include"))
     return {name: value[1:-1].replace("''", "'") if value[:1] == "'" else value for name, value in pairs}
 
 
-def changed_parameters(before, after):
+def changed_parameters(before: str, after: str) -> list[str]:
     """Return the names of the parameters that two texts of our file set differently."""
     old, new = parameters(before), parameters(after)
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
-def needs_restart(names, contexts):
+def needs_restart(names: Iterable[str], contexts: Mapping[str, str]) -> list[str]:
     """Say which of the parameters take effect with a restart only (contexts: by name, as the image's server says)."""
     return [name for name in names if contexts.get(name) == "postmaster"]

@@ -12,6 +12,8 @@ https://www.postgresql.org/docs/current/runtime-config-client.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 # Of all versions from 13 on.
 _ANY = {
     # Who acts, and what is found.
@@ -71,23 +73,23 @@ _SUPERUSER_SINCE = {17: {"event_triggers": "off"}}
 NEWEST = max(*_SINCE, *_SUPERUSER_SINCE)
 
 
-def superuser(major: int | None) -> dict:
+def superuser(major: int | None) -> dict[str, str]:
     """Return the parameters of a superuser's session, by name. major: None for those that every version knows."""
     return {**login(major), **_SUPERUSER, **_since(_SUPERUSER_SINCE, major)}
 
 
-def login(major: int | None) -> dict:
+def login(major: int | None) -> dict[str, str]:
     """Return those of a session that is not a superuser's."""
     old = [given for last, given in _UNTIL.items() if major is not None and major <= last]
     return {**_ANY, **_since(_SINCE, major), **{name: value for given in old for name, value in given.items()}}
 
 
-def _since(by_version: dict, major: int | None) -> dict:
+def _since(by_version: Mapping[int, Mapping[str, str]], major: int | None) -> dict[str, str]:
     known = [given for first, given in by_version.items() if major is not None and major >= first]
     return {name: value for given in known for name, value in given.items()}
 
 
-def attempts(major: int | None) -> list:
+def attempts(major: int | None) -> list[dict[str, str]]:
     """Return what to begin a superuser's session with, first to last, until the server knows it all.
 
     Where the version is as it is said to be, that is the first.
@@ -97,7 +99,7 @@ def attempts(major: int | None) -> list:
     return [superuser(each) for each in [*first, *(step for step in steps if step < first[0]), None]]
 
 
-def as_options(given: dict) -> str:
+def as_options(given: Mapping[str, str]) -> str:
     """Return parameters as libpq takes them (PGOPTIONS), where a blank ends a word."""
     return " ".join(f"-c {name}={_escaped(value)}" for name, value in given.items())
 

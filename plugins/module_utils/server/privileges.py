@@ -9,6 +9,8 @@ Each statement finds itself what it is about, so that it can be repeated, and be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .. import privileges, users
 from .sql import BOOTSTRAP_SUPERUSER_OID, enter, literal
 
@@ -17,7 +19,7 @@ _PARAMETER_ACL = 6243
 _PARAMETER_ACL_SINCE = 15
 
 
-def _names(names: tuple) -> str:
+def _names(names: Iterable[str]) -> str:
     return "(" + ", ".join(literal(name) for name in names) + ")"
 
 
@@ -231,7 +233,7 @@ def script(database: str, username: str) -> str:
     return "\n".join([enter(database), restrict(username), "\\connect postgres", ""])
 
 
-def reset_overrides(database: str, username: str, names: set) -> str:
+def reset_overrides(database: str, username: str, names: Iterable[str]) -> str:
     """Return the script that takes back what ALTER DATABASE ... SET and ALTER ROLE ... SET have set of those names."""
     role = f"(SELECT oid FROM pg_roles WHERE rolname = {literal(username)})"
     return f"""{_reach(role)}
@@ -247,7 +249,7 @@ SELECT format('ALTER %s RESET %I', CASE
 """
 
 
-def reset_altered(names: set) -> str:
+def reset_altered(names: Iterable[str]) -> str:
     """Return the script that takes back what ALTER SYSTEM has set of those names; each is a transaction of its own."""
     return f"""SELECT DISTINCT format('ALTER SYSTEM RESET %I', name) FROM pg_file_settings
   WHERE sourcefile ~ '/postgresql[.]auto[.]conf$' AND lower(name) IN {_names(tuple(sorted(names)))} \\gexec

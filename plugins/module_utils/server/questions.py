@@ -6,10 +6,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from . import answers as forms
 from . import session, statistics, wire
+
+if TYPE_CHECKING:
+    from ..facts import ContainerFacts
+    from ..host.engine import Engine
 
 # What one of many questions may take of the time of all: where one holds, the others can still be asked alone.
 _SHARE = 3
@@ -20,7 +26,9 @@ _NO_STATEMENTS = (
 )
 
 
-def answers(engine, facts, database, names, limit, seconds):
+def answers(
+    engine: Engine, facts: ContainerFacts, database: str, names: Sequence[str], limit: int, seconds: float
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return (answers, reasons), each by the name of a section (see `statistics`).
 
     facts: of the server's container. All are asked at once; where the server does not give one of them, each alone.
@@ -46,12 +54,16 @@ def answers(engine, facts, database, names, limit, seconds):
     return found, reasons
 
 
-def _ask(engine, facts, database, names, limit, deadline):
+def _ask(
+    engine: Engine, facts: ContainerFacts, database: str, names: Sequence[str], limit: int, deadline: float
+) -> dict[str, Any]:
     with forms.understood(facts.name):
         return _asked(engine, facts, database, names, limit, deadline)
 
 
-def _asked(engine, facts, database, names, limit, deadline):
+def _asked(
+    engine: Engine, facts: ContainerFacts, database: str, names: Sequence[str], limit: int, deadline: float
+) -> dict[str, Any]:
     about = None
     if statistics.needs_about(names):
         about = forms.load(_lines(engine, facts, database, statistics.ABOUT, deadline)[0])
@@ -60,12 +72,12 @@ def _asked(engine, facts, database, names, limit, deadline):
     return statistics.parse(_lines(engine, facts, database, statistics.script(names, limit, seconds, about), deadline))
 
 
-def _lines(engine, facts, database, question, deadline):
+def _lines(engine: Engine, facts: ContainerFacts, database: str, question: str, deadline: float) -> list[str]:
     seconds = max(_LEAST, deadline - time.monotonic())
     return session.ask(engine, facts, database, question, seconds, patient=False)
 
 
-def _words(error, facts):
+def _words(error: DatabaseError, facts: ContainerFacts) -> str:
     """The reader knows which database it is of."""
     message = error.message.rpartition(f"{facts.name}: ")[2]
     return f"the server said {message}" if isinstance(error, wire.Rejected) else message

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
 
 from .sql import REFRESH_TEMPLATE, identifier, literal
 from .statements import split
@@ -22,21 +24,21 @@ _LISTS = ("local_preload_libraries", "search_path", "session_preload_libraries",
 _PROVIDERS = {"b": ("builtin", "BUILTIN_LOCALE"), "i": ("icu", "ICU_LOCALE")}
 
 
-def fresh_name(name):
+def fresh_name(name: str) -> str:
     return f"{name}.restoring"
 
 
-def kept_name(name, now):
+def kept_name(name: str, now: datetime.datetime) -> str:
     return f"{name}.{now.strftime(_STAMP)}"
 
 
-def kept(name, databases):
+def kept(name: str, databases: Iterable[str]) -> list[tuple[str, datetime.datetime]]:
     """Return the names of what was kept when a database was replaced, with the time of that, the newest last."""
     found = ((d, re.fullmatch(re.escape(name) + r"\.([0-9]{14})", d)) for d in databases)
     return sorted((d, datetime.datetime.strptime(m.group(1), _STAMP)) for d, m in found if m)
 
 
-def maintenance(name):
+def maintenance(name: str) -> str:
     """Return the database to be connected to while one is renamed: any but that."""
     return "template1" if name == "postgres" else "postgres"
 
@@ -52,7 +54,7 @@ SUPERUSERS = "SELECT json_object_agg(rolname, rolsuper)::text FROM pg_roles;\n"
 ROLES = "SELECT coalesce(json_agg(rolname), '[]')::text FROM pg_roles;\n"
 
 
-def prepared(name):
+def prepared(name: str) -> str:
     """Ask for the prepared transactions of a database, with which it can be neither renamed nor dropped."""
     return (
         "SELECT coalesce(json_agg(gid ORDER BY prepared), '[]')::text FROM pg_prepared_xacts"
@@ -69,7 +71,7 @@ PAUSE_SUBSCRIPTIONS = f"""{ALONE}SELECT format('ALTER SUBSCRIPTION %I DISABLE', 
 """
 
 
-def ensure_roles(names):
+def ensure_roles(names: Iterable[str]) -> str:
     """Make roles that nobody can log in as, where they are missing."""
     return "".join(
         f"SELECT {literal('CREATE ROLE ' + identifier(name) + ' NOLOGIN')}"
@@ -95,7 +97,7 @@ SEQUENCES = (
 )
 
 
-def create(fresh, owner, encoding, locale):
+def create(fresh: str, owner: str, encoding: str, locale: Mapping[str, Any]) -> str:
     """Make an empty database that nobody but its owner may connect to. locale: as a manifest has it."""
     options = [f"OWNER {identifier(owner)} TEMPLATE template0 ENCODING {literal(encoding)}"]
     options += [f"LC_COLLATE {literal(locale['collate'])} LC_CTYPE {literal(locale['ctype'])}"]
@@ -110,7 +112,7 @@ def create(fresh, owner, encoding, locale):
     )
 
 
-def drop(name):
+def drop(name: str) -> str:
     """Remove a database, whoever is in it. To be run in another one, to which the session comes back."""
     # Its owner may have made it a template, which cannot be dropped.
     untemplate = f"ALTER DATABASE {identifier(name)} IS_TEMPLATE false"
@@ -121,7 +123,7 @@ def drop(name):
     )
 
 
-def _end_subscriptions(name):
+def _end_subscriptions(name: str) -> str:
     """A database that subscribes to another server's publications cannot be dropped.
 
     The slots there stay: what takes this database's place has subscriptions to the same.
@@ -146,15 +148,15 @@ END $$;
 """
 
 
-def allow(name):
+def allow(name: str) -> str:
     return f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true;\n"
 
 
-def rename(name, new):
+def rename(name: str, new: str) -> str:
     return f"ALTER DATABASE {identifier(name)} RENAME TO {identifier(new)};\n"
 
 
-def swap(name, fresh, old):
+def swap(name: str, fresh: str, old: str | None) -> str:
     """Put a fresh database in the place of another (old: what that is called then; None where there is none).
 
     All of it is one transaction: whatever ends it, either nothing has changed or everything has. Who comes meanwhile
@@ -208,7 +210,7 @@ SET LOCAL lock_timeout = '{_SWAP_SECONDS}s';
 """
 
 
-def settings(fresh, database, owner, source_owner):
+def settings(fresh: str, database: Mapping[str, Any], owner: str, source_owner: str) -> str:
     """Give a fresh database what pg_dump says nothing of: the settings, grants, comment and limit in a manifest.
 
     Nothing is granted to PUBLIC, which has no business in a database of ours. source_owner: becomes owner.
@@ -244,7 +246,7 @@ _ALTER_ROLE = re.compile(f"ALTER ROLE {_ROLE} (WITH|SET) (.*);", re.S)
 _GRANT_ROLE = re.compile(f"GRANT {_ROLE} TO {_ROLE}( WITH [A-Z, ]+?)?(?: GRANTED BY {_ROLE})?;")
 
 
-def missing_roles(globals_text, there, credentials):
+def missing_roles(globals_text: str, there: Container[str], credentials: bool) -> tuple[list[str], str, list[str]]:
     """Return (names, SQL, left out) of the roles in what pg_dumpall wrote that the server does not have.
 
     credentials: whether they may log in as they could, with the verifiers of their passwords; else nobody can be them.
@@ -268,12 +270,12 @@ def missing_roles(globals_text, there, credentials):
     return [unquoted(shown) for shown in missing], "\n".join(lines) + "\n", left_out
 
 
-def tablespaces(globals_text):
+def tablespaces(globals_text: str) -> list[str]:
     """Return the names, quoted where need be, of the tablespaces in what pg_dumpall wrote."""
     return [match.group(1) for match in map(_CREATE_TABLESPACE.fullmatch, split(globals_text)) if match]
 
 
-def unquoted(shown):
+def unquoted(shown: str) -> str:
     return shown[1:-1].replace('""', '"') if shown.startswith('"') else shown
 
 
@@ -291,7 +293,7 @@ _PRIVILEGES = """
   UNION ALL SELECT 'LARGE OBJECT', oid::text, lomacl FROM pg_largeobject_metadata WHERE lomacl IS NOT NULL"""
 
 
-def take_over(role, owner, forget=True):
+def take_over(role: str, owner: str, forget: bool = True) -> str:
     """Let the role `owner` have everything in the database connected to that belongs to `role` or is granted to it.
 
     What all databases share, other databases and tablespaces, stays the role's: REASSIGN OWNED takes that too, so it is

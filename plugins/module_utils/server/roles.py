@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
 from .. import users
 from . import privileges, scram
 from .sql import ORDINARY, UNLOGGED, enter, identifier, literal
+
+if TYPE_CHECKING:
+    from ..users import Change, ObservedRoles, User
 
 # What initdb made has a lower oid (src/include/access/transam.h).
 FIRST_NORMAL_OID = 16384
@@ -16,7 +22,7 @@ _OBJECTS = {"r": "TABLES", "S": "SEQUENCES", "n": "SCHEMAS"}
 _SINGULAR = {"r": "TABLE", "S": "SEQUENCE"}
 
 
-def _of_extension(catalog, oid):
+def _of_extension(catalog: str, oid: str) -> str:
     """Return the condition that an object belongs to an extension, which says itself what everybody may do with it."""
     return (
         f"EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid}"
@@ -30,7 +36,7 @@ _RELATIONS = "('r', 'p', 'v', 'm', 'f', 'S')"
 _KINDS = {"r": "c.relkind <> 'S'", "S": "c.relkind = 'S'"}
 
 
-def _differs():
+def _differs() -> str:
     """Return what says of a group (g) and a relation (c) that it gives other privileges than it is to have.
 
     One subquery for all groups and kinds: what costs here is to plan it.
@@ -77,7 +83,7 @@ OBSERVE = f"""SELECT json_build_object('users', json_build_object(
 """
 
 
-def script(database, declared, owner, observed):
+def script(database: str, declared: Sequence[User], owner: str, observed: ObservedRoles) -> str:
     """Return the script from what the server has to the declared users. Run again after a crash, it does the same."""
     changes = {change.name: change for change in users.changes(declared, owner, observed)}
     groups = [users.GROUPS[kind] for kind in users.groups(declared)]
@@ -93,7 +99,7 @@ def script(database, declared, owner, observed):
     return "\n".join([*lines, ""])
 
 
-def _given_over(database, former, owner):
+def _given_over(database: str, former: Sequence[str], owner: str) -> list[str]:
     """Give what roles own that the application's role has the rights of, and that will have its rights, to that."""
     if not former:
         return []
@@ -106,7 +112,7 @@ def _given_over(database, former, owner):
     return [enter(database), *statements, "\\connect postgres"]
 
 
-def _made(name):
+def _made(name: str) -> list[str]:
     """Return the statements that make a role and mark it as ours."""
     quoted = identifier(name)
     missing = f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) \\gexec"
@@ -116,15 +122,17 @@ def _made(name):
     ]
 
 
-def _group(name):
+def _group(name: str) -> str:
     ordinary = f"ALTER ROLE {identifier(name)} NOLOGIN PASSWORD NULL {ORDINARY};"
     return "\n".join([*_made(name), ordinary, privileges.end_memberships(name)])
 
 
-def _user(user, owner, observed, change):
+def _user(user: User, owner: str, observed: ObservedRoles, change: Change) -> str:
     name, base = identifier(user.name), users.membership(user, owner)
     limit = users.UNLIMITED if user.connection_limit is None else user.connection_limit
-    password = f" PASSWORD {literal(scram.new_verifier(user.password))}" if change.sets_password else ""
+    password = ""
+    if change.sets_password and user.password is not None:
+        password = f" PASSWORD {literal(scram.new_verifier(user.password))}"
     lines = _made(user.name)
     ends = "" if user.waits else " VALID UNTIL 'infinity'"
     lines.append(f"ALTER ROLE {name} LOGIN INHERIT {ORDINARY} CONNECTION LIMIT {limit}{ends}{password};")
@@ -139,13 +147,13 @@ def _user(user, owner, observed, change):
     return "\n".join(lines)
 
 
-def end_logins(names, seconds):
+def end_logins(names: Iterable[str], seconds: float) -> str:
     """Let logins end after a while: by themselves, whatever becomes of whoever wanted it."""
     statement = f"SELECT format('ALTER ROLE %I VALID UNTIL %L', %s, now() + interval '{int(seconds)} seconds') \\gexec"
     return "".join(statement.replace("%s", literal(name)) + "\n" for name in names)
 
 
-def end_sessions(names: list) -> str:
+def end_sessions(names: Iterable[str]) -> str:
     """End what has logged in as any of these roles. The password that it did so with is not asked for again."""
     among = ", ".join(literal(name) for name in names)
     return f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ({among});\n"
@@ -155,7 +163,7 @@ def end_sessions(names: list) -> str:
 _LEFT = "Removed by vellaric.postgres: it cannot log in. Another database of the server still speaks of it"
 
 
-def _removal(name, owner, database):
+def _removal(name: str, owner: str, database: str) -> str:
     """Take a role away. What it owns goes to the owner; its sessions end.
 
     One that another database speaks of, such as one that a restore has replaced and kept, stays without a login.
@@ -174,7 +182,7 @@ SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid':
   THEN {literal(f"COMMENT ON ROLE {quoted} IS {literal(_LEFT)}")} ELSE {literal(f"DROP ROLE {quoted}")} END \\gexec"""
 
 
-def _on_differing(group, statement, condition=""):
+def _on_differing(group: str, statement: str, condition: str = "") -> str:
     """Return what runs a statement once for all relations (%s) that give a group other than its privileges, if any.
 
     Named in full, as the search path is the catalog's.
@@ -185,7 +193,7 @@ def _on_differing(group, statement, condition=""):
     )
 
 
-def grants(database, declared, owner):
+def grants(database: str, declared: Sequence[User], owner: str) -> str:
     """Return what gives the groups just their privileges, on what is there and on what will be made."""
     lines = [enter(database), "BEGIN;"]
     database = identifier(database)

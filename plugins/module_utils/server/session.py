@@ -13,12 +13,19 @@ import json
 import re
 import socket
 import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NoReturn
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
 from ..facts import ContainerFacts
 from . import answers as forms
 from . import parameters, privileges, roles, scram, sql, wire
+
+if TYPE_CHECKING:
+    from ..facts import ServerFacts
+    from ..host.engine import Engine
+    from ..host.execution import Finished
 
 SUPERUSER = "postgres"
 SERVER_PROCESS = "postgres"
@@ -84,7 +91,7 @@ class Ended(NotReady):
     """It ended instead: to wait longer is of no use."""
 
 
-def environment(major: int | None) -> dict:
+def environment(major: int | None) -> dict[str, str]:
     """Return the environment of a superuser's clients in a container, for its server's major version.
 
     What the owner of a database has set for it is not for them, and they speak English.
@@ -92,13 +99,13 @@ def environment(major: int | None) -> dict:
     return {"PGOPTIONS": parameters.as_options(parameters.superuser(major)), "LC_ALL": "C"}
 
 
-def environment_of(engine: object, container: str) -> dict:
+def environment_of(engine: Engine, container: str) -> dict[str, str]:
     """Return that of a container, whatever image somebody made it from."""
     facts = from_inspect(engine.inspect(container) or _gone(container))
     return environment(_major(engine, facts))
 
 
-def _major(engine: object, facts: ContainerFacts) -> int | None:
+def _major(engine: Engine, facts: ContainerFacts) -> int | None:
     if facts.major is not None or not facts.running:
         return facts.major
     said = engine.execute(facts.name, ["psql", "--version"], SUPERUSER, "", QUERY_SECONDS).stdout
@@ -106,7 +113,15 @@ def _major(engine: object, facts: ContainerFacts) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, role=SUPERUSER, alone=False):
+def psql(
+    engine: Engine,
+    container: str,
+    script: str,
+    seconds: float = QUERY_SECONDS,
+    database: str = SUPERUSER,
+    role: str = SUPERUSER,
+    alone: bool = False,
+) -> str:
     """Run SQL as the superuser and return what it printed. Raises DatabaseError with the server's first error.
 
     alone: wait for what a killed run has left to run, and keep the next one waiting.
@@ -120,10 +135,12 @@ def psql(engine, container, script, seconds=QUERY_SECONDS, database=SUPERUSER, r
     return finished.stdout
 
 
-def _execute_when_up(engine, container, command, script, seconds, given):
+def _execute_when_up(
+    engine: Engine, container: str, command: list[str], script: str, seconds: float, given: Mapping[str, str]
+) -> Finished:
     """Run a command that asks the server; again while that is still starting up."""
     deadline = time.monotonic() + seconds
-    repeated = (_STARTING, _CAME_UP)
+    repeated: tuple[int, ...] = (_STARTING, _CAME_UP)
     while True:
         remaining = max(1.0, deadline - time.monotonic())
         finished = engine.execute(container, command, SUPERUSER, script, remaining, given)
@@ -135,7 +152,14 @@ def _execute_when_up(engine, container, command, script, seconds, given):
         time.sleep(0.05)
 
 
-def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
+def ask(
+    engine: Engine,
+    facts: ContainerFacts,
+    database: str,
+    question: str,
+    seconds: float = QUERY_SECONDS,
+    patient: bool = True,
+) -> list[str]:
     """Ask a running server as the superuser, and return the answer's lines.
 
     facts: its container's. question: one or more SELECT of one column, whose values have no line breaks.
@@ -147,7 +171,7 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
         try:
             remaining = max(1.0, deadline - time.monotonic())
             rows = wire.ask(facts.pid, facts.id, SUPERUSER, database, question, remaining, facts.major)
-            return [row[0] for row in rows]
+            return [row[0] or "" for row in rows]
         except wire.Garbled as error:
             raise DatabaseError(f"{facts.name}: {error.message}") from error
         except wire.Rejected as error:
@@ -166,7 +190,9 @@ def ask(engine, facts, database, question, seconds=QUERY_SECONDS, patient=True):
     return psql(engine, facts.name, script, seconds, database).splitlines()
 
 
-def observe(engine, facts, database, username, seconds, declares_users):
+def observe(
+    engine: Engine, facts: ContainerFacts, database: str, username: str | None, seconds: float, declares_users: bool
+) -> ServerFacts:
     """Return the ServerFacts of a server that runs. One that hangs costs no more than the seconds given.
 
     declares_users: whether further roles matter, even where none has been declared so far.
@@ -175,7 +201,9 @@ def observe(engine, facts, database, username, seconds, declares_users):
         return _observe(engine, facts, database, username, min(seconds, QUERY_SECONDS), declares_users)
 
 
-def _observe(engine, facts, database, username, seconds, declares_users):
+def _observe(
+    engine: Engine, facts: ContainerFacts, database: str, username: str | None, seconds: float, declares_users: bool
+) -> ServerFacts:
     first = sql.observe(database, username or "")
     # What all databases share is to be seen from each.
     within = sql.OBSERVE_EXTENSIONS + privileges.suspects(username or "")
@@ -209,22 +237,26 @@ def _observe(engine, facts, database, username, seconds, declares_users):
     return sql.facts(sql.checked(answers))
 
 
-def wait_until_ready(engine, container, database, username, seconds):
+def wait_until_ready(
+    engine: Engine, container: str, database: str, username: str | None, seconds: float
+) -> ContainerFacts:
     """Wait until the server answers a query, and return the container's facts. Raises NotReady."""
 
-    def answers(facts, deadline):
+    def answers(facts: ContainerFacts, deadline: float) -> bool:
         return _listens(facts.ip_address) and _answers(engine, facts, database, username, deadline)
 
     return _wait(engine, container, seconds, answers)
 
 
-def wait_until_initialised(engine, container, database, username, seconds):
+def wait_until_initialised(
+    engine: Engine, container: str, database: str, username: str | None, seconds: float
+) -> ContainerFacts:
     """Wait until the entrypoint has made way for the server, which ends the initialisation. Raises NotReady.
 
     This host's own process table and a look at the port say so, which costs less than to ask in the container.
     """
 
-    def made_way(facts, deadline):
+    def made_way(facts: ContainerFacts, deadline: float) -> bool:
         while _process_name(facts.pid) not in (None, SERVER_PROCESS) and time.monotonic() < deadline:
             time.sleep(0.02)
         if _process_name(facts.pid) is None:
@@ -235,7 +267,9 @@ def wait_until_initialised(engine, container, database, username, seconds):
     return _wait(engine, container, seconds, made_way)
 
 
-def _wait(engine, container, seconds, ready):
+def _wait(
+    engine: Engine, container: str, seconds: float, ready: Callable[[ContainerFacts, float], bool]
+) -> ContainerFacts:
     """Wait until `ready` of the container's facts and the deadline, and return the facts.
 
     Raises NotReady at once, with the last log lines, when the container ends or is restarted meanwhile.
@@ -243,7 +277,7 @@ def _wait(engine, container, seconds, ready):
     deadline = time.monotonic() + seconds
     restarts = since = None
     while True:
-        facts = from_inspect(engine.inspect(container) or _gone(container))
+        facts: ContainerFacts = from_inspect(engine.inspect(container) or _gone(container))
         restarts = facts.restart_count if restarts is None else restarts
         since = facts.started_at if since is None else since
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
@@ -256,7 +290,16 @@ def _wait(engine, container, seconds, ready):
         time.sleep(0.05)
 
 
-def prove_login(engine, container, facts, database, username, password, script="SELECT 1;", verify=True):
+def prove_login(
+    engine: Engine,
+    container: str,
+    facts: ContainerFacts,
+    database: str,
+    username: str,
+    password: str,
+    script: str = "SELECT 1;",
+    verify: bool = True,
+) -> None:
     """Run SQL as the superuser, then log in as the application does: over TCP and TLS, not from the loopback.
 
     Inside the official image 127.0.0.1 is trusted, so that a login from there proves nothing. verify: whether ca.crt
@@ -285,7 +328,9 @@ def prove_login(engine, container, facts, database, username, password, script="
         )
 
 
-def _login_state(engine: object, facts: ContainerFacts, database: str, username: str, password: str) -> tuple:
+def _login_state(
+    engine: Engine, facts: ContainerFacts, database: str, username: str, password: str
+) -> tuple[bool, bool]:
     """Say whether the server has just that password of a role, and whether there is no free connection for it."""
     question = _FULL.format(database=sql.literal(database), username=sql.literal(username))
     try:
@@ -295,7 +340,7 @@ def _login_state(engine: object, facts: ContainerFacts, database: str, username:
         return False, False
 
 
-def _process_name(pid):
+def _process_name(pid: int) -> str | None:
     """Return the name of a process of this host, or None where it cannot be seen."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
@@ -304,7 +349,7 @@ def _process_name(pid):
         return None
 
 
-def _listens(address):
+def _listens(address: str | None) -> bool:
     """Ask whether the server's port is open, which costs nothing; where there is no way to ask, assume that it is."""
     if address is None:
         return True
@@ -317,7 +362,7 @@ def _listens(address):
         return True
 
 
-def _answers(engine, facts, database, username, deadline):
+def _answers(engine: Engine, facts: ContainerFacts, database: str, username: str | None, deadline: float) -> bool:
     seconds = max(1.0, deadline - time.monotonic())
     try:
         if _process_name(facts.pid) == SERVER_PROCESS:
@@ -337,7 +382,7 @@ def _answers(engine, facts, database, username, deadline):
     return finished.exit_code == 0 and finished.stdout.strip() == "1"
 
 
-def _not_ready(engine, container, since, what, kind=NotReady):
+def _not_ready(engine: Engine, container: str, since: str, what: str, kind: type[NotReady] = NotReady) -> NotReady:
     # Of the start that was waited for, not of those before it.
     lines = engine.logs(container, since=since) or engine.logs(container)
     if _READ_ONLY in lines:
@@ -345,11 +390,11 @@ def _not_ready(engine, container, since, what, kind=NotReady):
     return kind(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
 
 
-def _gone(container):
+def _gone(container: str) -> NoReturn:
     raise DatabaseError(f"{container} was removed while it was waited for: run the task again")
 
 
-def first_error(stderr):
+def first_error(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if "ERROR" in line or "FATAL" in line]
     return (marked or lines or ["nothing"])[0].replace("psql:<stdin>:", "line ")

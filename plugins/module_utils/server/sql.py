@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import extensions, privileges, users
 from ..container import HOME_MOUNT
 from ..facts import ServerFacts
 from . import answers as forms
+
+if TYPE_CHECKING:
+    from ..extensions import Installed
 
 # What follows may hold a SCRAM verifier: it goes into no log, not even with the statement that failed. Versions and
 # extensions differ in what they have of these.
@@ -33,11 +38,11 @@ CATALOG = "pg_catalog"
 ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
 
 
-def identifier(name):
+def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text):
+def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -68,7 +73,7 @@ OBSERVE_APPLIED = """SELECT json_build_object('applied', coalesce(json_agg(lower
 """
 
 
-def observe(database, username):
+def observe(database: str, username: str) -> str:
     """Return the first question to a server, whose answer says also whether there is reason for two further ones.
 
     What costs is to plan a question, so that most servers are asked only this and OBSERVE_EXTENSIONS.
@@ -115,7 +120,7 @@ OBSERVE_OTHERS = """SELECT json_build_object('others',
 """
 
 
-def read(lines):
+def read(lines: Iterable[str]) -> dict[str, Any]:
     """Return the answers to any of the questions (OBSERVE_...), one line of JSON each, as one mapping."""
     answers = {}
     for line in lines:
@@ -124,7 +129,7 @@ def read(lines):
 
 
 # Of what is asked for in one place only, the rest is as it comes.
-_FORM = {
+_FORM: forms.Form = {
     "version": forms.TEXT,
     "superuser_has_password": forms.TRUTH,
     "role": forms.Maybe(
@@ -169,18 +174,21 @@ _FORM = {
 }
 
 
-def checked(answers: dict) -> dict:
+def checked(answers: dict[str, Any]) -> dict[str, Any]:
     """Return the answers where they are of the form that was asked for. Raises TypeError or KeyError."""
     forms.check(answers, _FORM)
     return answers
 
 
-def major(answers):
+def major(answers: Mapping[str, Any]) -> int:
     """Return the major version, which the first question asks for."""
-    return int(re.match(r"[0-9]+", answers["version"]).group())
+    match = re.match(r"[0-9]+", answers["version"])
+    if match is None:
+        raise ValueError("a version does not begin with a number")
+    return int(match.group())
 
 
-def facts(answers):
+def facts(answers: Mapping[str, Any]) -> ServerFacts:
     """Return the ServerFacts of what `read` gives, of at least the first question."""
     return ServerFacts(
         role=answers["role"],
@@ -200,7 +208,7 @@ def facts(answers):
     )
 
 
-def ensure_role(username, verifier, logs_in=True):
+def ensure_role(username: str, verifier: str | None, logs_in: bool = True) -> str:
     """Make the application's role, or take from it what it must not have. A verifier of None leaves its password.
 
     logs_in: whether it logs in itself, without an end.
@@ -226,7 +234,7 @@ REFRESH_TEMPLATE = """SELECT format('ALTER DATABASE %I REFRESH COLLATION VERSION
 """
 
 
-def ensure_database(database, username):
+def ensure_database(database: str, username: str) -> str:
     name, owner = identifier(database), identifier(username)
     return (
         f"{REFRESH_TEMPLATE}SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
@@ -237,7 +245,7 @@ def ensure_database(database, username):
     )
 
 
-def enter(database, search_path=CATALOG):
+def enter(database: str, search_path: str = CATALOG) -> str:
     """Return what takes psql into a database whose owner is not to be trusted.
 
     The owner may set a search path for everybody who connects, and shadow there what the superuser calls.
@@ -246,7 +254,7 @@ def enter(database, search_path=CATALOG):
     return f"\\connect {identifier(database)}\nSET search_path = {search_path};"
 
 
-def restrict_database(database, username, major):
+def restrict_database(database: str, username: str, major: int) -> str:
     """Let nobody in but the owner. The database comes last: what is observed of it then says that all is done."""
     statements = f"REVOKE ALL ON DATABASE {identifier(database)} FROM PUBLIC;\n"
     if major < PUBLIC_SCHEMA_CLOSED_SINCE:
@@ -258,12 +266,12 @@ def restrict_database(database, username, major):
     return statements
 
 
-def change_extensions(database, wanted, installed):
+def change_extensions(database: str, wanted: Mapping[str, str | None], installed: Mapping[str, Installed]) -> str:
     statements = [statement for _words, statement in extensions.changes(wanted, installed)]
     # Where an extension does not say itself where it belongs, it comes to the first of the path.
     return "\n".join([enter(database, "public"), *statements, "\\connect postgres", ""])
 
 
-def lock_superuser():
+def lock_superuser() -> str:
     """Leave the superuser without a password: with `peer` on the socket it needs none, elsewhere it has no entry."""
     return "ALTER ROLE postgres PASSWORD NULL;\n"

@@ -8,6 +8,9 @@ Each section is one SELECT that gives one line: its name, a blank, and JSON.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from . import answers as forms
 from . import parameters, privileges
 from .sql import ALTERED, literal
@@ -267,12 +270,12 @@ _TEXTS = {
 SECTIONS = tuple(_TEXTS)
 
 
-def needs_about(names):
+def needs_about(names: Iterable[str]) -> bool:
     """Say whether the text of these sections depends on what ABOUT says."""
     return bool({"queries", "checks", "trust"}.intersection(names))
 
 
-def script(names, limit, seconds, about=None):
+def script(names: Iterable[str], limit: int, seconds: float, about: Mapping[str, Any] | None = None) -> str:
     """Return the statements of the sections of those names.
 
     limit: of the rows that each lists; seconds: what one of them may take; about: the server's answer to ABOUT, where
@@ -307,7 +310,7 @@ def script(names, limit, seconds, about=None):
     return "".join(texts)
 
 
-def _held_in_place(schema, text):
+def _held_in_place(schema: str, text: str) -> str:
     """Let a statement read from the extension only, in the schema that it has been found in.
 
     The owner of the schema may rename it meanwhile, and put a view of their own in its place, which would then be read
@@ -321,7 +324,7 @@ def _held_in_place(schema, text):
     )
 
 
-def parse(lines):
+def parse(lines: Iterable[str]) -> dict[str, Any]:
     """Return the answers by the name of their section."""
     answers = {}
     for line in lines:
@@ -331,12 +334,12 @@ def parse(lines):
     return answers
 
 
-def _moment(expression):
+def _moment(expression: str) -> str:
     """Write a time as the seed does, in UTC."""
     return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 
-def _filled(text, words):
+def _filled(text: str, words: Mapping[str, object]) -> str:
     # Not str.format: SQL has braces of its own, for empty JSON objects.
     for word, value in words.items():
         text = text.replace("{%s}" % word, str(value))

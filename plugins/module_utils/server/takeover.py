@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from . import privileges
 from .sql import BOOTSTRAP_SUPERUSER_OID, ORDINARY, identifier, literal
@@ -70,11 +71,11 @@ _CALLED_BY_EVENTS = """SELECT evtfoid FROM pg_event_trigger JOIN pg_proc AS p ON
   JOIN pg_roles AS o ON o.oid = p.proowner WHERE o.rolsuper AND NOT p.prosecdef"""
 
 
-def parse(answer):
+def parse(answer: str) -> Any:
     return json.loads(answer.splitlines()[0])
 
 
-def who_is_superuser():
+def who_is_superuser() -> str:
     """Return the question for the bootstrap superuser's name, which anybody may ask, and for the databases."""
     return (
         f"SELECT rolname FROM pg_roles WHERE oid = {BOOTSTRAP_SUPERUSER_OID};\n"
@@ -82,11 +83,11 @@ def who_is_superuser():
     )
 
 
-def verifier_of(username):
+def verifier_of(username: str) -> str:
     return f"SELECT rolpassword FROM pg_authid WHERE rolname = {literal(username)};\n"
 
 
-def put_roles_in_order(bootstrap, username, database, keeps_password):
+def put_roles_in_order(bootstrap: str, username: str, database: str, keeps_password: bool) -> str:
     """Return the script, one transaction, to be run in the application's database as the bootstrap superuser.
 
     The bootstrap superuser has to stay one, so it gets the name that is a superuser's: postgres. The application's role
@@ -127,7 +128,7 @@ def put_roles_in_order(bootstrap, username, database, keeps_password):
     )
 
 
-def _rename(bootstrap):
+def _rename(bootstrap: str) -> list[str]:
     """No session may rename the role that it has logged in as: a passing one does."""
     return [
         "CREATE ROLE vellaric_adoption SUPERUSER;",
@@ -138,5 +139,5 @@ def _rename(bootstrap):
     ]
 
 
-def rename_database(old, new):
+def rename_database(old: str, new: str) -> str:
     return f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)};\n"

@@ -17,6 +17,7 @@ import socket
 import stat
 import struct
 import time
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
@@ -53,7 +54,7 @@ class Unreachable(Exception):
 class Rejected(DatabaseError):
     """The server refused; code is its SQLSTATE, severity ends the connection or not."""
 
-    def __init__(self, code, severity, text):
+    def __init__(self, code: str, severity: str, text: str) -> None:
         super().__init__(f"{severity}:  {text}")
         self.code = code
         self.severity = severity
@@ -69,7 +70,7 @@ class Garbled(DatabaseError):
 
 def ask(
     pid: int, container_id: str, user: str, database: str, sql: str, seconds: float, major: int | None = None
-) -> list:
+) -> list[list[str | None]]:
     """Run SQL (one simple query, of any number of statements) and return its rows, each a list of texts or None.
 
     pid: the container's first process, as the engine of this host gives it. major: the server's major version, where it
@@ -87,7 +88,7 @@ def ask(
     raise Unreachable("there is no attempt to make")
 
 
-def ask_at(path: str, beginning: bytes, sql: str, deadline: float) -> list:
+def ask_at(path: str, beginning: bytes, sql: str, deadline: float) -> list[list[str | None]]:
     """Ask on a socket; beginning: the first message, `startup`. Raises as `ask` does."""
     with socket.socket(socket.AF_UNIX) as connection:
         _within(connection, deadline)
@@ -120,7 +121,7 @@ def _within(connection: socket.socket, deadline: float) -> None:
 
 
 @contextlib.contextmanager
-def _socket(pid, container_id):
+def _socket(pid: int, container_id: str) -> Iterator[str]:
     """Give the path of the server's socket, as this process reaches it. Raises Unreachable.
 
     The root of a container's process is a way into its file system. What is there is not trusted: a link could lead to
@@ -147,22 +148,22 @@ def _socket(pid, container_id):
             os.close(descriptor)
 
 
-def message(kind, body):
+def message(kind: bytes, body: bytes) -> bytes:
     return kind + _INT.pack(len(body) + _INT.size) + body
 
 
-def startup(user: str, database: str, options: dict | None = None) -> bytes:
+def startup(user: str, database: str, options: Mapping[str, str] | None = None) -> bytes:
     named = {"user": user, "database": database, "application_name": APPLICATION}
     options = {**named, **(parameters.superuser(None) if options is None else options), **UNLOGGED}
     body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)
     return message(b"", _INT.pack(PROTOCOL) + body + b"\0")
 
 
-def query(sql):
+def query(sql: str) -> bytes:
     return message(b"Q", sql.encode("utf-8") + b"\0")
 
 
-def read_answer(messages):
+def read_answer(messages: Iterable[tuple[bytes, bytes]]) -> list[list[str | None]]:
     """Read messages until the server is ready again and return the rows among them.
 
     Raises Unreachable where it wants a password, Rejected with its first error, and Garbled.
@@ -184,7 +185,7 @@ def read_answer(messages):
     return rows
 
 
-def _messages(connection, deadline):
+def _messages(connection: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytes]]:
     """Yield (kind, body) of each message until the connection ends, which raises EOFError."""
     buffer, received = bytearray(), 0
     header = 1 + _INT.size
@@ -210,13 +211,14 @@ def _messages(connection, deadline):
         buffer += data
 
 
-def _number(form, body, position):
+def _number(form: struct.Struct, body: bytes, position: int) -> int:
     if len(body) - position < form.size:
         raise Garbled("a message ends too early")
-    return form.unpack_from(body, position)[0]
+    number: int = form.unpack_from(body, position)[0]
+    return number
 
 
-def _row(body):
+def _row(body: bytes) -> list[str | None]:
     count, position, values = _number(_SHORT, body, 0), _SHORT.size, []
     if not 1 <= count <= _MOST_COLUMNS:
         raise Garbled(f"a row of {count} columns")
@@ -230,7 +232,7 @@ def _row(body):
     return values
 
 
-def _error(body):
+def _error(body: bytes) -> Rejected:
     fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
     # V is the severity that is never translated.
     return Rejected(fields.get(b"C", ""), fields.get(b"V", "ERROR"), fields.get(b"M", "no message"))
