@@ -25,7 +25,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help demo demo-clean test unit lint sanity lab integration matrix cores clean
+.PHONY: help demo demo-clean test unit lint sanity docs lab integration matrix cores clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,12 +50,17 @@ test: $(VENV)/.test .vault-password ## Pass all tests
 unit: $(VENV)/.test ## Test the pure logic
 	pytest -q -n $(WORKERS) tests/unit
 
-lint: $(VENV)/.test .vault-password ## Check the types and the style of the Python, and the YAML
+lint: $(VENV)/.test $(VENV)/.tools .vault-password ## Check the types and the style of the Python, the YAML, and the reference
 	ruff check .
 	ruff format --check .
 	$(PROGRESS) mypy
 	ansible-lint
 	antsibull-changelog lint
+	tests/docsite/build lint
+
+docs: $(VENV)/.tools .vault-password ## Build this collection's part of a documentation site, in .venv/site
+	$(PYTHON) tests/docsite/guides.py
+	$(PROGRESS) tests/docsite/build
 
 sanity: $(VENV)/.test ## Run ansible-test's sanity tests
 	tests/run-sanity
@@ -88,6 +93,12 @@ $(VENV)/.demo: requirements.txt
 $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 	@echo "Installing what the tests need (about a minute and a half) ..."
 	$(PROGRESS) $(BIN)/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.demo tests/requirements-tools.txt
+	@echo "Installing the tools that check the documentation (about a minute) ..."
+	@[ -x $(VENV)/tools/bin/pip ] || $(BIN)/python -m venv $(VENV)/tools
+	$(PROGRESS) $(VENV)/tools/bin/pip install -q --disable-pip-version-check -r tests/requirements-tools.txt
 	@touch $@
 
 # The quick start's own vault password. Yours is in your keyring or your AWX credential.
