@@ -6,22 +6,28 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..statistics import text
 from .finding import CRITICAL, WARNING, Finding, above, days
 from .forecast import days_until_full
 
+if TYPE_CHECKING:
+    from .finding import Facts
+    from .thresholds import Limits
+
 # https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND
 _WRAPAROUND = 1 << 31
 
 
-def connections_near_limit(facts, limits, now):
+def connections_near_limit(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("statistics") or {}
     taken, limit = known.get("connections"), known.get("connections_limit")
     if taken is None or not limit:
         return
     percent = 100 * taken / limit
-    severity = above(percent, limits, "connections")
+    severity = above(percent, limits["connections_warning"], limits["connections_critical"])
     if severity:
         yield Finding(
             severity,
@@ -32,13 +38,15 @@ def connections_near_limit(facts, limits, now):
         )
 
 
-def disk_filling(facts, limits, now):
+def disk_filling(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     data, backups = facts.get("disk"), facts.get("backup_disk")
     places = [("the data", data)]
     if backups and data and backups["total_bytes"] != data["total_bytes"]:
         places.append(("the backups", backups))
     for what, space in places:
-        severity = above(space["used_percent"], limits, "disk") if space else None
+        if not space:
+            continue
+        severity = above(space["used_percent"], limits["disk_warning"], limits["disk_critical"])
         if severity:
             yield Finding(
                 severity,
@@ -50,9 +58,11 @@ def disk_filling(facts, limits, now):
             )
 
 
-def disk_full_soon(facts, limits, now):
+def disk_full_soon(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     space = facts.get("disk")
-    left = days_until_full(facts.get("samples") or [], space["free_bytes"], now) if space else None
+    if not space:
+        return
+    left = days_until_full(facts.get("samples") or [], space["free_bytes"], now)
     if left is None or left > limits["disk_full_warning_days"]:
         return
     when = datetime.datetime.fromisoformat(now[:19]) + datetime.timedelta(days=left)
@@ -65,7 +75,7 @@ def disk_full_soon(facts, limits, now):
     )
 
 
-def out_of_memory(facts, limits, now):
+def out_of_memory(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("container") or {}
     kills = known.get("oom_kills") or 0
     if known.get("oom_killed") and facts["shown"]["container_status"] != "running":
@@ -85,13 +95,13 @@ def out_of_memory(facts, limits, now):
         )
 
 
-def wraparound(facts, limits, now):
+def wraparound(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("statistics") or {}
     for key, what in (("oldest_transaction_age", "transactions"), ("oldest_multixact_age", "multixacts")):
         if known.get(key) is None:
             continue
         percent = 100 * known[key] / _WRAPAROUND
-        severity = above(percent, limits, "wraparound")
+        severity = above(percent, limits["wraparound_warning"], limits["wraparound_critical"])
         if severity:
             yield Finding(
                 severity,
@@ -102,7 +112,7 @@ def wraparound(facts, limits, now):
             )
 
 
-def retained_wal(facts, limits, now):
+def retained_wal(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for slot in (facts.get("replication") or {}).get("slots") or []:
         if slot["retained_bytes"] >= limits["retained_wal_bytes"]:
             reader = "is not read by anybody" if not slot["active"] else "is behind"

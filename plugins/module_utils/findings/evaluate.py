@@ -9,21 +9,28 @@ not be had is None or absent, upon which rules that need it say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, cast
+
 from . import capacity, health, safety, trust
 from .finding import SEVERITIES
 from .thresholds import DEFAULTS
 
+if TYPE_CHECKING:
+    from .finding import Facts
+    from .thresholds import Limits
+
 RULES = (*health.RULES, *capacity.RULES, *safety.RULES, *trust.RULES)
 
 
-def findings(facts, thresholds, now):
+def findings(facts: Facts, thresholds: Mapping[str, float | None], now: str) -> list[dict[str, str]]:
     """Return the findings of a database as module postgres_db_info returns them.
 
     facts: what was gathered, by its name in the result; besides, shown (the description of the database), silent (why
     its server does not answer), checks, trust, disk, backup_disk, newer_image, opened, unconfined, strays,
     drift and samples (earlier statistics).
     """
-    limits = {**DEFAULTS, **thresholds}
+    limits = cast("Limits", {**DEFAULTS, **thresholds})
     found = [finding for rule in RULES for finding in rule(facts, limits, now)]
     return worst_first(
         [
@@ -39,5 +46,5 @@ def findings(facts, thresholds, now):
     )
 
 
-def worst_first(found):
+def worst_first(found: Iterable[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(found, key=lambda finding: SEVERITIES.index(finding["severity"]))

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What was gathered of a database, as `evaluate.findings` has it: the sections are a server's answers.
+    Facts = Mapping[str, Any]
 
 CRITICAL, WARNING, INFO = SEVERITIES = ("critical", "warning", "info")
 
@@ -21,26 +27,26 @@ class Finding:
     advice: str
 
 
-def above(value, limits, name):
+def above(value: float, warning: float, critical: float) -> str | None:
     """Return the severity of a figure that has reached its threshold, or None."""
-    if value >= limits[f"{name}_critical"]:
+    if value >= critical:
         return CRITICAL
-    return WARNING if value >= limits[f"{name}_warning"] else None
+    return WARNING if value >= warning else None
 
 
-def seconds_between(earlier, later):
+def seconds_between(earlier: str, later: str) -> float:
     """Both ISO 8601 in UTC."""
     begin, end = (datetime.datetime.fromisoformat(moment[:19]) for moment in (earlier, later))
     return (end - begin).total_seconds()
 
 
-def listed(names, most=5):
+def listed(names: Sequence[object], most: int = 5) -> str:
     """Name a few of many: C(a, b and 3 more)."""
     shown = ", ".join(str(name) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def days(number):
+def days(number: float) -> str:
     """C(1 day), C(2.5 days)."""
     shown = f"{number:.1f}".rstrip("0").rstrip(".") if number < 10 else f"{number:.0f}"
     return f"{shown} day" if shown == "1" else f"{shown} days"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 _LEAST_SAMPLES = 3
 _LEAST_SECONDS = 3600
@@ -15,7 +17,7 @@ _REACH = 10
 _OLDEST_DAYS = 30
 
 
-def days_until_full(samples, free_bytes, now):
+def days_until_full(samples: Iterable[Mapping[str, Any]], free_bytes: int, now: str) -> float | None:
     """Return the days until a file system has no space left, or None where it does not fill or nothing can be said.
 
     samples: mappings of gathered_at (ISO 8601, UTC) and disk_used_bytes, in any order; what is not such is passed over.
@@ -33,7 +35,7 @@ def days_until_full(samples, free_bytes, now):
     return seconds / 86400
 
 
-def _point(sample, now):
+def _point(sample: Mapping[str, Any], now: str) -> tuple[float, float] | None:
     """Return (seconds before or after now, bytes) of a sample of the last weeks."""
     try:
         moment = datetime.datetime.fromisoformat(str(sample["gathered_at"])[:19])
@@ -46,7 +48,7 @@ def _point(sample, now):
     return (seconds, used) if -_OLDEST_DAYS * 86400 <= seconds <= 0 else None
 
 
-def _slope(points):
+def _slope(points: Sequence[tuple[float, float]]) -> float:
     """Return the bytes for each second, by least squares."""
     count = len(points)
     mean_x = sum(x for x, _y in points) / count

@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from ..statistics import text
 from .finding import CRITICAL, INFO, WARNING, Finding, listed, seconds_between
+
+if TYPE_CHECKING:
+    from .finding import Facts
+    from .thresholds import Limits
 
 _DAY = 86400
 
 
-def not_serving(facts, limits, now):
+def not_serving(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     shown, silent = facts["shown"], facts.get("silent")
     if shown["container_status"] == "restarting":
         return
@@ -27,7 +34,7 @@ def not_serving(facts, limits, now):
         )
 
 
-def stopped(facts, limits, now):
+def stopped(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     shown = facts["shown"]
     if shown["status"] == "stopped":
         # Whether a run stopped it or somebody by hand is not known: in production nobody does it for long.
@@ -39,7 +46,7 @@ def stopped(facts, limits, now):
         )
 
 
-def restart_loop(facts, limits, now):
+def restart_loop(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     shown, known = facts["shown"], facts.get("container") or {}
     count = known.get("restart_count") or 0
     advice = "See why it ends (gather: [logs]): a parameter that the server refuses, a full disk, too little memory."
@@ -62,7 +69,7 @@ def restart_loop(facts, limits, now):
             )
 
 
-def idle_transaction(facts, limits, now):
+def idle_transaction(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for one in (facts.get("activity") or {}).get("transactions") or []:
         if str(one["state"]).startswith("idle in transaction"):
             if one["state_seconds"] >= limits["idle_transaction_seconds"]:
@@ -84,7 +91,7 @@ def idle_transaction(facts, limits, now):
             )
 
 
-def vacuum_blocked(facts, limits, now):
+def vacuum_blocked(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for holder in ((facts.get("activity") or {}).get("vacuum_held_by") or [])[:1]:
         if holder["age"] >= limits["vacuum_blocked_transactions"]:
             yield Finding(
@@ -104,7 +111,7 @@ _RELEASE = {
 }
 
 
-def invalid_index(facts, limits, now):
+def invalid_index(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     names = (facts.get("checks") or {}).get("invalid_indexes") or []
     if names:
         one = len(names) == 1
@@ -117,7 +124,7 @@ def invalid_index(facts, limits, now):
         )
 
 
-def collation_mismatch(facts, limits, now):
+def collation_mismatch(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = (facts.get("checks") or {}).get("collations") or []
     if known:
         names = [f"{one['name']} (made under {one['recorded']}, now {one['actual']})" for one in known]
@@ -131,7 +138,7 @@ def collation_mismatch(facts, limits, now):
         )
 
 
-def archiving_fails(facts, limits, now):
+def archiving_fails(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = (facts.get("replication") or {}).get("archiving") or {}
     failed, archived = known.get("last_failed_at"), known.get("last_archived_at")
     if known.get("enabled") and failed and (archived is None or failed > archived):
@@ -144,7 +151,7 @@ def archiving_fails(facts, limits, now):
         )
 
 
-def checksum_failures(facts, limits, now):
+def checksum_failures(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     count = (facts.get("statistics") or {}).get("checksum_failures") or 0
     if count:
         yield Finding(
@@ -156,7 +163,7 @@ def checksum_failures(facts, limits, now):
         )
 
 
-def restart_pending(facts, limits, now):
+def restart_pending(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     names = (facts.get("server_settings") or {}).get("pending_restart") or []
     if names:
         yield Finding(
@@ -168,7 +175,7 @@ def restart_pending(facts, limits, now):
         )
 
 
-def _sentence(words):
+def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 

@@ -19,7 +19,9 @@ END_OF_LIFE = {
 }
 
 
-def parts(version):
+def parts(version: str) -> tuple[int, int]:
     """Return the numbers of a version, (15, 20) for C(15.20); those of a beta are (19, 0)."""
     found = re.match(r"(\d+)(?:\.(\d+))?", version)
+    if found is None:
+        raise ValueError(f"{version!r} is not a version")
     return int(found.group(1)), int(found.group(2) or 0)

@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ..statistics import text
 from .finding import CRITICAL, INFO, WARNING, Finding, days, listed, seconds_between
 from .releases import END_OF_LIFE, parts
+
+if TYPE_CHECKING:
+    from .finding import Facts
+    from .thresholds import Limits
 
 # Daily in production and weekly in staging, with the time that a backup takes.
 _BACKUP_HOURS = {"production": 26, "staging": 8 * 24, "development": 0}
 _TAKE_ONE = "Take one (playbook backup), and see to it that one is taken on schedule."
 
 
-def backup_overdue(facts, limits, now):
+def backup_overdue(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known, shown = facts.get("backups"), facts["shown"]
     hours = _expected_hours(facts, limits)
     if known is None or not hours:
@@ -37,7 +42,7 @@ def backup_overdue(facts, limits, now):
         yield Finding(severity, "backup_overdue", "There is no good backup.", _TAKE_ONE)
 
 
-def backup_unverified(facts, limits, now):
+def backup_unverified(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("backups")
     if known is None or known["last"] is None or not _expected_hours(facts, limits) or not limits["verified_days"]:
         return
@@ -54,13 +59,13 @@ def backup_unverified(facts, limits, now):
         yield Finding(WARNING, "backup_unverified", message, advice)
 
 
-def _not_good(facts: dict, decided: bool) -> list[dict]:
+def _not_good(facts: Facts, decided: bool) -> list[dict[str, Any]]:
     """Return the last backup that is damaged, or of which nobody can say here whether it is."""
     held = (facts.get("backups") or {}).get("damaged") or []
     return [backup for backup in held if decided is (backup.get("undecided") is None)][-1:]
 
 
-def backup_undecided(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def backup_undecided(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for backup in _not_good(facts, decided=False):
         yield Finding(
             WARNING,
@@ -70,7 +75,7 @@ def backup_undecided(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def backup_damaged(facts, limits, now):
+def backup_damaged(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for damaged in _not_good(facts, decided=True):
         yield Finding(
             WARNING,
@@ -80,7 +85,7 @@ def backup_damaged(facts, limits, now):
         )
 
 
-def schedule_failed(facts, limits, now):
+def schedule_failed(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("backups") or {}
     scheduled = known.get("schedule")
     if scheduled is None:
@@ -117,7 +122,7 @@ def schedule_failed(facts, limits, now):
             )
 
 
-def certificate_ending(facts, limits, now):
+def certificate_ending(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = facts.get("tls")
     if known is None:
         return
@@ -140,7 +145,7 @@ def certificate_ending(facts, limits, now):
     )
 
 
-def open_without_tls(facts, limits, now):
+def open_without_tls(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     shown = facts["shown"]
     insists = shown["sslmode"] in ("require", "verify-full")
     if insists or not _reaches_the_world(shown["bind_address"]) or not _admits_the_world(shown["trusted_sources"]):
@@ -155,7 +160,7 @@ def open_without_tls(facts, limits, now):
     )
 
 
-def minor_version_behind(facts, limits, now):
+def minor_version_behind(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     newer, running = facts.get("newer_image"), (facts.get("server_settings") or {}).get("version")
     if not newer or not running or parts(newer["version"])[0] != parts(running)[0]:
         return
@@ -168,9 +173,11 @@ def minor_version_behind(facts, limits, now):
         )
 
 
-def major_version_end_of_life(facts, limits, now):
+def major_version_end_of_life(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     running = (facts.get("server_settings") or {}).get("version")
-    end = END_OF_LIFE.get(parts(running)[0]) if running else None
+    if not running:
+        return
+    end = END_OF_LIFE.get(parts(running)[0])
     if end is None:
         return
     left = seconds_between(now, end + "T00:00:00") / 86400
@@ -184,7 +191,7 @@ def major_version_end_of_life(facts, limits, now):
         yield Finding(INFO, "major_version_end_of_life", message, advice)
 
 
-def open_to_host(facts, limits, now):
+def open_to_host(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for root in facts.get("opened") or ():
         yield Finding(
             WARNING,
@@ -197,7 +204,7 @@ def open_to_host(facts, limits, now):
         )
 
 
-def data_in_container(facts, limits, now):
+def data_in_container(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if facts.get("strays"):
         yield Finding(
             CRITICAL,
@@ -207,7 +214,7 @@ def data_in_container(facts, limits, now):
         )
 
 
-def sql_ascii(facts, limits, now):
+def sql_ascii(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if (facts.get("checks") or {}).get("encoding") == "SQL_ASCII":
         yield Finding(
             WARNING,
@@ -217,7 +224,7 @@ def sql_ascii(facts, limits, now):
         )
 
 
-def not_confined(facts, limits, now):
+def not_confined(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if facts.get("unconfined"):
         yield Finding(
             INFO,
@@ -227,7 +234,7 @@ def not_confined(facts, limits, now):
         )
 
 
-def drift(facts, limits, now):
+def drift(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     steps = facts.get("drift")
     if steps:
         yield Finding(
@@ -238,16 +245,16 @@ def drift(facts, limits, now):
         )
 
 
-def _expected_hours(facts, limits):
+def _expected_hours(facts: Facts, limits: Limits) -> float:
     given = limits["backup_hours"]
     return _BACKUP_HOURS.get(facts["shown"]["environment"], 0) if given is None else given
 
 
-def _hours(number):
+def _hours(number: float) -> str:
     return f"{number / 24:g} days" if number >= 48 and number % 24 == 0 else f"{number:g} hours"
 
 
-def _reaches_the_world(address):
+def _reaches_the_world(address: str) -> bool:
     """Whether an address at which a port is published may be reached from other networks than private ones."""
     try:
         known = ipaddress.ip_address(address)
@@ -256,7 +263,7 @@ def _reaches_the_world(address):
     return known.is_unspecified or known.is_global
 
 
-def _admits_the_world(sources):
+def _admits_the_world(sources: Iterable[str] | None) -> bool:
     if sources is None:
         return True
     return any(ipaddress.ip_network(source, strict=False).prefixlen == 0 for source in sources)

@@ -5,7 +5,32 @@
 
 from __future__ import annotations
 
-DEFAULTS = {
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+
+    class Limits(TypedDict):
+        connections_warning: float
+        connections_critical: float
+        disk_warning: float
+        disk_critical: float
+        disk_full_warning_days: float
+        disk_full_critical_days: float
+        backup_hours: float | None
+        verified_days: float
+        certificate_warning_days: float
+        certificate_critical_days: float
+        wraparound_warning: float
+        wraparound_critical: float
+        vacuum_blocked_transactions: float
+        idle_transaction_seconds: float
+        long_transaction_seconds: float
+        retained_wal_bytes: float
+        restarts: float
+        end_of_life_days: float
+
+
+DEFAULTS: Limits = {
     "connections_warning": 80.0,
     "connections_critical": 95.0,
     "disk_warning": 80.0,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .. import privileges
 from ..server import configuration
@@ -13,14 +14,19 @@ from ..server.replacement import kept
 from ..spec import MANAGED_SETTINGS
 from .finding import CRITICAL, INFO, WARNING, Finding, listed
 
+if TYPE_CHECKING:
+    from ..privileges import ObservedPrivileges
+    from .finding import Facts
+    from .thresholds import Limits
+
 _RUN = "Run the task that declares it, which puts that right; with --check --diff it shows what it would change."
 
 
-def _observed(facts: dict) -> dict:
+def _observed(facts: Facts) -> ObservedPrivileges:
     return {**privileges.NOTHING, **((facts.get("trust") or {}).get("privileges") or {})}
 
 
-def excess_privileges(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def excess_privileges(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     held = privileges.held(_observed(facts))
     if held:
         yield Finding(
@@ -28,7 +34,7 @@ def excess_privileges(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def event_triggers(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def event_triggers(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     observed = _observed(facts)
     for name, why in privileges.armed(observed).items():
         yield Finding(
@@ -53,17 +59,17 @@ def event_triggers(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def odd_privileges(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def odd_privileges(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     observed, words = _observed(facts), []
-    for one in observed["memberships"]:
-        if not one["gives"] and not one["owns"]:
-            words.append(f"{one['member']} is a member of {one['role']}")
+    for membership in observed["memberships"]:
+        if not membership["gives"] and not membership["owns"]:
+            words.append(f"{membership['member']} is a member of {membership['role']}")
     words += [f"{one['grantee']} may call {one['function']}" for one in observed["functions"] if not one["dangerous"]]
-    for one in observed["parameters"]:
-        if one["privilege"] != "ALTER SYSTEM":
-            words.append(f"{one['grantee']} may set {one['parameter']}")
-    for one in observed["defaults"]:
-        words.append(f"what {one['superuser']} will make is granted to {one['grantee']} (default privileges)")
+    for granted in observed["parameters"]:
+        if granted["privilege"] != "ALTER SYSTEM":
+            words.append(f"{granted['grantee']} may set {granted['parameter']}")
+    for default in observed["defaults"]:
+        words.append(f"what {default['superuser']} will make is granted to {default['grantee']} (default privileges)")
     if words:
         yield Finding(
             WARNING,
@@ -73,7 +79,7 @@ def odd_privileges(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def superuser_functions(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def superuser_functions(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     observed = _observed(facts)
     if observed["definers"]:
         yield Finding(
@@ -93,7 +99,7 @@ def superuser_functions(facts: dict, limits: dict, now: str) -> Iterator[Finding
         )
 
 
-def owns_elsewhere(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def owns_elsewhere(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     found = {one["database"]: one for one in _observed(facts)["elsewhere"]}
     for name in [old for old, _when in kept(facts["shown"].get("name") or "", found)]:
         del found[name]
@@ -108,7 +114,7 @@ def owns_elsewhere(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def outranked(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def outranked(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     trust, shown = facts.get("trust"), facts["shown"]
     if trust is None:
         return
@@ -136,7 +142,7 @@ def outranked(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
         )
 
 
-def connection_limit(facts: dict, limits: dict, now: str) -> Iterator[Finding]:
+def connection_limit(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     words = [f"{one['what']} has {one['limit']}" for one in _observed(facts)["connection_limits"]]
     if words:
         yield Finding(

@@ -14,6 +14,8 @@ import dataclasses
 import datetime
 import os
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import layout, observe
 from ..backup import catalog, timetable
@@ -46,22 +48,32 @@ _FOR_FINDINGS = ("container", "statistics", "settings", "activity", "replication
 class Options:
     """gather: names; timeout: of one database, in seconds; limit: of each list; history, thresholds: for findings."""
 
-    gather: tuple
+    gather: tuple[str, ...]
     timeout: int
     limit: int
     log_lines: int
-    history: dict
-    thresholds: dict
+    history: Mapping[str, list[dict[str, Any]]]
+    thresholds: Mapping[str, float | None]
 
 
-class Missing(dict):
+class Missing(dict[str, str]):
     """Why something could not be had, by what is gathered. The first reason counts."""
 
-    def note(self, name, reason):
-        self.setdefault(name, str(reason))
+    def note(self, name: str, reason: str) -> None:
+        self.setdefault(name, reason)
 
 
-def gather(engine, data_root, databases, options):
+if TYPE_CHECKING:
+    from ..facts import ContainerFacts
+    from ..fleet import Database
+    from ..host.engine import Engine
+    from ..spec import DatabaseSpec
+
+    # What was found, and what is missing of it.
+    Part = tuple[dict[str, Any], Missing]
+
+
+def gather(engine: Engine, data_root: str, databases: Sequence[Database], options: Options) -> list[dict[str, Any]]:
     """Return, for each fleet.Database, its description with what was gathered and what is missing of it."""
     wanted = set(options.gather)
     measured = "statistics" in wanted
@@ -79,7 +91,7 @@ def gather(engine, data_root, databases, options):
     return [_understood(*part, schedules, wanted, options, now) for part in parts]
 
 
-def _understood(database, lying, answering, *rest):
+def _understood(database: Database, lying: Part, answering: Part, *rest: Any) -> dict[str, Any]:
     """Describe a database, whatever its server answered: what cannot be understood is missing, with the reason."""
     try:
         return _described(database, lying, answering, *rest)
@@ -94,30 +106,32 @@ def _understood(database, lying, answering, *rest):
         return _described(database, lying, ({**found, "answers": {}}, silenced), *rest)
 
 
-def _schedules(data_root):
+def _schedules(data_root: str) -> timetable.Timetable | str:
     """Return the Timetable of the host, or why there is none."""
     try:
-        return timetable.observe(layout.schedule(data_root))
+        found: timetable.Timetable = timetable.observe(layout.schedule(data_root))
+        return found
     except DatabaseError as error:
         return error.message
 
 
-def _sample(database):
+def _sample(database: Database) -> cgroups.Sample | None:
     container = database.container
     return cgroups.sample(container.pid) if container is not None and container.running else None
 
 
-def _needs(wanted, name):
+def _needs(wanted: set[str], name: str) -> bool:
     return name in wanted or ("findings" in wanted and name in _FOR_FINDINGS)
 
 
-def _lying(database, wanted, options):
+def _lying(database: Database, wanted: set[str], options: Options) -> Part:
     """Look at what lies on the disk, while the processors are measured. Returns (found, missing)."""
-    found, missing = {}, Missing()
+    found: dict[str, Any] = {}
+    missing = Missing()
     data = os.path.join(database.spec.directory, "pgdata")
     backups = database.spec.backup_directory
 
-    def note(names, key, look):
+    def note(names: tuple[str, ...], key: str, look: Callable[[], object]) -> None:
         if not any(_needs(wanted, name) for name in names):
             return
         try:
@@ -139,12 +153,12 @@ def _lying(database, wanted, options):
     return found, missing
 
 
-def _opened(spec):
+def _opened(spec: DatabaseSpec) -> list[roots.Open]:
     found = [spec.data_root, spec.backup_root]
     return roots.opened(found, found)
 
 
-def _certificate(directory):
+def _certificate(directory: str) -> dict[str, Any]:
     found = [files.read(os.path.join(directory, "tls", name)) for name in ("server.crt", "ca.crt")]
     if found[0] is None:
         raise DatabaseError(f"there is no certificate in {directory}/tls")
@@ -155,26 +169,28 @@ def _certificate(directory):
         raise DatabaseError(f"{directory}/tls holds no readable certificate: {error}") from None
 
 
-def _answering(engine, data_root, database, wanted, options):
+def _answering(engine: Engine, data_root: str, database: Database, wanted: set[str], options: Options) -> Part:
     """Ask what runs. Returns (found, missing)."""
-    found, missing = {}, Missing()
+    found: dict[str, Any] = {}
+    missing = Missing()
+    container = database.container
     if "logs" in wanted:
-        if database.container is None:
-            missing.note("logs", standing.why_silent(database))
+        if container is None:
+            missing.note("logs", standing.why_silent(database) or "")
         else:
-            found["logs"] = engine.logs(database.container.name, options.log_lines).splitlines()
+            found["logs"] = engine.logs(container.name, options.log_lines).splitlines()
     if "findings" in wanted:
         found["newer_image"] = standing.newer_image(engine, data_root, database)
     silent = standing.why_silent(database)
     names = sorted({section for name in wanted for section in _SECTIONS.get(name, ())})
-    if silent is not None:
+    if silent is not None or container is None:
         for name in wanted.union(("tls",)):
             if name in _SECTIONS or name == "tls":
-                missing.note(name, silent)
+                missing.note(name, silent or "")
         return found, missing
     deadline = time.monotonic() + options.timeout
-    _ask_server(engine, database, names, wanted, options, found, missing)
-    address, answers = database.container.ip_address, found.get("answers")
+    _ask_server(engine, database, container, names, wanted, options, found, missing)
+    address, answers = container.ip_address, found.get("answers")
     if _needs(wanted, "tls") and address is not None and (answers or not names):
         found["served"] = served.certificate(address, SERVER_PORT, max(1.0, deadline - time.monotonic()))
     if "findings" in wanted and answers:
@@ -185,12 +201,21 @@ def _answering(engine, data_root, database, wanted, options):
     return found, missing
 
 
-def _ask_server(engine, database, names, wanted, options, found, missing):
+def _ask_server(
+    engine: Engine,
+    database: Database,
+    container: ContainerFacts,
+    names: Sequence[str],
+    wanted: set[str],
+    options: Options,
+    found: dict[str, Any],
+    missing: Missing,
+) -> None:
     if not names:
         return
     try:
         answers, reasons = questions.answers(
-            engine, database.container, database.spec.name, names, options.limit, options.timeout
+            engine, container, database.spec.name, names, options.limit, options.timeout
         )
     except DatabaseError as error:
         answers, reasons = {}, dict.fromkeys(names, error.message)
@@ -201,35 +226,46 @@ def _ask_server(engine, database, names, wanted, options, found, missing):
                 missing.note(name, reasons[section])
 
 
-def _described(database, lying, answering, before, after, schedules, wanted, options, now):
+def _described(
+    database: Database,
+    lying: Part,
+    answering: Part,
+    before: cgroups.Sample | None,
+    after: cgroups.Sample | None,
+    schedules: timetable.Timetable | str | None,
+    wanted: set[str],
+    options: Options,
+    now: str,
+) -> dict[str, Any]:
     found = {**lying[0], **answering[0]}
     missing = Missing(answering[1])
     for name, reason in lying[1].items():
         missing.note(name, reason)
     answers = found.get("answers") or {}
     full = _shaped(answers, found)
-    container, running = database.container, database.container is not None and database.container.running
+    container = database.container
+    running = container if container is not None and container.running else None
     if container is None:
-        missing.note("container", standing.why_silent(database))
+        missing.note("container", standing.why_silent(database) or "")
     else:
         full["container"] = shape.container(container, after)
     if _needs(wanted, "statistics"):
         percent = cgroups.cpu_percent(before, after) if before and after and "statistics" in wanted else None
-        limit = after and (after.memory_limit or cgroups.host_memory())
-        seconds = _age(container.started_at, now) if running else None
+        limit = None if after is None else after.memory_limit or cgroups.host_memory()
+        seconds = _age(running.started_at, now) if running else None
         status = database.shown["status"]
         full["statistics"] = shape.statistics(
             status, answers.get("statistics"), found, percent, after, limit, seconds, now
         )
         if running and after is None:
-            missing.note("statistics", f"the kernel's figures for process {container.pid} cannot be read on this host")
+            missing.note("statistics", f"the kernel's figures for process {running.pid} cannot be read on this host")
     if "sizes" in wanted:
         full["sizes"] = shape.sizes(answers.get("sizes"), found)
     if "backups" in found:
         schedule = None
         if isinstance(schedules, str):
             missing.note("backups", schedules)
-        else:
+        elif schedules is not None:
             schedule = schedules.of(database.shown["name"], database.shown["environment"])
         full["backups"] = shape.backups(database.spec.backup_directory, found["backups"], options.limit, schedule)
     if "certificate" in found:
@@ -242,7 +278,7 @@ def _described(database, lying, answering, before, after, schedules, wanted, opt
     return {**database.shown, **kept, "missing": {name: missing[name] for name in sorted(missing) if name in wanted}}
 
 
-def _shaped(answers, found):
+def _shaped(answers: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Return what needs nothing but the server's own answers, and the log."""
     full = {}
     for name, key in (("settings", "server_settings"), ("activity", "activity"), ("queries", "queries")):
@@ -255,7 +291,14 @@ def _shaped(answers, found):
     return full
 
 
-def _findings(shown, full, found, missing, options, now):
+def _findings(
+    shown: Mapping[str, Any],
+    full: Mapping[str, Any],
+    found: Mapping[str, Any],
+    missing: Missing,
+    options: Options,
+    now: str,
+) -> list[dict[str, str]]:
     answers = found.get("answers") or {}
     facts = {
         **full,
@@ -272,10 +315,10 @@ def _findings(shown, full, found, missing, options, now):
     return evaluate.findings(facts, options.thresholds, now)
 
 
-def _asked_for(key):
+def _asked_for(key: str) -> str:
     return "settings" if key == "server_settings" else key
 
 
-def _age(moment, now):
+def _age(moment: str, now: str) -> int:
     began = datetime.datetime.fromisoformat(moment[:19])
     return max(0, int((datetime.datetime.fromisoformat(now[:19]) - began).total_seconds()))

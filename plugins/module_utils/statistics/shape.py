@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..backup import catalog
 from ..units import format_cpus
 from . import text
+
+if TYPE_CHECKING:
+    from ..backup.catalog import Backup
+    from ..facts import ContainerFacts
+    from ..host.cgroups import Sample
 
 STATUS = {"active": "running"}
 # What a server says of itself, and what stands in its place while it says nothing.
@@ -38,7 +45,16 @@ _OF_SERVER = (
 _OF_CERTIFICATE = ("subject", "issuer", "names", "not_before", "not_after", "fingerprint", "authority_not_after")
 
 
-def statistics(status, server, lying, cpu, sample, memory_limit, uptime, now):
+def statistics(
+    status: str,
+    server: Mapping[str, Any] | None,
+    lying: Mapping[str, Any],
+    cpu: float | None,
+    sample: Sample | None,
+    memory_limit: int | None,
+    uptime: int | None,
+    now: str,
+) -> dict[str, Any]:
     """Return the figures of the dashboard. server: the section's answer; sample: cgroups.Sample; any may be None."""
     size, space = lying.get("directory_bytes"), lying.get("disk") or {}
     answer = server or {}
@@ -46,7 +62,7 @@ def statistics(status, server, lying, cpu, sample, memory_limit, uptime, now):
         "status": STATUS.get(status, status),
         "size": None if size is None else text.size(size),
         "cpu": None if cpu is None else text.percent(cpu),
-        "memory": None if sample is None else text.memory(sample.memory, memory_limit),
+        "memory": None if sample is None or memory_limit is None else text.memory(sample.memory, memory_limit),
         "uptime": None if uptime is None else text.duration(uptime),
         "gathered_at": now,
         "size_bytes": size,
@@ -62,7 +78,7 @@ def statistics(status, server, lying, cpu, sample, memory_limit, uptime, now):
     }
 
 
-def container(facts, sample):
+def container(facts: ContainerFacts, sample: Sample | None) -> dict[str, Any]:
     config = facts.config
     return {
         "id": facts.id,
@@ -83,7 +99,7 @@ def container(facts, sample):
     }
 
 
-def settings(answer):
+def settings(answer: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {
         name: {**known, "value": text.without_secrets(known["value"])}
         for name, known in sorted(answer["parameters"].items(), key=lambda item: item[0].lower())
@@ -92,7 +108,7 @@ def settings(answer):
     return {**answer, "version": answer["version"].split()[0], "parameters": parameters}
 
 
-def sizes(answer, lying):
+def sizes(answer: Mapping[str, Any] | None, lying: Mapping[str, Any]) -> dict[str, Any]:
     server = answer or {}
     return {
         "directory_bytes": lying.get("directory_bytes"),
@@ -106,18 +122,18 @@ def sizes(answer, lying):
     }
 
 
-def queries(answer):
+def queries(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [_readable(query) for query in answer["queries"]]
 
 
-def activity(answer):
+def activity(answer: Mapping[str, Any]) -> dict[str, Any]:
     blocked = [
         {**_readable(one), "blocked_by": [_readable(other) for other in one["blocked_by"]]} for one in answer["blocked"]
     ]
     return {**answer, "transactions": [_readable(one) for one in answer["transactions"]], "blocked": blocked}
 
 
-def backups(directory, found, limit, schedule):
+def backups(directory: str, found: Sequence[Backup], limit: int, schedule: Mapping[str, Any] | None) -> dict[str, Any]:
     """found: as catalog.backups gives them, newest last; schedule: as timetable.Timetable.of gives it."""
     good = [backup for backup in found if backup.good]
     verified = [backup for backup in good if backup.verified]
@@ -133,7 +149,7 @@ def backups(directory, found, limit, schedule):
     }
 
 
-def tls(certificate, served, now):
+def tls(certificate: Mapping[str, Any], served: tuple[bytes | None, str | None] | None, now: str) -> dict[str, Any]:
     """certificate: as host.tls.facts gives it, with the authority's end; served: as host.served has it, or None."""
     shown, protocol = served or (None, None)
     left = datetime.datetime.fromisoformat(certificate["not_after"][:19]) - datetime.datetime.fromisoformat(now[:19])
@@ -145,5 +161,5 @@ def tls(certificate, served, now):
     }
 
 
-def _readable(item):
+def _readable(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**item, "query": text.without_secrets(item["query"] or "")}

@@ -6,17 +6,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from .. import layout, observe
 from ..errors import DatabaseError
 from ..host import images
 from ..planning.plan import plan_database
 
+if TYPE_CHECKING:
+    from ..fleet import Database
+    from ..host.engine import Engine
+
 # What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
 _NO_DRIFT = ("pull", "write_record")
 
 
-def why_silent(database):
+def why_silent(database: Database) -> str | None:
     """Say why a server is not asked at all, or return None where it is to be asked."""
     container = database.container
     if container is None or not container.running:
@@ -26,7 +31,7 @@ def why_silent(database):
     return None
 
 
-def newer_image(engine, data_root, database):
+def newer_image(engine: Engine, data_root: str, database: Database) -> dict[str, str] | None:
     """Return the version of PostgreSQL that the declared image has by now, where the container runs an older image."""
     container = database.container
     if container is None or container.config is None:
@@ -42,7 +47,7 @@ def newer_image(engine, data_root, database):
         return None
 
 
-def drift(engine, database, seconds):
+def drift(engine: Engine, database: Database, seconds: float) -> list[str]:
     """Return what a run of the recorded declaration would do, in its own words.
 
     Raises DatabaseError where that cannot be said.

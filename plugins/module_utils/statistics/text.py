@@ -26,14 +26,14 @@ _SECRETS = (
 )
 
 
-def without_secrets(text):
+def without_secrets(text: str) -> str:
     """Return a statement or a line of a log with its passwords blotted out."""
     for pattern, blot in _SECRETS:
         text = pattern.sub(blot, text)
     return text
 
 
-def size(count, blank=" "):
+def size(count: float, blank: str = " ") -> str:
     """Write bytes in the largest unit that leaves a whole number: C(42 MB), C(1.4 GB). Units are powers of 1024."""
     number, unit = float(count), 0
     while number >= 999.5 and unit < len(_UNITS) - 1:
@@ -42,17 +42,17 @@ def size(count, blank=" "):
     return f"{shown}{blank}{_UNITS[unit]}"
 
 
-def percent(number):
+def percent(number: float) -> str:
     """C(2.5%)."""
     return f"{number:.1f}%"
 
 
-def memory(used, limit):
+def memory(used: int, limit: int) -> str:
     """C(156MB / 512MB)."""
     return f"{size(used, '')} / {size(limit, '')}"
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Write a time in its two largest units: C(2d 5h), C(5h 12m), C(12m 30s), C(30s)."""
     seconds = max(0, int(seconds))
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
