@@ -25,7 +25,7 @@ _NAMES = ("name", "source_name", "database")
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,10}\s*")
 
 
-def mistakes(arguments: Mapping[str, Mapping[str, Any]], given: object, where: str = "") -> list[str]:
+def mistakes(arguments: Mapping[str, Any], given: object, where: str = "") -> list[str]:
     """Return what is wrong in words. arguments: an argument spec; given: the options as they came, of any shape.
 
     What is not given, or not known, is left to whoever validates the options.

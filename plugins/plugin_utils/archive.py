@@ -21,7 +21,7 @@ _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def pack(directory):
+def pack(directory: str) -> bytes:
     """Return the archive of the module_utils in a directory."""
     packed = {"__main__.py": _MAIN.encode("utf-8")}
     for place, below, entries in os.walk(directory):

@@ -6,16 +6,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import VarsFile
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import HEADER, VaultError
+
+if TYPE_CHECKING:
+    from .credentials import Request
+    from .vars_file import Value
+    from .vault import RunVault
 
 _SECRET = ("password", "next_password")
 _WAITING = ("next_username", "next_password")
 _KEYS = ("username", "password", *_WAITING)
 
 
-def of(document, requests, rotated=False):
+def of(document: VarsFile, requests: Iterable[Request], rotated: bool = False) -> dict[str, dict[str, str | None]]:
     """Return the entries of what was asked for. Raises InvalidRequest rather than hand on what is not encrypted.
 
     rotated: what waited does so no longer, which is said with None: a job's artifacts are merged key by key.
@@ -36,7 +44,9 @@ def of(document, requests, rotated=False):
     return found
 
 
-def restored(document, handed_on, requests, vault):
+def restored(
+    document: VarsFile, handed_on: Mapping[str, Any] | None, requests: Iterable[Request], vault: RunVault
+) -> VarsFile:
     """Return the file with the entries in it that a former job has handed on, of those asked for that it does not have.
 
     Raises InvalidRequest where the two differ: nothing says which of them is out of date, and neither is to be lost.
@@ -63,12 +73,12 @@ def restored(document, handed_on, requests, vault):
     return document
 
 
-def _plain(value, vault):
-    text = getattr(value, "text", value)
+def _plain(value: Value | str | None, vault: RunVault) -> str | None:
+    text = value if value is None or isinstance(value, str) else value.text
     return vault.decrypt(text) if text is not None and text.strip().startswith(HEADER) else text
 
 
-def _check(entry, values, vault):
+def _check(entry: str, values: object, vault: RunVault) -> None:
     if not isinstance(values, dict) or set(values) - set(_KEYS) or not {"username", "password"} <= set(values):
         raise InvalidRequest("artifact: %s is not an entry as this module hands it on" % entry)
     for key in _SECRET:

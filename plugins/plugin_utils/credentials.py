@@ -11,9 +11,16 @@ is given for an entry that has another password goes the same way: `resolve`, th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from ansible_collections.vellaric.postgres.plugins.module_utils import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
+
+if TYPE_CHECKING:
+    from .vars_file import Entry, Value, VarsFile
+    from .vault import RunVault
 
 KEYS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 
@@ -29,7 +36,16 @@ class Request:
     server that has another password keeps it.
     """
 
-    def __init__(self, name, environment, username=None, password=None, update_password=None, user=None, owner=None):
+    def __init__(
+        self,
+        name: str,
+        environment: str,
+        username: str | None = None,
+        password: str | None = None,
+        update_password: str | None = None,
+        user: str | None = None,
+        owner: str | None = None,
+    ) -> None:
         self.name = name
         self.environment = environment
         self.user = user
@@ -44,7 +60,7 @@ class Request:
         self.owner = None if owner is None else names.check_username(owner)
 
 
-def entry_key(container, user=None):
+def entry_key(container: str, user: str | None = None) -> str:
     """The key of the file's section: the container's name, for a further user with its name behind a slash."""
     return container if user is None else "%s/%s" % (container, user)
 
@@ -52,29 +68,29 @@ def entry_key(container, user=None):
 class Resolved:
     """The credentials of a database, and which of them have to be written (`added`, `changed`: names of keys)."""
 
-    def __init__(self, request):
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.username = None
+        self.username: str | None = None
         self.username_generated = False
-        self.source = None
+        self.source: str | None = None
         self.is_new = False
         # What the file gets: {"username": text, "password": ciphertext}, or what of it changes; None takes a key away.
-        self.written = {}
+        self.written: dict[str, str | None] = {}
         self.was_plain = False
-        self.old_username = None
+        self.old_username: str | None = None
         # Whether a new password waits for the server to have it: in the file, or with on_create outside of it.
         self.rotating = False
         # While it is rotated: the login that gets the new password.
-        self.next_username = None
+        self.next_username: str | None = None
 
     @property
-    def encrypts(self):
+    def encrypts(self) -> bool:
         return any(self.written.get(key) is not None for key in ("password", "next_password"))
 
 
-def requests_from(databases):
+def requests_from(databases: Sequence[Mapping[str, Any]]) -> list[Request]:
     """Requests from the task's options. Values may be text of Ansible's own types: plain text is made of them."""
-    requests = []
+    requests: list[Request] = []
     for options in databases:
         try:
             request = Request(**{key: _plain(options.get(key)) for key in KEYS})
@@ -89,7 +105,7 @@ def requests_from(databases):
     return requests
 
 
-def resolve(file, request, vault, vault_id):
+def resolve(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> Resolved:
     """Raises when what is stored cannot be read: nothing that could not be read is ever overwritten.
 
     Nor is what is stored replaced by what is given, which the server may yet refuse.
@@ -119,14 +135,14 @@ def resolve(file, request, vault, vault_id):
     if resolved.is_new or resolved.was_plain:
         password = stored_password or request.password or names.new_password()
         resolved.written["password"] = _encrypted(password, request, vault, vault_id)
-    if not resolved.is_new and request.password not in (None, stored_password):
+    if not resolved.is_new and request.password is not None and request.password != stored_password:
         resolved.rotating = True
         if request.update_password != "on_create" and request.password != next_password:
-            resolved.written["next_password"] = _beside(next_password, request, vault, vault_id)
+            resolved.written["next_password"] = _beside(request.password, next_password, request, vault, vault_id)
     return resolved
 
 
-def _beside(next_password, request, vault, vault_id):
+def _beside(given: str, next_password: str | None, request: Request, vault: RunVault, vault_id: str) -> str:
     """Encrypt what is given for an entry that has another password. Raises where one waits that the server may have."""
     if next_password is not None:
         raise InvalidRequest(
@@ -134,10 +150,10 @@ def _beside(next_password, request, vault, vault_id):
             " short. Nothing was changed: rotate it first (playbook vellaric.postgres.rotate), or give the stored"
             " password, which puts that back" % request.entry
         )
-    return _encrypted(request.password, request, vault, vault_id)
+    return _encrypted(given, request, vault, vault_id)
 
 
-def rotating(file, request, vault, vault_id):
+def rotating(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> Resolved:
     """Store a new password beside the present one, or keep the one that a rotation which was cut short has stored.
 
     Where nothing is stored, or what is stored is another role's, the new password is all there is.
@@ -159,7 +175,7 @@ def rotating(file, request, vault, vault_id):
     resolved.source = "given" if request.password else "stored" if wanted else "generated"
     wanted = wanted or names.new_password()
     entry = file.entry(request.entry)
-    if lost:
+    if lost or entry is None or stored_username is None:
         resolved.username = resolved.next_username = _next_login(request, resolved.username)
         resolved.written = {"username": resolved.username, "password": _encrypted(wanted, request, vault, vault_id)}
         resolved.written.update(dict.fromkeys(_waiting(entry)))
@@ -174,18 +190,18 @@ def rotating(file, request, vault, vault_id):
     return resolved
 
 
-def is_lost(file, request, vault):
+def is_lost(file: VarsFile, request: Request, vault: RunVault) -> bool:
     """Say whether nothing is stored for the role that the server has. Raises where something is that cannot be read."""
     _resolved, username, password, _next_password = _look_up(file, request, vault)
     return password is None or username not in _logins(request, request.username)
 
 
-def _logins(request, username):
+def _logins(request: Request, username: str | None) -> tuple[str | None, ...]:
     """Return the names under which a role logs in: its own, or those of two that take turns for it."""
     return (username,) if request.owner is None else (request.owner, *names.alternates(request.owner))
 
 
-def _next_login(request, current):
+def _next_login(request: Request, current: str) -> str:
     """The login that gets the new password: the same, or of two that take turns the other one."""
     if request.owner is None:
         return current
@@ -193,7 +209,7 @@ def _next_login(request, current):
     return second if current == first else first
 
 
-def rotated(file, request, vault, vault_id):
+def rotated(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> Resolved:
     """Let the new password take the place of the old one, now that the server has it. Nothing, where none waits.
 
     It is the one that waits, or the one given: then the login is the stored one, and nothing waits any more.
@@ -204,19 +220,19 @@ def rotated(file, request, vault, vault_id):
     resolved.username = stored_username
     resolved.source = "stored"
     entry = file.entry(request.entry)
-    if request.password is None and next_password is not None:
+    if request.password is None and next_password is not None and entry is not None:
         resolved.username = _text(entry.next_username) or stored_username
         if resolved.username != stored_username:
             resolved.written["username"] = resolved.username
     wanted = request.password or next_password
-    if wanted not in (None, stored_password):
+    if wanted is not None and wanted != stored_password:
         resolved.written["password"] = _encrypted(wanted, request, vault, vault_id)
     if wanted is not None:
         resolved.written.update(dict.fromkeys(_waiting(entry)))
     return resolved
 
 
-def stored(file, request, vault, vault_id):
+def stored(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> Resolved:
     """What is stored, and nothing else: a password that is lost is not recovered. vault_id: not needed."""
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     if stored_password is None:
@@ -230,16 +246,16 @@ def stored(file, request, vault, vault_id):
     return resolved
 
 
-def _waiting(entry):
+def _waiting(entry: Entry | None) -> list[str]:
     """The keys of an entry that are there while a rotation is under way."""
     return [key for key in ("next_username", "next_password") if getattr(entry, key, None) is not None]
 
 
-def _text(value):
+def _text(value: Value | None) -> str | None:
     return None if value is None else value.text
 
 
-def _look_up(file, request, vault):
+def _look_up(file: VarsFile, request: Request, vault: RunVault) -> tuple[Resolved, str | None, str | None, str | None]:
     """Return (Resolved, stored user name, stored password, password that a rotation has stored). Raises where one of
     them cannot be read."""
     resolved = Resolved(request)
@@ -257,14 +273,14 @@ def _look_up(file, request, vault):
     return resolved, username, password, next_password
 
 
-def _encrypted(password, request, vault, vault_id):
+def _encrypted(password: str, request: Request, vault: RunVault, vault_id: str) -> str:
     ciphertext = vault.encrypt(password, vault_id)
     if vault.decrypt(ciphertext) != password:
         raise VaultError("the vault does not give back what was encrypted for %s" % request.entry)
     return ciphertext
 
 
-def diff_lines(resolved):
+def diff_lines(resolved: Iterable[Resolved]) -> tuple[list[str], list[str]]:
     """What is seen of a change, before and after: names of keys and users, never a password nor its ciphertext."""
     before, after = [], []
     for item in resolved:
@@ -281,20 +297,20 @@ def diff_lines(resolved):
     return before, after
 
 
-def removal_lines(containers):
+def removal_lines(containers: Iterable[str]) -> list[str]:
     lines = []
     for container in containers:
         lines += ["  %s:" % container, "    username", "    password"]
     return lines
 
 
-def _lines(item, keys, username, password):
+def _lines(item: Resolved, keys: Iterable[str], username: str | None, password: str) -> list[str]:
     shown = {"username": username, "password": password, "next_password": "(encrypted)"}
     shown["next_username"] = item.next_username or "(the other login)"
     return ["  %s:" % item.request.entry, *["    %s: %s" % (key, shown[key]) for key in keys]]
 
 
-def _stored(value, name, check, request, vault):
+def _stored(value: Value, name: str, check: Callable[[str], str], request: Request, vault: RunVault) -> str:
     where = "%s.%s.%s" % (SECTION, request.entry, name)
     try:
         return check(vault.decrypt(value.text) if value.encrypted else value.text)
@@ -310,6 +326,6 @@ def _stored(value, name, check, request, vault):
         raise VarsFileError("%s: %s" % (where, reason)) from None
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     # Text of a vaulted variable is a type of Ansible's own, which carries where it came from.
     return "".join(value) if isinstance(value, str) else value

@@ -10,11 +10,20 @@ kept nowhere.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.names import NOT_STORED, connection_url
 from .typed import clean
+
+if TYPE_CHECKING:
+    # A database as it is declared, a role as postgres_db_credentials answers of it, and what postgres_db answers of a
+    # database.
+    Declared = Mapping[str, Any]
+    Credential = Mapping[str, Any]
+    Outcome = Mapping[str, Any]
 
 # What every declaration has, so that nothing needs to look whether it is there.
 _LEAST = {
@@ -31,7 +40,7 @@ _USERNAME_TO_COME = "db_user_" + "0" * 12
 _REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
 
 
-def with_defaults(declared, defaults):
+def with_defaults(declared: Iterable[Declared], defaults: Declared) -> list[Declared]:
     """Return each declaration with the defaults.
 
     Of image and version, which exclude each other, what a database has of its own goes before what is meant for all.
@@ -39,22 +48,22 @@ def with_defaults(declared, defaults):
     return [{**_LEAST, **defaults, **_instead(item), **item} for item in declared]
 
 
-def _instead(item):
+def _instead(item: Declared) -> Declared:
     if item.get("image"):
         return {"version": None}
     return {"image": None} if item.get("version") else {}
 
 
-def container(item):
+def container(item: Mapping[str, Any]) -> str:
     return f"{item['name']}-{item['environment']}-postgres"
 
 
-def is_whole(item):
+def is_whole(item: Declared) -> bool:
     """Say whether a run brings the whole declaration about, for which the credentials are needed."""
     return item.get("state") in ("started", "present", None) and not item.get("partial")
 
 
-def mistakes(declared):
+def mistakes(declared: Iterable[Declared]) -> list[str]:
     """Return what is wrong with declarations, in words: what the module would refuse, whatever is on the host."""
     # Ansible loads all filters where one is used, and few of them need what knows what the options mean.
     from ..module_utils import declaration, options, spec
@@ -79,7 +88,7 @@ def mistakes(declared):
     return found
 
 
-def _unknown(arguments, path):
+def _unknown(arguments: Mapping[str, Any], path: str | Sequence[str]) -> str:
     """Say that there is no such option, and which one may be meant. path: its name, or names from the outside in."""
     *outer, name = (path,) if isinstance(path, str) else path
     for option in outer:
@@ -88,7 +97,7 @@ def _unknown(arguments, path):
     return f"there is no option {'.'.join([*outer, str(name)])}" + (f", did you mean {meant[0]}?" if meant else "")
 
 
-def credential_requests(declared):
+def credential_requests(declared: Iterable[Declared]) -> list[dict[str, str]]:
     """Return what postgres_db_credentials is asked for: of each database its role, then its users."""
     requests = []
     for item in filter(is_whole, declared):
@@ -102,20 +111,26 @@ def credential_requests(declared):
     return requests
 
 
-def official_images(declared):
+def official_images(declared: Iterable[Declared]) -> list[dict[str, Any]]:
     """Return which of the official image's versions are taken, each with how it is pulled for those that take it."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for item in filter(is_whole, declared):
         if not item.get("image"):
             found.setdefault(_version(item), set()).add(item.get("pull") or "missing")
     return [{"version": version, "pull": sorted(found[version])} for version in sorted(found)]
 
 
-def _version(item):
+def _version(item: Declared) -> str:
     return str(item.get("version") or _DEFAULT_VERSION)
 
 
-def completed(declared, resolved, stored, images, check_mode):
+def completed(
+    declared: Iterable[Declared],
+    resolved: Iterable[Credential],
+    stored: Mapping[str, Mapping[str, str]],
+    images: Mapping[str, Mapping[str, Any]],
+    check_mode: bool,
+) -> list[Declared]:
     """Return the declarations with their credentials and images: what the module is given.
 
     resolved: what the store answered to the requests. stored: the entries of its file. images: by version, the options
@@ -125,7 +140,9 @@ def completed(declared, resolved, stored, images, check_mode):
     return [_completed(item, credentials, images) for item in declared]
 
 
-def _completed(item, credentials, images):
+def _completed(
+    item: Declared, credentials: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, Any]]
+) -> Declared:
     entry = container(item)
     found = {**item, **_of(credentials, entry, item)}
     if is_whole(item) and not item.get("image"):
@@ -135,14 +152,14 @@ def _completed(item, credentials, images):
     return found
 
 
-def _of(credentials, entry, item):
+def _of(credentials: Mapping[str, Mapping[str, str]], entry: str, item: Declared) -> dict[str, str]:
     """Return the credentials of an entry. What was declared of their update goes before what the store knows."""
     known = credentials.get(entry, {})
     declared = {"update_password": item["update_password"]} if known and item.get("update_password") else {}
     return {**known, **declared}
 
 
-def _credentials(resolved, stored, check_mode):
+def _credentials(resolved: Credential, stored: Mapping[str, Mapping[str, str]], check_mode: bool) -> dict[str, str]:
     """Return what the module is told of one role.
 
     A password that was given is meant. One that was stored is not forced upon a server that has another, except where
@@ -157,13 +174,13 @@ def _credentials(resolved, stored, check_mode):
     return found
 
 
-def _password(resolved, stored, check_mode):
+def _password(resolved: Credential, stored: Mapping[str, Mapping[str, str]], check_mode: bool) -> str:
     if resolved.get("withheld") or (resolved["source"] == "generated" and check_mode):
         return NOT_STORED
     return stored[resolved["entry"]]["password"]
 
 
-def latest(found, stored, check_mode):
+def latest(found: Iterable[Credential], stored: Iterable[Credential], check_mode: bool) -> list[Credential]:
     """Return what the store says of each role: what it answered last.
 
     found: what it answered when it was looked at. stored: when what is new was stored. What was new and is not stored,
@@ -173,13 +190,13 @@ def latest(found, stored, check_mode):
     return [answered.get(one["entry"]) or {**one, "withheld": one["changed"] and not check_mode} for one in found]
 
 
-def accepted(requests, databases):
+def accepted(requests: Iterable[dict[str, str]], databases: Iterable[Outcome]) -> list[dict[str, str]]:
     """Return the requests of databases that are not refused. databases: what the module returned of each."""
     refused = {outcome["container_name"] for outcome in databases if outcome.get("error")}
     return [request for request in requests if container(request) not in refused]
 
 
-def in_vain(resolved, nothing_made):
+def in_vain(resolved: Sequence[Credential], nothing_made: Iterable[str]) -> list[dict[str, str]]:
     """Return what a run has stored for databases of which it made nothing, as it is forgotten.
 
     resolved: what the store answered. nothing_made: what the module returned, the containers' names. Where something
@@ -190,7 +207,9 @@ def in_vain(resolved, nothing_made):
     return [{"name": one["name"], "environment": one["environment"]} for one in names.values()]
 
 
-def settled(requests, resolved, databases):
+def settled(
+    requests: Iterable[dict[str, str]], resolved: Iterable[Credential], databases: Iterable[Outcome]
+) -> list[dict[str, str]]:
     """Return the requests whose given passwords have reached their servers, and are to take the stored ones' place.
 
     requests: those that the store was asked. resolved: what it answered. databases: what the module returned.
@@ -204,13 +223,13 @@ def settled(requests, resolved, databases):
     return [request for request in requests if (container(request), request.get("user")) in waiting]
 
 
-def _serves(outcome):
+def _serves(outcome: Outcome) -> bool:
     """Say whether the server was asked: one that stands still, or is not taken over yet, has no new password."""
     database = None if outcome.get("error") else outcome.get("database")
     return bool(database and database["id"] and database["container_status"] == "running")
 
 
-def outcomes(databases, check_mode):
+def outcomes(databases: Iterable[Outcome], check_mode: bool) -> list[str]:
     """Return a line for each database that something became of, for a person."""
     lines = []
     for outcome in databases:
@@ -226,7 +245,7 @@ def outcomes(databases, check_mode):
     return lines
 
 
-def _connection(database, credentials_file):
+def _connection(database: Mapping[str, Any], credentials_file: str) -> dict[str, Any]:
     known = {key: database[key] for key in _REACHED_BY}
     target = [database[key] for key in ("host", "port", "database", "sslmode")]
     return {
@@ -237,7 +256,7 @@ def _connection(database, credentials_file):
     }
 
 
-def connections(databases, credentials_file):
+def connections(databases: Iterable[Outcome], credentials_file: str) -> dict[str, dict[str, Any]]:
     """Return how those are reached that are there and did not fail, by container.
 
     Without the password, which is in the file with the credentials.

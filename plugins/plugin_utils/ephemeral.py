@@ -19,7 +19,7 @@ RUNNER_ARTIFACTS = "AWX_ISOLATED_DATA_DIR"
 _CONTAINER_MARKS = ("/run/.containerenv", "/.dockerenv")
 
 
-def here(path):
+def here(path: str) -> bool:
     """Say whether a file is gone after this run."""
     job = os.environ.get(JOB_DIRECTORY)
     in_container = any(os.path.exists(mark) for mark in _CONTAINER_MARKS) and bool(job or os.path.isdir(RUNNER_ROOT))
@@ -27,22 +27,22 @@ def here(path):
     return vanishes(path, job, _mount_point(path) if in_container else None)
 
 
-def vanishes(path, job_directory, mount_point):
+def vanishes(path: str, job_directory: str | None, mount_point: str | None) -> bool:
     """Say so. mount_point: of the path's file system in an execution environment, None outside of one.
 
     What is mounted there for the purpose lasts: anything but the environment's own file system and the job's directory.
     """
     if mount_point is None:
-        return bool(job_directory) and _is_below(path, job_directory)
+        return job_directory is not None and job_directory != "" and _is_below(path, job_directory)
     return mount_point in ("/", "/tmp") or _is_below(mount_point, RUNNER_ROOT)
 
 
-def _mount_point(path):
+def _mount_point(path: str) -> str:
     while not os.path.ismount(path):
         path = os.path.dirname(path)
     return path
 
 
-def _is_below(path, root):
+def _is_below(path: str, root: str) -> bool:
     root = root.rstrip("/")
     return path == root or path.startswith(root + "/")

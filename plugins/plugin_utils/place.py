@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 # What is looked for, with the words for it; what comes first goes before the others.
 SOUGHT = {
     "database": {"database": "has {}"},
@@ -16,7 +19,7 @@ SOUGHT = {
 }
 
 
-def place(answers: dict, sought: str, on_all: bool) -> dict:
+def place(answers: Mapping[str, Mapping[str, Any]], sought: str, on_all: bool) -> dict[str, Any]:
     """Return which hosts are meant (hosts), and why it is not clear which (error, else empty).
 
     answers: what postgres_db_presence answered, by host. sought: a key of SOUGHT. on_all: all that have it are meant,
@@ -37,14 +40,14 @@ def place(answers: dict, sought: str, on_all: bool) -> dict:
     return {"hosts": [], "error": _none(sought, sorted(known), unknown, container)}
 
 
-def _several(hosts: list, what: str) -> str:
+def _several(hosts: list[str], what: str) -> str:
     return (
         f"Each of {', '.join(hosts)} {what}. Say which is meant: --limit HOST or -e database_hosts=HOST; or all of"
         " them: -e database_on_all_hosts=true"
     )
 
 
-def _none(sought: str, hosts: list, unknown: dict, container: str) -> str:
+def _none(sought: str, hosts: list[str], unknown: Mapping[str, Mapping[str, Any]], container: str) -> str:
     asked = f"None of {', '.join(hosts)} {next(reversed(SOUGHT[sought].values())).format(container)}. " if hosts else ""
     if sought == "new":
         asked += "Say on which it is to be: --limit HOST or -e database_hosts=HOST; or on each: "

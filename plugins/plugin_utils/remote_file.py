@@ -10,6 +10,8 @@ A lock cannot be held over several calls to a host. Whoever finds that another r
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FILE_MODE, FileError
 
@@ -23,7 +25,7 @@ class Conflict(Exception):
 class RemoteFile:
     """run: runs the module with options on the host, in the task's own check mode."""
 
-    def __init__(self, run, path):
+    def __init__(self, run: Callable[[dict[str, Any]], dict[str, Any]], path: str) -> None:
         self.path = path
         self._run = run
         answer = self._ask(action="read")
@@ -32,26 +34,26 @@ class RemoteFile:
         self._seen = answer["seen"]
 
     @property
-    def too_open(self):
+    def too_open(self) -> bool:
         return self.mode is not None and bool(self.mode & ~FILE_MODE)
 
-    def check_writable(self):
+    def check_writable(self) -> None:
         self._change(action="write", content="")
 
-    def write(self, content):
+    def write(self, content: bytes) -> None:
         self._change(action="write", content=base64.b64encode(content).decode("ascii"))
 
-    def narrow(self):
+    def narrow(self) -> None:
         self._change(action="narrow")
 
-    def remove(self):
+    def remove(self) -> None:
         self._change(action="remove")
 
-    def _change(self, **options):
+    def _change(self, **options: str) -> None:
         if self._ask(seen=self._seen, **options)["conflict"]:
             raise Conflict
 
-    def _ask(self, **options):
+    def _ask(self, **options: str | None) -> dict[str, Any]:
         answer = self._run(dict(options, path=self.path))
         if answer.get("failed") or answer.get("unreachable"):
             raise FileError(answer.get("msg") or "path: the host could not be asked for %s" % self.path)

@@ -8,15 +8,24 @@ running: what postgres_db_info returned of the databases whose passwords are to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 from ..module_utils.names import NOT_STORED
 
+if TYPE_CHECKING:
+    # A database as postgres_db_info describes it.
+    Running = Mapping[str, Any]
 
-def takes_turns(database, grace):
+
+def takes_turns(database: Running, grace: int | None) -> bool:
     """Say whether two logins take turns, because it is asked for or because they do already."""
     return grace is not None or database["username"] != database["owner"]
 
 
-def requests(running, user, password, grace):
+def requests(
+    running: Iterable[Running], user: str | None, password: str | None, grace: int | None
+) -> list[dict[str, str]]:
     """Return what is asked of the store: a new password for each database's own role and its users.
 
     user: just this one of them, or None. password: of the database's own role, or None to generate one.
@@ -35,7 +44,13 @@ def requests(running, user, password, grace):
     return found
 
 
-def wanted(running, stored, known, check_mode, end_sessions=False):
+def wanted(
+    running: Iterable[Running],
+    stored: Iterable[Mapping[str, Any]],
+    known: Mapping[str, Mapping[str, str]],
+    check_mode: bool,
+    end_sessions: bool = False,
+) -> list[dict[str, Any]]:
     """Return what the module is given: the databases with their new passwords.
 
     stored: what the store answered. known: the entries of its file, which in check mode has no new ones.
@@ -59,11 +74,17 @@ def wanted(running, stored, known, check_mode, end_sessions=False):
     return found
 
 
-def _with_password(user, entry, logins, known, check_mode):
+def _with_password(
+    user: Mapping[str, Any],
+    entry: str,
+    logins: Mapping[str, str],
+    known: Mapping[str, Mapping[str, str]],
+    check_mode: bool,
+) -> Mapping[str, Any]:
     return {**user, "password": _new_password(known, entry, check_mode)} if entry in logins else user
 
 
-def _new_password(known, entry, check_mode):
+def _new_password(known: Mapping[str, Mapping[str, str]], entry: str, check_mode: bool) -> str:
     if check_mode:
         return NOT_STORED
     stored = known[entry]
@@ -71,7 +92,7 @@ def _new_password(known, entry, check_mode):
     return stored.get("next_password") or stored["password"]
 
 
-def ending(running, user, grace, seconds):
+def ending(running: Iterable[Running], user: str | None, grace: int | None, seconds: int) -> list[dict[str, Any]]:
     """Return what ends the logins whose turn is over, after the seconds given."""
     return [
         {**_place(database), "login_grace": seconds}
@@ -80,11 +101,11 @@ def ending(running, user, grace, seconds):
     ]
 
 
-def done(stored, databases):
+def done(stored: Iterable[Mapping[str, Any]], databases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what has reached its server, as it was asked for. databases: what the module returned."""
     reached = {outcome["container_name"] for outcome in databases if not outcome.get("error")}
     return [{**_place(one), "user": one["user"]} for one in stored if one["container_name"] in reached]
 
 
-def _place(database):
+def _place(database: Mapping[str, Any]) -> dict[str, str]:
     return {"name": database["name"], "environment": database["environment"]}

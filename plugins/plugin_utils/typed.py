@@ -50,7 +50,7 @@ def text(value: Any, where: str) -> str:
     return clean(value)
 
 
-def number(value: Any, where: str) -> int | float:
+def number(value: object, where: str) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise odd(where, "no number")
     # Neither holds of what is not a number.
@@ -60,9 +60,10 @@ def number(value: Any, where: str) -> int | float:
 
 
 def amount(value: Any, where: str) -> int | float:
-    if number(value, where) < 0:
+    known = number(value, where)
+    if known < 0:
         raise odd(where, "negative")
-    return value
+    return known
 
 
 def flag(value: Any, where: str) -> bool:
@@ -75,12 +76,13 @@ def moment(value: Any, where: str) -> str | int | float:
     """A time in UTC, as text or in seconds since 1970."""
     if isinstance(value, str):
         return clean(value)
-    if not _FIRST <= number(value, where) <= _LAST:
+    known = number(value, where)
+    if not _FIRST <= known <= _LAST:
         raise odd(where, "out of range")
-    return value
+    return known
 
 
-def port(value: Any, where: str) -> int:
+def port(value: object, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
         raise odd(where, "no port")
     return value

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+from typing import Any
 
 import yaml
 
@@ -19,7 +20,7 @@ from ..module_utils import options
 try:
     from yaml import CSafeLoader as Loader
 except ImportError:
-    from yaml import SafeLoader as Loader
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 _ROLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "roles")
 ROLES = ("backup", "database", "databases", "docker_host", "image", "report")
@@ -28,7 +29,7 @@ _TEXT, _PATH, _NUMBER, _SWITCH = ({"type": kind} for kind in ("str", "path", "in
 _SECRET = {"type": "str", "no_log": True}
 _TEXTS = {"type": "list", "elements": "str"}
 # What playbooks take beside the variables of roles.
-PLAYBOOKS = {
+PLAYBOOKS: dict[str, dict[str, Any]] = {
     "backup_compression": _TEXT,
     "backup_compression_level": _NUMBER,
     "backup_format": _TEXT,
@@ -108,9 +109,9 @@ _ALIKE = 0.8
 
 
 @functools.lru_cache(maxsize=None)
-def known() -> dict[str, dict]:
+def known() -> dict[str, dict[str, Any]]:
     """Return the variables that there are, each with its type, as an argument spec has it."""
-    found = dict(PLAYBOOKS)
+    found: dict[str, dict[str, Any]] = {**PLAYBOOKS}
     for role in ROLES:
         with open(os.path.join(_ROLES, role, "meta", "argument_specs.yml"), encoding="utf-8") as stream:
             for entry in yaml.load(stream, Loader)["argument_specs"].values():

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -33,6 +35,14 @@ _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _NOTHING = re.compile(r"\ufeff?\s*(---)?\s*(\{\s*\})?\s*(\.\.\.)?\s*")
 
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
+    # Where a replacement begins, where it ends, and its text; a key with what it has.
+    Edit = tuple[int, int, str]
+    Pair = tuple[yaml.Node, yaml.Node]
+
+
 class VarsFileError(Exception):
     """The file is not what it should be. The message says where and what mends it; it never quotes the file."""
 
@@ -40,7 +50,7 @@ class VarsFileError(Exception):
 class Value:
     """A scalar of an entry: its text, and whether that text is vault-encrypted."""
 
-    def __init__(self, node):
+    def __init__(self, node: yaml.ScalarNode) -> None:
         self.text = node.value
         self.encrypted = node.tag in _VAULT_TAGS
 
@@ -48,7 +58,9 @@ class Value:
 class Entry:
     """The credentials of one role. next_...: what is taking their place while a rotation is under way, else None."""
 
-    def __init__(self, username, password, next_username=None, next_password=None):
+    def __init__(
+        self, username: Value, password: Value, next_username: Value | None = None, next_password: Value | None = None
+    ) -> None:
         self.username = username
         self.password = password
         self.next_username = next_username
@@ -56,13 +68,15 @@ class Entry:
 
 
 class VarsFile:
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.text = text
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self.root = _compose(text)
         _check_unique(self.root, "the file", only=SECTION)
+        self.section_key: yaml.Node | None
+        self.section: yaml.Node | None
         self.section_key, self.section = _find(self.root, SECTION)
-        if self.section is None or _is_null(self.section):
+        if self.section_key is None or _is_null(self.section):
             return
         if not _is_mapping(self.section):
             raise VarsFileError(
@@ -72,7 +86,7 @@ class VarsFile:
         _check_unique(self.section, SECTION)
 
     @classmethod
-    def parse(cls, content):
+    def parse(cls, content: bytes | None) -> VarsFile:
         """From the bytes of a file; None when there is no file."""
         try:
             text = (content or b"").decode("utf-8")
@@ -85,15 +99,15 @@ class VarsFile:
             )
         return cls(text)
 
-    def containers(self):
+    def containers(self) -> list[str]:
         return [key.value for key, _node in _pairs(self.section)]
 
-    def ciphertexts(self):
+    def ciphertexts(self) -> list[str]:
         """The passwords of all entries that are encrypted, whatever else is in those entries."""
         nodes = [_find(node, "password")[1] for _key, node in _pairs(self.section) if _is_mapping(node)]
         return [node.value for node in nodes if isinstance(node, yaml.ScalarNode) and Value(node).encrypted]
 
-    def entry(self, container):
+    def entry(self, container: str) -> Entry | None:
         """The entry of a container, or None."""
         key, node = _find(self.section, container)
         if key is None:
@@ -114,17 +128,21 @@ class VarsFile:
             values[name] = Value(value)
         return Entry(**values)
 
-    def with_entries(self, changes):
+    def with_entries(self, changes: Mapping[str, Mapping[str, str | None]]) -> str:
         """The text with changes made: {container: {"username": text, "password": ciphertext}}, or what of it changes.
 
         Containers that have no entry are given one; both of its values are then needed. Of those that have one, a key
         is added, replaced, or with None removed.
         """
-        added = {name: values for name, values in changes.items() if _find(self.section, name)[0] is None}
-        edits = []
+        added = {
+            name: {key: value for key, value in values.items() if value is not None}
+            for name, values in changes.items()
+            if _find(self.section, name)[0] is None
+        }
+        edits: list[Edit] = []
         for container, values in changes.items():
-            if container not in added:
-                entry = _find(self.section, container)[1]
+            entry = _find(self.section, container)[1]
+            if _is_mapping(entry):
                 for name, value in values.items():
                     edits += self._replace(entry, name, value)
         candidates = [edits + place for place in self._add(added)] if added else [edits]
@@ -137,10 +155,12 @@ class VarsFile:
             " write the section in the plain form that the documentation shows" % SECTION
         )
 
-    def without_entries(self, containers):
+    def without_entries(self, containers: Iterable[str]) -> str | None:
         """The text without these entries, and without the section when none is left; None when nothing is left."""
         going = [container for container in containers if _find(self.section, container)[0] is not None]
-        if len(going) < len(_pairs(self.section)):
+        if not going or self.root is None:
+            return self.text
+        if _is_mapping(self.section) and len(going) < len(self.section.value):
             candidates = [self._remove(self.section, going)]
         else:
             section = self._remove(self.root, [SECTION])
@@ -160,16 +180,16 @@ class VarsFile:
 
     # -- edits: (start, end, replacement), in the order in which those at the same place are to appear
 
-    def _edited(self, edits):
+    def _edited(self, edits: Iterable[Edit]) -> str:
         parts, position = [], 0
         for start, end, replacement in sorted(edits, key=lambda edit: edit[:1]):
             parts += [self.text[position:start], replacement]
             position = end
         return "".join(parts) + self.text[position:]
 
-    def _replace(self, entry, name, value):
+    def _replace(self, entry: yaml.MappingNode, name: str, value: str | None) -> list[Edit]:
         key, node = _find(entry, name)
-        if key is None:
+        if key is None or node is None:
             return [] if value is None else [self._add_key(entry, name, value)]
         if value is None:
             return self._remove(entry, [name])
@@ -184,34 +204,35 @@ class VarsFile:
         lines = _block_lines(value, key.start_mark.column + _INDENT)
         return [(start, end, "!vault |"), self._lines_after(end, lines)]
 
-    def _add_key(self, entry, name, value):
+    def _add_key(self, entry: yaml.MappingNode, name: str, value: str) -> Edit:
         if entry.flow_style:
             shown = _flow_vault(value) if name in _ENCRYPTED else _scalar(value)
             return self._after_brace(entry, "%s: %s" % (name, shown))
         lines = _key_lines(name, value, _start(entry).column)
         return self._lines_after(self._content_end(*entry.value[-1]), lines)
 
-    def _add(self, entries):
+    def _add(self, entries: Mapping[str, Mapping[str, str]]) -> list[list[Edit]]:
         """Ways to add entries, best first."""
-        if self.section is None:
+        section, root = self.section, self.root
+        if section is None or root is None or self.section_key is None:
             return self._add_section(entries)
-        if _is_null(self.section) or not self.section.value:
-            start, end = self.section.start_mark.index, self.section.end_mark.index
-            if self.root.flow_style:
+        if not _is_mapping(section) or not section.value:
+            start, end = section.start_mark.index, section.end_mark.index
+            if root.flow_style:
                 return [[(start, end, " {%s}" % _flow_entries(entries))]]
             column = self.section_key.start_mark.column + _INDENT
             start = len(self.text[:start].rstrip(" "))
             return [[(start, end, ""), self._lines_after(end, _entry_lines(entries, column))]]
-        if self.section.flow_style:
-            return [[self._after_brace(self.section, _flow_entries(entries))]]
-        column = _start(self.section).column
-        end = self._content_end(*self.section.value[-1])
+        if section.flow_style:
+            return [[self._after_brace(section, _flow_entries(entries))]]
+        column = _start(section).column
+        end = self._content_end(*section.value[-1])
         return [[self._lines_after(end, _entry_lines(entries, column))]]
 
-    def _add_section(self, entries):
+    def _add_section(self, entries: Mapping[str, Mapping[str, str]]) -> list[list[Edit]]:
         if self.root is not None and self.root.flow_style:
             return [[self._after_brace(self.root, "%s: {%s}" % (SECTION, _flow_entries(entries)))]]
-        first = _start(self.root) if _pairs(self.root) else None
+        first = _start(self.root) if self.root is not None and self.root.value else None
         column = first.column if first else 0
         lines = [" " * column + SECTION + ":"] + _entry_lines(entries, column + _INDENT)
         if not self.text.strip("\ufeff \t\r\n"):
@@ -224,7 +245,7 @@ class VarsFile:
             ways.append([(start, start, "".join(line + self.newline for line in lines))])
         return ways
 
-    def _remove(self, mapping, keys):
+    def _remove(self, mapping: yaml.MappingNode, keys: Collection[str]) -> list[Edit]:
         pairs = mapping.value
         if mapping.flow_style:
             if len(keys) == len(pairs):
@@ -250,24 +271,24 @@ class VarsFile:
                 edits.append((start, line_break.end() if line_break else end, ""))
         return edits
 
-    def _after_brace(self, mapping, content):
+    def _after_brace(self, mapping: yaml.MappingNode, content: str) -> Edit:
         position = mapping.start_mark.index + 1
         separator = ", " if mapping.value else ""
         if separator and self.text[position : position + 1].isspace():
             separator = ","
         return (position, position, content + separator)
 
-    def _lines_after(self, position, lines):
+    def _lines_after(self, position: int, lines: Iterable[str]) -> Edit:
         """An edit that puts lines after the line of a position."""
         end = self._line_end(position)
         last = self.newline if end == len(self.text) else ""
         return (end, end, "".join(self.newline + line for line in lines) + last)
 
-    def _line_end(self, position):
+    def _line_end(self, position: int) -> int:
         line_break = _LINE_BREAK.search(self.text, position)
         return line_break.start() if line_break else len(self.text)
 
-    def _content_end(self, key, node):
+    def _content_end(self, key: yaml.Node, node: yaml.Node) -> int:
         """The end of the last line that belongs to a pair. Comments and empty lines that follow do not."""
         if node.start_mark.index < key.start_mark.index:
             # An alias: the node is where the anchor is.
@@ -276,7 +297,7 @@ class VarsFile:
             return self._content_end(*node.value[-1])
         return self._line_end(len(self.text[: node.end_mark.index].rstrip()))
 
-    def _differs_only_in(self, text, changes):
+    def _differs_only_in(self, text: str, changes: Mapping[str, Mapping[str, str | None] | None]) -> bool:
         """Whether the text differs from ours in these entries only, and has in them what was meant.
 
         `changes` are those of with_entries, or {container: None} for entries that are removed.
@@ -289,12 +310,12 @@ class VarsFile:
         new_others = [pair for pair in _pairs(new.root) if not _is_key(pair[0], [SECTION])]
         kept = [pair for pair in _pairs(self.section) if not _is_key(pair[0], changes)]
         new_kept = [pair for pair in _pairs(new.section) if not _is_key(pair[0], changes)]
-        seen = set()
+        seen: set[tuple[int, int]] = set()
         if not _same_pairs(others, new_others, seen) or not _same_pairs(kept, new_kept, seen):
             return False
         return all(self._has_become(new, container, values) for container, values in changes.items())
 
-    def _has_become(self, new, container, values):
+    def _has_become(self, new: VarsFile, container: str, values: Mapping[str, str | None] | None) -> bool:
         before, after = _find(self.section, container)[1], _find(new.section, container)[1]
         if values is None or after is None:
             return values is None and after is None
@@ -306,7 +327,7 @@ class VarsFile:
         return all(_holds(getattr(entry, name), name, value) for name, value in values.items())
 
 
-def _compose(text):
+def _compose(text: str) -> yaml.MappingNode | None:
     """The root mapping; None where the text has no content."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -326,41 +347,41 @@ def _compose(text):
     return root
 
 
-def _is_mapping(node):
+def _is_mapping(node: yaml.Node | None) -> TypeGuard[yaml.MappingNode]:
     return isinstance(node, yaml.MappingNode) and node.tag == _MAP
 
 
-def _is_null(node):
+def _is_null(node: yaml.Node | None) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == _NULL
 
 
-def _is_key(node, names):
+def _is_key(node: yaml.Node, names: Container[str]) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.value in names
 
 
-def _line(node):
+def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
 
 
-def _pairs(node):
+def _pairs(node: yaml.Node | None) -> list[Pair]:
     return node.value if isinstance(node, yaml.MappingNode) else []
 
 
-def _start(mapping):
+def _start(mapping: yaml.MappingNode) -> yaml.Mark:
     """Where a block mapping begins: at its first key, or at the question mark before that."""
     key = mapping.value[0][0].start_mark
     # A tag or an anchor of the mapping is on a line above.
     return mapping.start_mark if mapping.start_mark.line == key.line else key
 
 
-def _find(mapping, name):
+def _find(mapping: yaml.Node | None, name: str) -> Pair | tuple[None, None]:
     for key, node in _pairs(mapping):
         if _is_key(key, [name]):
             return key, node
     return None, None
 
 
-def _check_unique(mapping, where, only=None):
+def _check_unique(mapping: yaml.Node | None, where: str, only: str | None = None) -> None:
     seen = set()
     for key, _node in _pairs(mapping):
         if only is None and key.tag == _MERGE:
@@ -372,7 +393,7 @@ def _check_unique(mapping, where, only=None):
         seen.add(key.value)
 
 
-def _same(node, other, seen):
+def _same(node: yaml.Node, other: yaml.Node, seen: set[tuple[int, int]]) -> bool:
     if (id(node), id(other)) in seen:
         # Aliases: compared before, or being compared (an anchor may contain itself).
         return True
@@ -387,35 +408,35 @@ def _same(node, other, seen):
         )
     if node.tag in _VAULT_TAGS:
         # At the end of a file, a block's last line break depends on what follows.
-        return node.value.split() == other.value.split()
-    return node.value == other.value
+        return bool(node.value.split() == other.value.split())
+    return bool(node.value == other.value)
 
 
-def _same_pairs(pairs, others, seen):
+def _same_pairs(pairs: Sequence[Pair], others: Sequence[Pair], seen: set[tuple[int, int]]) -> bool:
     return len(pairs) == len(others) and all(
         _same(key, other_key, seen) and _same(node, other_node, seen)
         for (key, node), (other_key, other_node) in zip(pairs, others)
     )
 
 
-def _holds(found, name, value):
+def _holds(found: Value | None, name: str, value: str | None) -> bool:
     """Whether a Value (or None) of an entry is what was meant to be written."""
     if found is None or value is None:
-        return found is value
+        return found is None and value is None
     return found.encrypted == (name in _ENCRYPTED) and found.text.split() == value.split()
 
 
-def _scalar(value):
+def _scalar(value: str) -> str:
     """Plain where that is read as text: `yes` or `null` would not be."""
     resolved = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False))
     return value if resolved == _STR else json.dumps(value)
 
 
-def _flow_vault(ciphertext):
+def _flow_vault(ciphertext: str) -> str:
     return "!vault %s" % json.dumps(ciphertext.strip() + "\n")
 
 
-def _flow_entries(entries):
+def _flow_entries(entries: Mapping[str, Mapping[str, str]]) -> str:
     return ", ".join(
         "%s: {username: %s, password: %s}"
         % (_scalar(name), _scalar(values["username"]), _flow_vault(values["password"]))
@@ -423,11 +444,11 @@ def _flow_entries(entries):
     )
 
 
-def _block_lines(ciphertext, column):
+def _block_lines(ciphertext: str, column: int) -> list[str]:
     return [" " * column + line for line in ciphertext.split()]
 
 
-def _entry_lines(entries, column):
+def _entry_lines(entries: Mapping[str, Mapping[str, str]], column: int) -> list[str]:
     lines = []
     for name, values in entries.items():
         lines.append(" " * column + "%s:" % _scalar(name))
@@ -436,7 +457,7 @@ def _entry_lines(entries, column):
     return lines
 
 
-def _key_lines(name, value, column):
+def _key_lines(name: str, value: str, column: int) -> list[str]:
     if name not in _ENCRYPTED:
         return [" " * column + "%s: %s" % (name, _scalar(value))]
     return [" " * column + "%s: !vault |" % name, *_block_lines(value, column + _INDENT)]

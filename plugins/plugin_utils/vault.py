@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib
 
@@ -16,7 +19,7 @@ class VaultError(Exception):
     """The run's vault secrets cannot do what is needed. The message says what mends it."""
 
 
-def run_secrets(loader):
+def run_secrets(loader: Any) -> list[tuple[str, Any]]:
     """The (vault id, secret) pairs of this run.
 
     The only place that relies on something private of Ansible's: it has no public way to these.
@@ -25,12 +28,12 @@ def run_secrets(loader):
 
 
 class RunVault:
-    def __init__(self, secrets):
+    def __init__(self, secrets: Sequence[tuple[str, Any]]) -> None:
         self._secrets = secrets
         # A list, not a set: ids are named in the order in which they were given.
         self.ids = list(dict.fromkeys(vault_id for vault_id, _secret in secrets))
 
-    def choose_id(self, wanted=None, configured=None):
+    def choose_id(self, wanted: str | None = None, configured: str | None = None) -> str:
         """The id that encrypts: the one asked for, the one configured, or the only one there is.
 
         Ansible's own choice would silently be the first, which may be another team's.
@@ -57,21 +60,23 @@ class RunVault:
             )
         return self.ids[0]
 
-    def encrypt(self, plaintext, vault_id):
+    def encrypt(self, plaintext: str, vault_id: str) -> str:
         secret = next(secret for an_id, secret in self._secrets if an_id == vault_id)
         try:
-            return VaultLib(self._secrets).encrypt(plaintext, secret, vault_id).decode("ascii")
+            ciphertext: str = VaultLib(self._secrets).encrypt(plaintext, secret, vault_id).decode("ascii")
+            return ciphertext
         except AnsibleError as exc:
             raise VaultError("cannot encrypt with the vault id %r: %s" % (vault_id, exc)) from exc
 
-    def decrypt(self, ciphertext):
+    def decrypt(self, ciphertext: str) -> str:
         """The text that was encrypted. The caller adds whose it is to the message of the exception."""
         ciphertext = ciphertext.strip()
         header = ciphertext.split("\n", 1)[0].split(";")
         if header[0] + ";" != HEADER:
             raise VaultError("it is tagged !vault, but is not vault-encrypted text")
         try:
-            return VaultLib(self._secrets).decrypt(ciphertext).decode("utf-8")
+            plaintext: str = VaultLib(self._secrets).decrypt(ciphertext).decode("utf-8")
+            return plaintext
         except (AnsibleError, ValueError) as exc:
             # Ansible's message is left out: it may quote what it could not read.
             raise VaultError(
@@ -79,7 +84,7 @@ class RunVault:
                 " start the run with the one that does" % (_id_of(header), self._named_ids() or "none")
             ) from exc
 
-    def check_known(self, vault_id, ciphertexts):
+    def check_known(self, vault_id: str, ciphertexts: Iterable[str]) -> None:
         """Raise VaultError where others were encrypted with this id, and its secret that is loaded decrypts none of
         them: it is another one, and nobody could read both."""
         same = [text for text in ciphertexts if _id_of(text.strip().split("\n", 1)[0].split(";")) == vault_id]
@@ -92,17 +97,17 @@ class RunVault:
                 % (vault_id, len(same))
             )
 
-    def _decrypts(self, ciphertext):
+    def _decrypts(self, ciphertext: str) -> bool:
         try:
             self.decrypt(ciphertext)
         except VaultError:
             return False
         return True
 
-    def _named_ids(self):
+    def _named_ids(self) -> str:
         return ", ".join(repr(str(vault_id)) for vault_id in self.ids)
 
 
-def _id_of(header):
+def _id_of(header: Sequence[str]) -> str:
     """The vault id in the parts of a header. That which is called default is not written there."""
     return header[3] if len(header) > 3 else "default"

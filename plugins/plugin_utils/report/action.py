@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -37,15 +39,17 @@ class FleetAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
         given = plain(self._task.args, str)
         known = {name: argument for name, argument in self._spec().items() if name != "answers"}
         # What hosts have answered is looked at elsewhere.
         wrong = given_options.mistakes(known, given)
-        validated = None if wrong else ArgumentSpecValidator(self._spec()).validate(given)
-        if wrong or validated.error_messages:
-            return dict(result, failed=True, msg="; ".join(wrong or validated.error_messages))
+        if wrong:
+            return dict(result, failed=True, msg="; ".join(wrong))
+        validated = ArgumentSpecValidator(self._spec()).validate(given)
+        if validated.error_messages:
+            return dict(result, failed=True, msg="; ".join(validated.error_messages))
         options = validated.validated_parameters
         try:
             fleet = fleets.from_answers(options["answers"], time.time())
@@ -65,7 +69,7 @@ class FleetAction(ActionBase):
         )
         return result
 
-    def _write(self, path, content, mode):
+    def _write(self, path: str, content: str, mode: int) -> None:
         """Replace a file as a whole; in check mode, look whether that can be done."""
         with unlocked(path) if self._task.check_mode else locked(path) as file:
             if self._task.check_mode:
@@ -74,12 +78,13 @@ class FleetAction(ActionBase):
                 file.write(content.encode("utf-8"), mode)
 
 
-def say(lines, coloured):
+def say(lines: Iterable[str], coloured: Iterable[str]) -> None:
     """Show lines as they are: a message of Ansible's would be quoted, with every line end spelled out."""
     display = Display()
     display.display("\n".join(coloured), screen_only=True)
     display.display("\n".join(lines), log_only=True)
 
 
-def paint(text, colour):
-    return stringc(text, _COLOURS[colour])
+def paint(text: str, colour: str) -> str:
+    painted: str = stringc(text, _COLOURS[colour])
+    return painted

@@ -5,21 +5,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
 from . import figures
 from . import fleet as fleets
 from .tables import STATUS_COLOURS, Cell, pairs, plain, printable, right, shortened, table
 
+if TYPE_CHECKING:
+    from .fleet import Shown
+    from .tables import Fact, Paint
 
-def lines(database, now, paint=plain, width=None):
+
+def lines(database: Shown, now: float, paint: Paint = plain, width: int | None = None) -> list[str]:
     """Return the lines of a database, without its title."""
-    shown = []
+    shown: list[str] = []
     for title, body in _sections(database, now, paint, width or 120):
         if body:
             shown += [*([""] if shown else []), f"  {paint(title, 'heading')}", *body]
     return shown
 
 
-def _sections(one, now, paint, width):
+def _sections(one: Shown, now: float, paint: Paint, width: int) -> Iterator[tuple[str, list[str]]]:
     known = fleets.statistics(one)
     yield "Connection", pairs(_connection(one), paint, "    ")
     yield "Container", pairs(_container(one), paint, "    ")
@@ -34,7 +41,7 @@ def _sections(one, now, paint, width):
     yield "Not known", [f"    {printable(name)}: {printable(reason)}" for name, reason in fleets.reasons(one)]
 
 
-def _connection(one):
+def _connection(one: Shown) -> list[Fact]:
     return [
         ("host", one["host"]),
         ("port", one["port"]),
@@ -47,7 +54,7 @@ def _connection(one):
     ]
 
 
-def _container(one):
+def _container(one: Shown) -> list[Fact]:
     status = one["status"] + (f": {one['status_reason']}" if one.get("status_reason") else "")
     return [
         ("status", Cell(status, colour=STATUS_COLOURS.get(one["status"]))),
@@ -63,7 +70,7 @@ def _container(one):
     ]
 
 
-def _limits(one):
+def _limits(one: Shown) -> list[Fact]:
     memory = one.get("memory_limit_bytes")
     return [
         ("memory", figures.size(memory) if memory else "no limit"),
@@ -74,7 +81,7 @@ def _limits(one):
     ]
 
 
-def _figures(known):
+def _figures(known: Mapping[str, Any]) -> list[Fact]:
     taken, limit = known.get("connections"), known.get("connections_limit")
     hits, done = known.get("cache_hit_ratio"), known.get("transactions") or {}
     free, whole = known.get("disk_free_bytes"), known.get("disk_total_bytes")
@@ -94,12 +101,12 @@ def _figures(known):
     ]
 
 
-def _temporary(known):
+def _temporary(known: Mapping[str, Any]) -> str | None:
     files = known.get("temporary_files")
     return f"{figures.number(files)}, {figures.size(known.get('temporary_bytes'))} written" if files else None
 
 
-def _server(settings):
+def _server(settings: Mapping[str, Any]) -> list[Fact]:
     extensions = [f"{each['name']} {each['version']}" for each in settings.get("extensions") or []]
     return [
         ("version", settings.get("version")),
@@ -108,16 +115,20 @@ def _server(settings):
     ]
 
 
-def _tables(sizes, paint):
-    rows = [
-        [f"{each['schema']}.{each['name']}", right(figures.size(each["size_bytes"]))]
-        + [right(figures.number(each["rows"])), right(figures.number(each["dead_rows"]))]
+def _tables(sizes: Mapping[str, Any], paint: Paint) -> list[str]:
+    rows: list[list[Cell | str]] = [
+        [
+            f"{each['schema']}.{each['name']}",
+            right(figures.size(each["size_bytes"])),
+            right(figures.number(each["rows"])),
+            right(figures.number(each["dead_rows"])),
+        ]
         for each in sizes.get("tables") or []
     ]
     return table(["TABLE", "SIZE", "ROWS", "DEAD ROWS"], rows, paint, "    ") if rows else []
 
 
-def _transactions(activity, paint, width):
+def _transactions(activity: Mapping[str, Any], paint: Paint, width: int) -> list[str]:
     rows = [
         [right(figures.span(each["seconds"])), each["user"], each["address"], each["state"]]
         + [each.get("wait") or figures.UNKNOWN, shortened(each["query"] or "", max(30, width - 80))]
@@ -126,7 +137,7 @@ def _transactions(activity, paint, width):
     return table(["OPEN", "USER", "FROM", "STATE", "WAITS FOR", "QUERY"], rows, paint, "    ") if rows else []
 
 
-def _certificate(tls):
+def _certificate(tls: Mapping[str, Any]) -> list[Fact]:
     left = tls.get("days_left")
     return [
         ("valid until", None if left is None else f"{figures.minute(tls['not_after'])} ({left:.0f} days)"),
@@ -135,7 +146,7 @@ def _certificate(tls):
     ]
 
 
-def backups(held, now):
+def backups(held: Mapping[str, Any] | None, now: float) -> list[tuple[str, str]]:
     """Return what is said of backups: [(name, value)]."""
     if held is None:
         return []
@@ -149,7 +160,7 @@ def backups(held, now):
     return [(name, value) for name, value in told if value is not None]
 
 
-def _findings(one, paint):
+def _findings(one: Shown, paint: Paint) -> list[str]:
     return [
         f"    {paint(finding['severity'].upper(), finding['severity'])}  {printable(finding['message'])}"
         f" {printable(finding.get('advice') or '')}".rstrip()
@@ -157,5 +168,5 @@ def _findings(one, paint):
     ]
 
 
-def _list(values):
+def _list(values: Iterable[object] | None) -> str | None:
     return None if values is None else ", ".join(map(str, values)) or "none"

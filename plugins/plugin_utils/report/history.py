@@ -15,6 +15,8 @@ longer intervals, so that the file stays small however often a report is made.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import figures
 from . import fleet as fleets
@@ -44,7 +46,18 @@ _MOST = 2**63
 _LAST = 253402300799
 
 
-def lines(fleet):
+if TYPE_CHECKING:
+    from .fleet import Fleet, Shown
+
+    class HistoryEntry(TypedDict):
+        """What a run adds for a host. at: in seconds since 1970; databases: samples by container."""
+
+        at: float
+        host: str
+        databases: dict[str, Any]
+
+
+def lines(fleet: Fleet) -> str:
     """Return the lines that a run adds, as text: one for each host that answered."""
     written = []
     for host in fleet.hosts:
@@ -55,16 +68,16 @@ def lines(fleet):
     return "".join(written)
 
 
-def _sample(database):
+def _sample(database: Shown) -> dict[str, Any]:
     statistics = fleets.statistics(database)
     measured = {**{field: statistics.get(field) for field in FIELDS}, "transactions": fleets.transactions(database)}
     known = {field: value for field, value in measured.items() if value is not None}
     return {"id": database.get("id"), "status": database.get("status"), **known}
 
 
-def parse(text):
+def parse(text: str) -> list[HistoryEntry]:
     """Return the entries of a history, by time. What is not one of ours is passed over."""
-    entries = []
+    entries: list[HistoryEntry] = []
     for line in text.splitlines():
         try:
             entry = json.loads(line, parse_constant=_figure, parse_float=_figure, parse_int=_figure)
@@ -77,12 +90,12 @@ def parse(text):
             and isinstance(entry.get("host"), str)
             and isinstance(entry.get("databases"), dict)
         ):
-            entry["databases"] = {container: _sound(sample) for container, sample in entry["databases"].items()}
-            entries.append(entry)
+            databases = {container: _sound(sample) for container, sample in entry["databases"].items()}
+            entries.append({"at": entry["at"], "host": entry["host"], "databases": databases})
     return sorted(entries, key=lambda entry: entry["at"])
 
 
-def _figure(text):
+def _figure(text: str) -> float:
     """Return the number that a text of JSON stands for. Raises ValueError where charts cannot be drawn from it."""
     value = float(text)
     if not -_MOST <= value <= _MOST:
@@ -90,7 +103,7 @@ def _figure(text):
     return int(text) if text.lstrip("-").isdigit() else value
 
 
-def _sound(sample):
+def _sound(sample: object) -> dict[str, Any]:
     """Return a sample with nothing among its figures that is none; what is no sample at all is an empty one."""
     known = sample if isinstance(sample, dict) else {}
     return {
@@ -100,13 +113,14 @@ def _sound(sample):
     }
 
 
-def write(entries):
+def write(entries: Iterable[HistoryEntry]) -> str:
     return "".join(json.dumps(entry, separators=(",", ":"), sort_keys=True) + "\n" for entry in entries)
 
 
-def thinned(entries, now, days):
+def thinned(entries: Sequence[HistoryEntry], now: float, days: float) -> list[HistoryEntry]:
     """Return what is worth keeping: nothing older than so many days, and of what is older fewer and fewer."""
-    kept, last = [], {}
+    kept = []
+    last: dict[str, tuple[float, float] | None] = {}
     for entry in reversed(entries):
         age = now - entry["at"]
         if age > days * DAY:
@@ -120,7 +134,7 @@ def thinned(entries, now, days):
     return kept[::-1]
 
 
-def samples(entries, container, identity=None):
+def samples(entries: Iterable[HistoryEntry], container: str, identity: str | None = None) -> list[dict[str, Any]]:
     """Return the samples of one database, by time: [{"at": ..., "size_bytes": ..., ...}].
 
     entries: those of its host. identity: only those of the database with this id, not of an earlier one of its name.
@@ -133,7 +147,7 @@ def samples(entries, container, identity=None):
     return found
 
 
-def series(taken, now):
+def series(taken: Iterable[dict[str, Any]], now: float) -> dict[str, list[Any]]:
     """Return what charts are drawn from: columns of the same length, with None where nothing is known.
 
     Of each of the last hour, day, week and all, so many points at most. Transactions become those in a second, from one
@@ -150,8 +164,9 @@ def series(taken, now):
     return {"at": [round(at) for at in times], **columns}
 
 
-def _derived(taken):
-    before, found = {}, []
+def _derived(taken: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    before: dict[str, Any] = {}
+    found = []
     for sample in taken:
         rate = None
         if None not in (before.get("transactions"), sample.get("transactions")):
@@ -165,18 +180,18 @@ def _derived(taken):
     return found
 
 
-def _short(value):
+def _short(value: float | None) -> float | None:
     return value if value is None or isinstance(value, int) else float(f"{value:.4g}")
 
 
-def disks(entries, host):
+def disks(entries: Sequence[HistoryEntry], host: str) -> dict[str, list[dict[str, Any]]]:
     """Return what option C(history) of postgres_db_info takes, for a host: how full its disks were.
 
     {container: [{"gathered_at": "2026-01-24T14:22:50Z", "disk_used_bytes": 1, "disk_total_bytes": 2}, ...]}, the oldest
     first, a limited number of each, spread over the last month.
     """
     keys = ("disk_used_bytes", "disk_total_bytes")
-    found = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         wanted = entry["host"] == host and entry["at"] >= entries[-1]["at"] - _DISK_DAYS * DAY
         for container, sample in entry["databases"].items() if wanted else ():
@@ -186,13 +201,13 @@ def disks(entries, host):
     return {container: _spread(taken, _DISK_SAMPLES) for container, taken in found.items()}
 
 
-def _spread(items, count):
+def _spread(items: Sequence[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     """Return so many of the items at most, the first and the last among them."""
     if len(items) <= count:
         return list(items)
     return [items[round(turn * (len(items) - 1) / (count - 1))] for turn in range(count)]
 
 
-def outgrown(before, after):
+def outgrown(before: int, after: int) -> bool:
     """Say whether it is time to write the file anew: seldom, since adding to it is a fraction of the work."""
     return before - after > max(20, before // 4)

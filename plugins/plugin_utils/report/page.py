@@ -12,10 +12,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from ...module_utils.names import ENVIRONMENTS
@@ -23,19 +25,23 @@ from . import figures, panels
 from . import fleet as fleets
 from . import history as histories
 
+if TYPE_CHECKING:
+    from .fleet import Fleet, Shown
+    from .history import HistoryEntry
+
 # So many findings are shown at once, the others when asked for.
 _FIRST = 8
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def render(fleet, entries, title, refresh=0):
+def render(fleet: Fleet, entries: Iterable[HistoryEntry], title: str, refresh: int = 0) -> str:
     """Return the page. entries: the history. refresh: seconds after which a browser loads it anew; 0 for never."""
     past = {host.name: [entry for entry in entries if entry["host"] == host.name] for host in fleet.hosts}
     shown = [_database(place, one, past, fleet.at) for place, one in enumerate(fleet.databases)]
     scripts = {name: _asset(f"{name}.js") for name in ("theme", "charts", "page")}
     style = _asset("page.css")
     data = {"at": round(fleet.at), "refresh": refresh, "series": {one["anchor"]: one["series"] for one in shown}}
-    return _template().render(
+    page: str = _template().render(
         title=title,
         style=Markup(style),
         theme_script=Markup(scripts["theme"]),
@@ -55,9 +61,10 @@ def render(fleet, entries, title, refresh=0):
         environments=list(fleets.counted((one["environment"] for one in shown), ENVIRONMENTS)),
         statuses=list(fleets.counted((one["status"] for one in shown), fleets.STATUSES)),
     )
+    return page
 
 
-def _database(place, one, past, now):
+def _database(place: int, one: Shown, past: Mapping[str, list[HistoryEntry]], now: float) -> dict[str, Any]:
     container = one["container_name"]
     series = histories.series(histories.samples(past[one["inventory_host"]], container, one.get("id")), now)
     known, found = fleets.statistics(one), fleets.findings(one)
@@ -87,33 +94,33 @@ def _database(place, one, past, now):
     }
 
 
-def _findings(shown):
+def _findings(shown: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = [{**finding, "of": one} for one in shown for finding in one["findings"]]
     return sorted(found, key=lambda finding: fleets.SEVERITIES.index(finding["severity"]))
 
 
 @lru_cache(maxsize=None)
-def _asset(name):
+def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=None)
-def _template():
+def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_asset("page.html.j2"))
 
 
-def _embedded(data):
+def _embedded(data: Mapping[str, Any]) -> str:
     """Return JSON that is the same within HTML: no text in it can end the element that holds it."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _policy(style, scripts):
+def _policy(style: str, scripts: Iterable[str]) -> str:
     allowed = " ".join(_digest(script) for script in scripts)
     parts = ("default-src 'none'", f"script-src {allowed}", f"style-src {_digest(style)}", "img-src data:")
     return "; ".join((*parts, "base-uri 'none'", "form-action 'none'"))
 
 
-def _digest(text):
+def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from . import details, figures
 from . import fleet as fleets
+
+if TYPE_CHECKING:
+    from .fleet import Fleet, Shown
+    from .tables import Fact
 
 _SPARKS = 40
 
 
-def level(part, warning=0.8, critical=0.95):
+def level(part: float | None, warning: float = 0.8, critical: float = 0.95) -> str:
     """Say how bad it is that such a part of a limit is used."""
     return "" if part is None or part < warning else "warning" if part < critical else "critical"
 
 
-def tiles(fleet):
+def tiles(fleet: Fleet) -> list[dict[str, Any]]:
     """Return the figures of the whole fleet: what, how much, and a few more words."""
     databases = fleet.databases
     known = [fleets.statistics(one) for one in databases]
@@ -37,28 +44,28 @@ def tiles(fleet):
     ]
 
 
-def _tile(name, value, words, bad=""):
+def _tile(name: str, value: str | int, words: str, bad: str = "") -> dict[str, Any]:
     return {"name": name, "value": value, "words": words, "level": bad}
 
 
-def _hosts(fleet):
+def _hosts(fleet: Fleet) -> int:
     return len(fleet.hosts) - len(fleet.silent)
 
 
-def _sum(known, key):
+def _sum(known: Iterable[Mapping[str, Any]], key: str) -> float | None:
     values = [each[key] for each in known if each.get(key) is not None]
     return sum(values) if values else None
 
 
-def _count(value):
+def _count(value: float | None) -> str:
     return figures.number(value)
 
 
-def _words(counts):
+def _words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
-def cells(one, now):
+def cells(one: Shown, now: float) -> dict[str, dict[str, Any]]:
     """Return the columns of the overview: {column: its text, a figure to sort by, and what part of a limit it is}."""
     known = fleets.statistics(one)
     taken, limit = known.get("connections"), known.get("connections_limit")
@@ -76,7 +83,7 @@ def cells(one, now):
     }
 
 
-def _cell(text, value, part=None, bad=""):
+def _cell(text: str | int | None, value: float | None, part: float | None = None, bad: str = "") -> dict[str, Any]:
     return {
         "text": figures.UNKNOWN if text is None else str(text),
         "value": -1 if value is None else value,
@@ -85,7 +92,7 @@ def _cell(text, value, part=None, bad=""):
     }
 
 
-def _backup_cell(one, now):
+def _backup_cell(one: Shown, now: float) -> dict[str, Any]:
     held = one.get("backups")
     if held is None:
         return {**_cell(None, None), "verified": None}
@@ -97,13 +104,13 @@ def _backup_cell(one, now):
     return {**_cell(figures.span(passed), passed, bad=_backup_level(one)), "verified": bool(held.get("last_verified"))}
 
 
-def _backup_level(one):
+def _backup_level(one: Shown) -> str:
     """How bad the findings say that it is: they know what the environment asks for."""
     found = [finding["severity"] for finding in fleets.findings(one) if str(finding["code"]).startswith("backup")]
     return found[0] if found else ""
 
 
-def gauges(one):
+def gauges(one: Shown) -> list[dict[str, Any]]:
     """Return what of its limits a database uses: the ones that are known."""
     known = fleets.statistics(one)
     connections = figures.ratio(known.get("connections"), known.get("connections_limit"))
@@ -122,7 +129,9 @@ def gauges(one):
     return [gauge for gauge in found if gauge["percent"] is not None]
 
 
-def _gauge(name, part, value, words, warning=0.8, critical=0.95):
+def _gauge(
+    name: str, part: float | None, value: object, words: str, warning: float = 0.8, critical: float = 0.95
+) -> dict[str, Any]:
     return {
         "name": name,
         "percent": None if part is None else round(100 * part, 1),
@@ -133,11 +142,11 @@ def _gauge(name, part, value, words, warning=0.8, critical=0.95):
     }
 
 
-def _processors(cpus):
+def _processors(cpus: float | None) -> str:
     return "of one processor" if not cpus or cpus == 1 else f"of {cpus:g} processors"
 
 
-def facts(one):
+def facts(one: Shown) -> list[Fact]:
     """Return what a person looks up: [(name, value)]."""
     settings = one.get("server_settings") or {}
     known = fleets.statistics(one)
@@ -162,11 +171,11 @@ def facts(one):
     return [(name, value) for name, value in told if value not in (None, "", figures.UNKNOWN)]
 
 
-def _certificate(tls):
+def _certificate(tls: Mapping[str, Any]) -> str | None:
     return f"{tls['days_left']:.0f} days left" if tls.get("days_left") is not None else None
 
 
-def backups(one, now):
+def backups(one: Shown, now: float) -> list[tuple[str, str, bool]] | None:
     """Return what is said of the backups: [(name, value, is it bad)], or None where they were not asked for."""
     if one.get("backups") is None:
         return None
@@ -176,7 +185,7 @@ def backups(one, now):
     return [(name, value, name == "damaged" or (bad and value == "none")) for name, value in told]
 
 
-def recent(one, now):
+def recent(one: Shown, now: float) -> list[dict[str, str | None]]:
     """Return the newest backups: when they were taken, their age and size, and when they were verified."""
     return [
         {
@@ -189,7 +198,7 @@ def recent(one, now):
     ]
 
 
-def query(known):
+def query(known: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "text": known["query"],
         "mean": figures.milliseconds(known["mean_ms"]),
@@ -200,7 +209,7 @@ def query(known):
     }
 
 
-def spark(values):
+def spark(values: Sequence[float | None]) -> list[str]:
     """Return the points of a small line, in a box of 100 by 24: one list for each stretch that is known."""
     values = values[-_SPARKS:]
     top = max([value for value in values if value is not None], default=0) or 1

@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from . import details, figures
 from . import fleet as fleets
 from .tables import STATUS_COLOURS, Cell, plain, printable, right, shortened, table
 
+if TYPE_CHECKING:
+    from .fleet import Fleet, Shown
+    from .tables import Paint
 
-def listing(fleet, paint=plain, width=None):
+
+def listing(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     heading = [*_place_heading(fleet), "STATUS", "ADDRESS", "IMAGE", "CREATED"]
     rows = [
         [*_place(fleet, one), _status(one), fleets.address(one), one.get("image") or figures.UNKNOWN]
@@ -20,15 +27,15 @@ def listing(fleet, paint=plain, width=None):
     return [*table(heading, rows, paint), *_reasons(fleet, paint)] if rows else _nothing(fleet, paint)
 
 
-def statistics(fleet, paint=plain, width=None):
+def statistics(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     heading = [*_place_heading(fleet), "STATUS", "SIZE", "CONNECTIONS", "CPU", "MEMORY", "UPTIME", "CACHE HITS"]
-    rows = []
+    rows: list[list[Cell | str]] = []
     for one in fleet.databases:
         known = fleets.statistics(one)
         taken, limit = known.get("connections"), known.get("connections_limit")
         connections = figures.UNKNOWN if taken is None else f"{taken} / {limit}" if limit else str(taken)
         hits = known.get("cache_hit_ratio")
-        row = [*_place(fleet, one), _status(one, known.get("status"))]
+        row: list[Cell | str] = [*_place(fleet, one), _status(one, known.get("status"))]
         row += [right(_known(known, "size")), right(connections, _warned(figures.ratio(taken, limit)))]
         row += [right(_known(known, "cpu"))]
         row += [right(_known(known, "memory"), _warned(figures.ratio(known.get("memory_percent"), 100), 0.9, 0.98))]
@@ -37,7 +44,7 @@ def statistics(fleet, paint=plain, width=None):
     return [*table(heading, rows, paint), *_reasons(fleet, paint)] if rows else _nothing(fleet, paint)
 
 
-def queries(fleet, paint=plain, width=None):
+def queries(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     lines = []
     for one in fleet.databases:
         lines += ["", paint(printable(_title(fleet, one)), "title")]
@@ -50,7 +57,7 @@ def queries(fleet, paint=plain, width=None):
     return [*lines[1:], *_reasons(fleet, paint)] if lines else _nothing(fleet, paint)
 
 
-def findings(fleet, paint=plain, width=None):
+def findings(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     lines = []
     for finding in fleet.findings:
         place = f"{finding['database']} ({finding['environment']})"
@@ -66,7 +73,7 @@ def findings(fleet, paint=plain, width=None):
     return [*lines, *([""] if lines else []), _verdict(fleet, paint), *_silent(fleet, paint)]
 
 
-def every_detail(fleet, paint=plain, width=None):
+def every_detail(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     lines = []
     for one in fleet.databases:
         lines += ["", paint(printable(_title(fleet, one)), "title"), *details.lines(one, fleet.at, paint, width)]
@@ -82,7 +89,7 @@ VIEWS = {
 }
 
 
-def document(fleet):
+def document(fleet: Fleet) -> dict[str, Any]:
     """Return what `output=json` shows: all that is known, for a machine."""
     return {
         "generated_at": figures.moment(fleet.at),
@@ -91,7 +98,7 @@ def document(fleet):
     }
 
 
-def summary(fleet):
+def summary(fleet: Fleet) -> str:
     """Return one sentence: C(3 databases on 2 hosts: 2 active, 1 stopped.)"""
     states = fleets.counted((one["status"] for one in fleet.databases), fleets.STATUSES)
     hosts = len(fleet.hosts) - len(fleet.silent)
@@ -99,7 +106,7 @@ def summary(fleet):
     return f"{text}: {', '.join(f'{count} {state}' for state, count in states.items())}."
 
 
-def _verdict(fleet, paint):
+def _verdict(fleet: Fleet, paint: Paint) -> str:
     counts = fleets.counted((finding["severity"] for finding in fleet.findings), fleets.SEVERITIES)
     words = ", ".join(paint(f"{count} {severity}", severity) for severity, count in counts.items())
     unknown = any("findings" in (one.get("missing") or {}) for one in fleet.databases)
@@ -107,11 +114,11 @@ def _verdict(fleet, paint):
     return f"{words or nothing}. {summary(fleet)}"
 
 
-def _nothing(fleet, paint):
+def _nothing(fleet: Fleet, paint: Paint) -> list[str]:
     return ["There is no database."] * (len(fleet.silent) < len(fleet.hosts)) + _silent(fleet, paint)
 
 
-def _reasons(fleet, paint):
+def _reasons(fleet: Fleet, paint: Paint) -> list[str]:
     """The lines below a table: how many there are, and what is wrong."""
     lines = ["", summary(fleet)]
     for one in fleet.databases:
@@ -120,37 +127,37 @@ def _reasons(fleet, paint):
     return lines + _silent(fleet, paint)
 
 
-def _silent(fleet, paint):
+def _silent(fleet: Fleet, paint: Paint) -> list[str]:
     named = [(host.name, host.error) for host in fleet.silent]
     named += [(host, f"its answer is odd: {text}") for host, text in fleet.odd]
     return [f"{paint(printable(host), 'critical')}: {printable(text)}" for host, text in named]
 
 
-def _place_heading(fleet):
+def _place_heading(fleet: Fleet) -> list[str]:
     return ["DATABASE", "ENVIRONMENT"] + (["DOCKER HOST"] if len(fleet.hosts) > 1 else [])
 
 
-def _place(fleet, one):
+def _place(fleet: Fleet, one: Shown) -> list[str]:
     return [one["name"], one["environment"]] + ([one["inventory_host"]] if len(fleet.hosts) > 1 else [])
 
 
-def _title(fleet, one):
+def _title(fleet: Fleet, one: Shown) -> str:
     return fleets.label(one) + (f" on {one['inventory_host']}" if len(fleet.hosts) > 1 else "")
 
 
-def _status(one, word=None):
+def _status(one: Shown, word: str | None = None) -> Cell:
     return Cell(word or one["status"], colour=STATUS_COLOURS.get(one["status"]))
 
 
-def _known(known, key):
+def _known(known: Mapping[str, Any], key: str) -> str:
     return known.get(key) or figures.UNKNOWN
 
 
-def _warned(part, warning=0.8, critical=0.95):
+def _warned(part: float | None, warning: float = 0.8, critical: float = 0.95) -> str | None:
     return None if part is None or part < warning else "warning" if part < critical else "critical"
 
 
-def _query(query, width):
+def _query(query: Mapping[str, Any], width: int) -> list[Cell | str]:
     return [
         right(figures.milliseconds(query["mean_ms"])),
         right(figures.milliseconds(query["max_ms"])),
