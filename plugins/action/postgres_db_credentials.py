@@ -11,6 +11,8 @@ import os
 import random
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -36,6 +38,10 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import pla
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_place import HiddenVariables
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
+
+if TYPE_CHECKING:
+    from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import LockedFile
+    from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import Request, Resolved
 
 _RESOLVE = {
     "present": credentials.resolve,
@@ -68,8 +74,8 @@ class ActionModule(ActionBase):
     _supports_diff = True
     _supports_async = False
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             options = self._options()
             databases = options["databases"]
@@ -94,7 +100,7 @@ class ActionModule(ActionBase):
             result["warnings"] = [*result.get("warnings", []), hidden]
         return result
 
-    def _options(self):
+    def _options(self) -> dict[str, Any]:
         # Vault-encrypted texts decrypted: the validator of ansible-core 2.17 cannot read them.
         arguments = plain(self._task.args, str)
         passwords = _passwords(arguments)
@@ -108,13 +114,14 @@ class ActionModule(ActionBase):
         if result.error_messages:
             shown = {str(password) for password in passwords}
             raise OptionsError(remove_values("; ".join(result.error_messages), shown))
-        return result.validated_parameters
+        options: dict[str, Any] = result.validated_parameters
+        return options
 
-    def _module(self, task_vars):
+    def _module(self, task_vars: dict[str, Any] | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """What runs the module for files on the host that the task is delegated to."""
         return lambda options: self._execute_module(remote_file.MODULE, options, task_vars=task_vars)
 
-    def _path(self, path):
+    def _path(self, path: str) -> str:
         if not self._there:
             # As Ansible resolves the paths of a play, but never below an installed collection. A link is followed, so
             # that it stays one.
@@ -124,7 +131,7 @@ class ActionModule(ActionBase):
             raise OptionsError("path: %s is on another host: give an absolute path" % path)
         return path
 
-    def _hidden(self, path, state):
+    def _hidden(self, path: str, state: str) -> str | None:
         """Return a warning where Ansible does not read a person's variables beside the file. Raises HiddenVariables
         where it would be this run that hides them."""
         if self._there:
@@ -139,7 +146,7 @@ class ActionModule(ActionBase):
             os.path.dirname(path),
         )
 
-    def _again(self, change, *arguments):
+    def _again(self, change: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
         for _attempt in range(_ATTEMPTS):
             try:
                 return change(*arguments)
@@ -147,18 +154,21 @@ class ActionModule(ActionBase):
                 time.sleep(random.uniform(0, 0.5))
         raise FileError("path: other runs went on changing the file: run again when they have ended")
 
-    def _opened(self, path, changes):
+    def _opened(
+        self, path: str, changes: bool
+    ) -> contextlib.AbstractContextManager[LockedFile | remote_file.RemoteFile]:
         if self._there:
             return contextlib.nullcontext(remote_file.RemoteFile(self._there, path))
         return locked(path) if changes else unlocked(path)
 
-    def _store(self, path, requests, options):
+    def _store(self, path: str, requests: list[Request], options: dict[str, Any]) -> dict[str, Any]:
         resolve, handed_on = _RESOLVE[options["state"]], options["return_artifact"]
         vault = RunVault(run_secrets(self._loader))
         check_mode, only_read = self._task.check_mode, options["state"] == "stored"
-        vault_id = None if only_read else vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
+        # What only reads encrypts nothing.
+        vault_id = "" if only_read else vault.choose_id(options["vault_id"], C.DEFAULT_VAULT_ENCRYPT_IDENTITY)
         # Nothing asked for, nothing made: not even the directory that a lock needs.
-        with self._opened(path, not (check_mode or only_read) and requests) as file:
+        with self._opened(path, not (check_mode or only_read) and bool(requests)) as file:
             original = VarsFile.parse(file.content)
             document = artifact.restored(original, options["artifact"], requests, vault)
             if options["only_lost"]:
@@ -182,10 +192,10 @@ class ActionModule(ActionBase):
                 file.narrow()
 
         before, after = credentials.diff_lines(resolved)
-        result = {
+        result: dict[str, Any] = {
             "changed": bool(stale or narrow),
             "stale": bool(stale or narrow),
-            "vault_id": vault_id,
+            "vault_id": vault_id or None,
             "databases": [_database(item, check_mode) for item in resolved],
             "file": path,
         }
@@ -204,7 +214,7 @@ class ActionModule(ActionBase):
             result["diff"] = _diff(path, before, after, file.mode if narrow else None)
         return result
 
-    def _forget(self, path, requests, _options):
+    def _forget(self, path: str, requests: list[Request], _options: dict[str, Any]) -> dict[str, Any]:
         check_mode = self._task.check_mode
         # Forgetting needs no directory, so none is made for it.
         with self._opened(path, not check_mode and os.path.lexists(path)) as file:
@@ -213,12 +223,12 @@ class ActionModule(ActionBase):
             text = document.without_entries(going) if going else None
             if going and check_mode:
                 file.check_writable()
-            elif going and text is None:
-                file.remove()
-            elif going:
+            elif text is not None:
                 file.write(text.encode("utf-8"))
+            elif going:
+                file.remove()
 
-        result = {
+        result: dict[str, Any] = {
             "changed": bool(going),
             "stale": bool(going),
             "vault_id": None,
@@ -241,7 +251,7 @@ class ActionModule(ActionBase):
         return result
 
 
-def _copy(text):
+def _copy(text: str) -> str:
     """Write a copy that can be read until the run ends: Ansible removes the directory with everything in it."""
     descriptor, path = tempfile.mkstemp(prefix="credentials-", suffix=".yml", dir=C.DEFAULT_LOCAL_TMP)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -249,12 +259,12 @@ def _copy(text):
     return path
 
 
-def _covers(request, key):
+def _covers(request: Request, key: str) -> bool:
     """Whether an entry is the one asked for, or, of a whole database, that of a further user."""
     return key == request.entry or (request.user is None and key.startswith(request.entry + "/"))
 
 
-def _identity(request):
+def _identity(request: Request) -> dict[str, str | None]:
     return {
         "name": request.name,
         "environment": request.environment,
@@ -264,7 +274,7 @@ def _identity(request):
     }
 
 
-def _database(item, check_mode):
+def _database(item: Resolved, check_mode: bool) -> dict[str, Any]:
     return {
         **_identity(item.request),
         # Check mode does not promise a name that the real run would not choose.
@@ -277,16 +287,16 @@ def _database(item, check_mode):
     }
 
 
-def _diff(path, before, after, mode=None):
+def _diff(path: str, before: list[str], after: list[str], mode: int | None = None) -> dict[str, str]:
     lists = []
-    for lines, shown_mode in ((before, mode), (after, 0o600)):
-        text = ["mode: %04o" % shown_mode] if mode is not None else []
+    for lines, shown_mode in ((before, mode), (after, None if mode is None else 0o600)):
+        text = [] if shown_mode is None else ["mode: %04o" % shown_mode]
         text += [SECTION + ":"] + lines if lines else []
         lists.append("".join(line + "\n" for line in text))
     return {"before": lists[0], "after": lists[1], "before_header": path, "after_header": path}
 
 
-def _passwords(arguments):
+def _passwords(arguments: Mapping[str, Any]) -> list[Any]:
     """The passwords among options that are not validated yet, and may be of any shape."""
     databases = arguments.get("databases")
     candidates = [arguments] + (databases if isinstance(databases, list) else [databases])

@@ -7,17 +7,21 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_report import argument_spec
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, history, page
 
+if TYPE_CHECKING:
+    from ansible_collections.vellaric.postgres.plugins.plugin_utils.report.fleet import Fleet
+
 
 class ActionModule(action.FleetAction):
-    def _spec(self):
+    def _spec(self) -> dict[str, Any]:
         return argument_spec()
 
-    def _show(self, fleet, options):
+    def _show(self, fleet: Fleet, options: dict[str, Any]) -> dict[str, Any]:
         mode = options["mode"]
         if not mode.isdigit() or int(mode, 8) & ~0o777:
             raise ValueError("mode: %r is not a file mode: write it in quotes, such as '0600' or '0644'" % mode)
@@ -31,7 +35,7 @@ class ActionModule(action.FleetAction):
         self._write(path, page.render(fleet, entries, options["title"], options["refresh"]), int(mode, 8))
         return {"changed": True, "path": path, "history": past, "samples": len(entries)}
 
-    def _remember(self, path, fleet, days):
+    def _remember(self, path: str, fleet: Fleet, days: int) -> list[history.HistoryEntry]:
         """Add what is now, and return all. Several reports at once wait for each other, so that none is lost."""
         added = history.lines(fleet)
         with unlocked(path) if self._task.check_mode else locked(path) as file:

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.utils.display import Display
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_view import argument_spec
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, views
 
+if TYPE_CHECKING:
+    from ansible_collections.vellaric.postgres.plugins.plugin_utils.report.fleet import Fleet
+
 FILE_MODE = 0o600
 _LEAST_WIDTH = 119
 
 
 class ActionModule(action.FleetAction):
-    def _spec(self):
+    def _spec(self) -> dict[str, Any]:
         return argument_spec()
 
-    def _show(self, fleet, options):
+    def _show(self, fleet: Fleet, options: dict[str, Any]) -> dict[str, Any]:
         if options["output"] == "json":
             lines = coloured = json.dumps(views.document(fleet), indent=2).split("\n")
         else:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
 
@@ -11,8 +14,8 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import giv
 class FilterModule:
     """What roles make of declared databases. Each filter is documented in a file of its name."""
 
-    def filters(self):
-        filters = {
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        filters: dict[str, Callable[..., Any]] = {
             "postgres_declarations": declarations.with_defaults,
             "postgres_declaration_mistakes": declarations.mistakes,
             "postgres_credential_requests": declarations.credential_requests,

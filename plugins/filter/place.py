@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import place
 
 
 class FilterModule:
     """Which host is meant. Documented in a file of the filter's name."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"postgres_place": place.place}

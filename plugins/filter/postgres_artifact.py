@@ -38,6 +38,8 @@ _value:
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
@@ -46,7 +48,7 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import cle
 _UNREADABLE = ("*", "&", "!", "=", "<<")
 
 
-def handed_on(value):
+def handed_on(value: Any) -> Any:
     if isinstance(value, dict):
         return {clean(key) if isinstance(key, str) else key: handed_on(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -57,5 +59,5 @@ def handed_on(value):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"postgres_artifact": given_plain(handed_on)}

@@ -49,13 +49,15 @@ _value:
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import cron, receiver, schedule
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 
 
-def schedules(declared):
+def schedules(declared: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         receiver.from_declaration(declared.get("notify") or {})
         schedule.refuse_program(declared.get("program") or {})
@@ -77,5 +79,5 @@ def schedules(declared):
 
 
 class FilterModule:
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"postgres_backup_schedules": schedules}

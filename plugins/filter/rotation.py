@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import rotation
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
 
@@ -11,8 +14,8 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import giv
 class FilterModule:
     """What a rotation of passwords goes by. Each filter is documented in a file of its name."""
 
-    def filters(self):
-        filters = {
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        filters: dict[str, Callable[..., Any]] = {
             "postgres_rotation_requests": rotation.requests,
             "postgres_rotation_wanted": rotation.wanted,
             "postgres_rotation_ending": rotation.ending,

@@ -127,6 +127,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
@@ -135,6 +137,9 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import answers as known
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.databases import hosts_of
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
+
+if TYPE_CHECKING:
+    from ansible_collections.vellaric.postgres.plugins.plugin_utils.databases import InventoryHost
 
 try:
     # From ansible-core 2.19 on, no text is a template that is not marked as one.
@@ -156,10 +161,12 @@ _EVERYBODY = ("all", "ungrouped")
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "vellaric.postgres.databases"
 
-    def verify_file(self, path):
+    inventory: InventoryData
+
+    def verify_file(self, path: str) -> bool:
         return super().verify_file(path) and path.endswith(("databases.yml", "databases.yaml"))
 
-    def parse(self, inventory, loader, path, cache=True):
+    def parse(self, inventory: InventoryData, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         self.load_cache_plugin()
@@ -173,7 +180,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._cache[key] = asked
         self._populate(self._read(asked["answers"]), asked["hosts"], asked["groups"])
 
-    def _ask(self, path):
+    def _ask(self, path: str) -> dict[str, Any]:
         """Return what each Docker host answered, how it is reached, and what the other inventories have."""
         with tempfile.TemporaryDirectory(prefix="vellaric-databases-") as directory:
             # The options of a module may be given as JSON, and are templates of the host's.
@@ -199,7 +206,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             "groups": sorted(name for name, group in inventory.items() if group.get("hosts") or group.get("children")),
         }
 
-    def _read(self, asked):
+    def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return what hosts_of takes, without the Docker hosts that gave no databases, or none that could be."""
         found = {}
         for name, one in asked.items():
@@ -217,7 +224,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             found[name] = {"databases": databases, "connection": one["connection"]}
         return found
 
-    def _run(self, path, command):
+    def _run(self, path: str, command: list[str]) -> subprocess.CompletedProcess[str]:
         """Run one of Ansible's commands on the other inventories."""
         directory = os.path.dirname(os.path.abspath(path))
         for source in self.get_option("inventory"):
@@ -238,13 +245,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 f"The Docker hosts did not answer within {self.get_option('timeout')} s (option timeout of {path})"
             ) from None
 
-    def _complain(self, message):
+    def _complain(self, message: str) -> None:
         message = " ".join(clean(message).split())
         if self.get_option("strict"):
             raise AnsibleParserError(message)
         self.display.warning(message)
 
-    def _populate(self, answers, others, groups):
+    def _populate(self, answers: dict[str, dict[str, Any]], others: list[str], groups: list[str]) -> None:
         """Add a host for each database. others, groups: hosts and groups of other inventories, which stay theirs."""
         found = hosts_of(answers, self.get_option("connect_from"))
         ours = {host.name for host in found if self._is_ours(host, others)}
@@ -270,14 +277,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add_host_to_composed_groups(self.get_option("groups"), values, name, strict=strict)
             self._add_to_keyed_groups(values, name, taken)
 
-    def _is_ours(self, host, others):
+    def _is_ours(self, host: InventoryHost, others: list[str]) -> bool:
         """Say whether a name is free, or that of the same database, which another file for this plugin has named."""
         if host.name in self.inventory.groups or host.name in others:
             return False
         present = self.inventory.hosts.get(host.name)
         return present is None or present.vars.get("postgres_docker_host") == host.docker_host
 
-    def _add_to_keyed_groups(self, values, name, taken):
+    def _add_to_keyed_groups(self, values: dict[str, Any], name: str, taken: set[str]) -> None:
         """Add a host to groups that are named by what is known of it, but to none that has others in it already."""
         inventory, self.inventory = self.inventory, InventoryData()
         try:
@@ -303,7 +310,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     inventory.add_child(group, child.name)
 
 
-def _load(path):
+def _load(path: str) -> Any:
     """Return what a Docker host answered, or nothing where it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -312,16 +319,16 @@ def _load(path):
         return None
 
 
-def _said(finished):
+def _said(finished: subprocess.CompletedProcess[str]) -> str:
     """Return the end of what a command of Ansible's said, in one line."""
     return " ".join(clean(" ".join((finished.stderr or finished.stdout).strip().splitlines()[-3:])).split())
 
 
-def _template(expression):
+def _template(expression: str) -> str:
     """Return our own text as a template."""
     return expression if trust_as_template is None else trust_as_template(expression)
 
 
-def _value(value):
+def _value(value: Any) -> Any:
     """Return what a Docker host answered so that nothing in it is taken for a template, wherever it goes."""
     return wrap_var(value) if trust_as_template is None else value

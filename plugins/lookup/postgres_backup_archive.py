@@ -43,6 +43,7 @@ _raw:
 import hashlib
 import os
 import tempfile
+from typing import Any
 
 from ansible import constants
 from ansible.plugins.lookup import LookupBase
@@ -52,7 +53,7 @@ _CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         content = archive.pack(_CODE)
         directory = constants.DEFAULT_LOCAL_TMP
         path = os.path.join(directory, f"vellaric-backup-{hashlib.sha256(content).hexdigest()[:32]}.pyz")

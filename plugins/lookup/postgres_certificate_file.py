@@ -44,6 +44,7 @@ _raw:
 import hashlib
 import os
 import tempfile
+from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
@@ -54,11 +55,11 @@ _END = "-----END CERTIFICATE-----"
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         return [_written(str(text)) for text in terms]
 
 
-def _written(text):
+def _written(text: str) -> str:
     content = text.strip().encode("utf-8", "replace") + b"\n"
     if not text.strip().startswith(_BEGIN) or not text.strip().endswith(_END):
         raise AnsibleError("postgres_certificate_file: a certificate is needed (PEM), as postgres_db_info returns it")

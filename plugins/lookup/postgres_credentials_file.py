@@ -45,6 +45,7 @@ _raw:
 """
 
 import os
+from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
@@ -53,8 +54,9 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils import vars_plac
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
-        host, directory = str(variables["inventory_hostname"]), variables.get("inventory_dir")
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        there = variables or {}
+        host, directory = str(there["inventory_hostname"]), there.get("inventory_dir")
         if not directory:
             return [os.path.join("/host_vars", host, "postgres_credentials.yml")]
         try:

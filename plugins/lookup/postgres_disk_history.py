@@ -49,6 +49,8 @@ _raw:
         - {gathered_at: "2026-01-24T14:22:50Z", disk_used_bytes: 53687091200, disk_total_bytes: 107374182400}
 """
 
+from typing import Any
+
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, unlocked
@@ -57,12 +59,14 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import hi
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(
+        self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any
+    ) -> list[dict[str, list[dict[str, Any]]]]:
         self.set_options(var_options=variables, direct=kwargs)
         host = self.get_option("host")
         return [self._disks(path, host) for path in terms]
 
-    def _disks(self, path, host):
+    def _disks(self, path: object, host: str) -> dict[str, list[dict[str, Any]]]:
         if not isinstance(path, str) or unreadable(path):
             raise AnsibleError(f"{path!r} is not the path of a file")
         try:

@@ -47,6 +47,8 @@ _raw:
   sample: ["There is no variable database_memroy, did you mean database_memory?"]
 """
 
+from typing import Any
+
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
@@ -55,14 +57,14 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils import variables
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         there = variables or {}
         wrong, odd = ours.unknown(list(there), tuple(terms), frozenset(load_extra_vars(self._loader)))
         for text in odd:
             Display().warning(text)
         return wrong + ours.mistakes({name: self._value(there[name]) for name in ours.known() if name in there})
 
-    def _value(self, value):
+    def _value(self, value: Any) -> Any:
         """Return what a variable comes to; None where it does not come to anything yet."""
         if not isinstance(value, (str, list, dict)):
             return value

@@ -313,13 +313,15 @@ databases:
       sample: true
 """
 
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 DATABASE_OPTIONS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 
 
-def argument_spec():
+def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
     return dict(
         path=dict(type="path", required=True),
@@ -351,7 +353,7 @@ def argument_spec():
     )
 
 
-def constraints():
+def constraints() -> dict[str, Any]:
     return dict(
         mutually_exclusive=[(option, "databases") for option in DATABASE_OPTIONS],
         required_one_of=[("name", "databases")],
@@ -359,7 +361,7 @@ def constraints():
     )
 
 
-def main():
+def main() -> None:
     module = Module(argument_spec=argument_spec(), supports_check_mode=True, **constraints())
     module.fail_json(
         msg="postgres_db_credentials runs on the controller, as an action plugin, and was run as a module:"

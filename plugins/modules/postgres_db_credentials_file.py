@@ -79,29 +79,30 @@ conflict:
 
 import base64
 import hashlib
+from typing import Any
 
 from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
-def checksum(content):
+def checksum(content: bytes | None) -> str:
     return "none" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def read(path):
+def read(path: str) -> dict[str, Any]:
     with unlocked(path) as file:
         content = None if file.content is None else base64.b64encode(file.content).decode("ascii")
         return {"changed": False, "content": content, "mode": file.mode, "seen": checksum(file.content)}
 
 
-def change(path, action, content, seen, check_mode):
+def change(path: str, action: str, content: str | None, seen: str, check_mode: bool) -> dict[str, bool]:
     with unlocked(path) if check_mode else locked(path) as file:
         if checksum(file.content) != seen:
             return {"changed": False, "conflict": True}
         if check_mode:
             file.check_writable()
         elif action == "write":
-            file.write(base64.b64decode(content))
+            file.write(base64.b64decode(content or ""))
         elif action == "narrow":
             file.narrow()
         else:
@@ -109,7 +110,7 @@ def change(path, action, content, seen, check_mode):
     return {"changed": True, "conflict": False}
 
 
-def main():
+def main() -> None:
     module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},

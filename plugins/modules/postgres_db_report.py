@@ -135,10 +135,12 @@ odd:
   sample: {docker3: ["shop-production-postgres: statistics.size_bytes is negative"]}
 """
 
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
-def argument_spec():
+def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
     return dict(
         answers=dict(type="dict", required=True),
@@ -151,7 +153,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     module.fail_json(
         msg="postgres_db_report runs on the controller, as an action plugin, and was run as a module:"
