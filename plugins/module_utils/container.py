@@ -163,6 +163,12 @@ def create_arguments(config, name, bootstrap_password):
     }
 
 
+def grace(container):
+    """Return the seconds that a container's server has to shut down. container: ContainerFacts, None where none is."""
+    looping = container is not None and container.status == "restarting"
+    return FAILED_STOP_TIMEOUT if looping else STOP_TIMEOUT
+
+
 def variables(environment):
     """Return variables as the engine takes them: without a value it takes one away that the image has.
 

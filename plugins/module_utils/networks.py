@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import Refused
-from .planning.steps import Step
 
 if TYPE_CHECKING:
     from .facts import Observed
@@ -162,31 +161,6 @@ def changes(
     leave = [name for name in sorted(joined) if name not in names or name in stale]
     join = [name for name in names if name not in joined or name in stale]
     return leave, join
-
-
-def _words(leave: list[str], join: list[str]) -> str:
-    again = [name for name in join if name in leave]
-    parts = (
-        ("join", [name for name in join if name not in again]),
-        ("join again", again),
-        ("leave", [name for name in leave if name not in again]),
-    )
-    return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
-
-
-def step(spec: DatabaseSpec, seen: Observed) -> Step | None:
-    """Return the change of the networks of a container that is there, or None."""
-    if seen.container is None or seen.networks is None:
-        return None
-    joined = seen.container.networks
-    leave, join = changes(spec, joined, seen.networks)
-    if not leave and not join:
-        return None
-    summary = f"networks: {_words(leave, join)}"
-    if seen.container.running and moves_ports(joined, leave, join, seen.networks):
-        summary += "; the published port moves, so that its clients connect anew"
-        return Step("networks", summary, "restart", "the engine publishes the port on one of its networks")
-    return Step("networks", summary)
 
 
 def moves_ports(

@@ -17,7 +17,8 @@ from .applying.work import Work
 from .errors import DatabaseError, Refused
 from .host import files, initdb, locks, roots
 from .planning.plan import plan_database
-from .planning.steps import Plan, Step
+from .planning.sql_steps import EndSessions
+from .planning.steps import Action, Plan
 from .server import configuration, session
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
@@ -25,8 +26,6 @@ _MOST_ROUNDS = 4
 # States in which there is a database that serves, and those that make one where there is none.
 _SERVES = ("started", "present", "undeleted")
 _BRINGS_ABOUT = ("started", "present")
-# Besides what interrupts the server: these take its data or its container away, or are themselves a backup.
-_ENDS_BACKUPS = ("final_backup", "purge", "put_back", "remove", "reset", "trash")
 
 
 @dataclasses.dataclass
@@ -100,7 +99,7 @@ def _opened(host, wanted):
 
 
 def _tell_closing(outcome, closing):
-    outcome.actions[:0] = [Step("close", root.words) for root in closing]
+    outcome.actions[:0] = [Action("close", root.words) for root in closing]
     outcome.before = {**outcome.before, "directories": {root.path: f"{root.mode:04o}" for root in closing}}
     outcome.after = {**outcome.after, "directories": {root.path: f"{root.wanted:04o}" for root in closing}}
 
@@ -209,7 +208,7 @@ def _predict(engine, host, declared, declaration, outcome):
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
     outcome.first = outcome.last = plan
     outcome.warnings += plan.warnings
-    outcome.database = _describe(declared, plan, seen, seen.container)
+    outcome.database = _describe(declared, plan.record, seen, seen.container)
     outcome.warnings += _file_warnings(seen)
     if seen.server_error:
         outcome.warnings.append(f"the server does not answer now, so not all is predicted: {seen.server_error}")
@@ -224,7 +223,7 @@ def _bring_about(run, declared, declaration, outcome):
         declared = _completed(declared, declaration)
         if turn:
             host = observe.observe_host(engine, declared.data_root)
-        if any(step.verb == "end_sessions" for step in outcome.actions):
+        if any(isinstance(step, EndSessions) for step in outcome.actions):
             # Once is what was asked for: those that are there by now know the password.
             declared = dataclasses.replace(declared, end_sessions=False)
         seen = observe.observe_database(engine, host, declared)
@@ -245,7 +244,7 @@ def _bring_about(run, declared, declaration, outcome):
         if plan.final:
             break
     container = observe.inspect(engine, declared.container) if outcome.actions else seen.container
-    outcome.database = _describe(declared, work.plan, seen, container)
+    outcome.database = _describe(declared, work.record, seen, container)
     outcome.warnings += _file_warnings(seen)
 
 
@@ -277,22 +276,16 @@ def _await_server(engine, declared, seen):
 
 
 def _execute(work, outcome):
-    steps = work.plan.steps
-    for index, step in enumerate(steps):
-        if step.verb in ("pull", "undelete"):
-            # Only the image itself, or the record, says what is to be done with it.
-            work.plan = dataclasses.replace(work.plan, steps=steps[: index + 1])
-            break
     if work.plan.steps:
         with _no_backup_meanwhile(work):
-            _verbs().execute(work, outcome.actions.append)
+            _applying().execute(work, outcome.actions.append)
     outcome.interruption += work.interruption
     outcome.final_backup = work.final_backup
     outcome.warnings += work.warnings
 
 
-def _verbs():
-    """Load the verbs only where there is something to do: each run compiles anew what it loads of Ansible's archive."""
+def _applying():
+    """Load what does the steps only where there are any: each run compiles anew what it loads of Ansible's archive."""
     from .applying import apply
 
     return apply
@@ -301,7 +294,7 @@ def _verbs():
 def _no_backup_meanwhile(work):
     """Hold the lock of the backups while the server is interrupted or goes: one that is being taken comes first."""
     declared = work.spec
-    if all(step.impact == "none" and step.verb not in _ENDS_BACKUPS for step in work.plan.steps):
+    if not any(step.interrupts_backups for step in work.plan.this_round):
         return contextlib.nullcontext()
     lock = layout.backup_lock(declared.data_root, declared.container)
     return locks.exclusive(lock, declared.wait_timeout, f"the backups of {declared.container}")
@@ -313,10 +306,11 @@ def _reserve(work, identity, outcome):
     with locks.exclusive(layout.ports_lock(), declared.wait_timeout, "the ports of the host"):
         host = observe.observe_host(work.engine, declared.data_root)
         seen = observe.observe_database(work.engine, host, declared)
-        work.seen, work.plan = seen, plan_database(declared, seen, identity)
-        step = work.plan.steps[0]
+        plan = plan_database(declared, seen, identity)
+        work.seen, work.plan, work.record = seen, plan, plan.record
+        step = plan.steps[0]
         roots.remember(declared.data_root)
-        _verbs().write_record(work)
+        _applying().write_record(work, step)
     work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
     outcome.actions.append(step)
     outcome.last = work.plan
@@ -327,10 +321,10 @@ def _file_warnings(seen):
     return [f"the server would not start again with this in its configuration: {error}" for error in errors]
 
 
-def _describe(declared, plan, seen, container):
-    if plan.record is None or declared.state == "absent":
+def _describe(declared, record, seen, container):
+    if record is None or declared.state == "absent":
         return None
-    recorded = view.from_record(plan.record, declared.data_root) or declared
+    recorded = view.from_record(record, declared.data_root) or declared
     personal = seen.files.get(configuration.PERSONAL_CONF)
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    return view.database(recorded, plan.record, container, text, observe.read_tls(declared.directory))
+    return view.database(recorded, record, container, text, observe.read_tls(declared.directory))

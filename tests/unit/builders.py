@@ -284,8 +284,17 @@ def verbs(planned):
     return [step.verb for step in planned.steps]
 
 
+def step(planned, verb):
+    return next(step for step in planned.steps if step.verb == verb)
+
+
 def summary(planned, verb):
-    return next(step.summary for step in planned.steps if step.verb == verb)
+    return step(planned, verb).summary
+
+
+def texts(planned):
+    """The managed files that are written."""
+    return step(planned, "write_files").texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,7 +322,7 @@ class Host:
         return self.loaded == _parameters(self.seen)
 
     def perform(self, step, wanted, plan):
-        return getattr(self, "_" + step.verb)(wanted, plan)
+        return getattr(self, "_" + step.verb)(wanted, plan, step)
 
     def _with(self, **fields):
         truth = dataclasses.replace(self.server, **fields.pop("server", {}))
@@ -335,72 +344,72 @@ class Host:
         )
         return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
 
-    def _reserve(self, wanted, plan):
+    def _reserve(self, wanted, plan, step):
         return self._with(directory_exists=True, record=plan.record)
 
     _write_record = _reserve
 
-    def _pull(self, wanted, plan):
+    def _pull(self, wanted, plan, step):
         return self._with(image=image())
 
-    def _publish(self, wanted, plan):
+    def _publish(self, wanted, plan, step):
         return self._with(unpublished=False)
 
-    def _reset(self, wanted, plan):
+    def _reset(self, wanted, plan, step):
         blank = {"role": None, "database": None, "superuser_has_password": True}
         return self._with(container=None, half_made=False, data_majors=(), server=blank)
 
-    def _certificate(self, wanted, plan):
+    def _certificate(self, wanted, plan, step):
         others = {path: known for path, known in self.seen.files.items() if not path.startswith("tls/")}
         return self._with(certificate=certificate_of(wanted), files={**others, **tls_files(wanted)}, unpublished=False)
 
-    def _write_files(self, wanted, plan):
-        written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in plan.files.items()}
+    def _write_files(self, wanted, plan, step):
+        written = {path: facts.FileFacts(text.encode("utf-8"), 0o644, 0) for path, text in step.texts.items()}
         return self._with(files={**self.seen.files, **written})
 
-    def _create(self, wanted, plan):
-        container = running(plan.config, networks=endpoints(wanted))
+    def _create(self, wanted, plan, step):
+        container = running(step.config, networks=endpoints(wanted))
         return self._started(container, record=dataclasses.replace(plan.record, initialised=True))
 
     _initialise = _create
 
-    def _start(self, wanted, plan):
+    def _start(self, wanted, plan, step):
         return self._started(dataclasses.replace(self.seen.container, status="running"))
 
     _restart = _start
 
-    def _reload(self, wanted, plan):
+    def _reload(self, wanted, plan, step):
         return dataclasses.replace(self, loaded=_parameters(self.seen))._asked()
 
-    def _update(self, wanted, plan):
+    def _update(self, wanted, plan, step):
         config = self.seen.container.config
         for field in ("memory", "nano_cpus"):
             # To the engine's update, nothing is "leave as it is".
-            config = dataclasses.replace(config, **{field: getattr(plan.config, field) or getattr(config, field)})
-        config = dataclasses.replace(config, restart_policy=plan.config.restart_policy)
+            config = dataclasses.replace(config, **{field: getattr(step.config, field) or getattr(config, field)})
+        config = dataclasses.replace(config, restart_policy=step.config.restart_policy)
         return self._with(container=dataclasses.replace(self.seen.container, config=config))
 
-    def _replace(self, wanted, plan):
+    def _replace(self, wanted, plan, step):
         if self.seen.container.active or wanted.state == "started":
-            return self._started(running(plan.config, networks=endpoints(wanted)), previous=None)
-        made = running(plan.config, status="created", networks=endpoints(wanted))
+            return self._started(running(step.config, networks=endpoints(wanted)), previous=None)
+        made = running(step.config, status="created", networks=endpoints(wanted))
         return self._with(container=made, previous=None)
 
-    def _networks(self, wanted, plan):
+    def _networks(self, wanted, plan, step):
         container = dataclasses.replace(self.seen.container, networks=endpoints(wanted))
         return self._with(container=container)
 
-    def _put_back(self, wanted, plan):
+    def _put_back(self, wanted, plan, step):
         return self._started(dataclasses.replace(self.seen.previous, name=NAME, status="running"), previous=None)
 
-    def _adopt(self, wanted, plan):
+    def _adopt(self, wanted, plan, step):
         """The old container stands aside, the data is in its place, and a new one lets nobody in."""
         original = self.seen.previous or self.seen.container
         aside = dataclasses.replace(original, name=layout.previous_container(NAME), status="exited")
-        started = running(plan.config, networks=endpoints(wanted))
+        started = running(step.config, networks=endpoints(wanted))
         return self._with(previous=aside, container=started, adoptable=None, data_majors=(15,), half_made=True)
 
-    def _arrange(self, wanted, plan):
+    def _arrange(self, wanted, plan, step):
         there = self.server
         role = there.role or {"verifier": None, "login": False, "privileged": False}
         if plan.record.adopted["bootstrap"] == plan.record.username or there.role is None:
@@ -412,65 +421,65 @@ class Host:
         host = self._with(record=record, server={"role": role, "database": database})
         return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
 
-    def _final_backup(self, wanted, plan):
+    def _final_backup(self, wanted, plan, step):
         return self
 
-    def _remove_previous(self, wanted, plan):
+    def _remove_previous(self, wanted, plan, step):
         return self._with(previous=None)
 
-    def _stop(self, wanted, plan):
+    def _stop(self, wanted, plan, step):
         return self._with(container=dataclasses.replace(self.seen.container, status="exited"))
 
-    def _remove(self, wanted, plan):
+    def _remove(self, wanted, plan, step):
         return self._with(container=None)
 
-    def _trash(self, wanted, plan):
+    def _trash(self, wanted, plan, step):
         return Host.of(empty(previous=self.seen.previous, image=self.seen.image))
 
     _purge = _trash
 
-    def _undelete(self, wanted, plan):
+    def _undelete(self, wanted, plan, step):
         return self._with(directory_exists=True, trash=self.seen.trash[:-1])
 
-    def _expire(self, wanted, plan):
+    def _expire(self, wanted, plan, step):
         return self._with(trash=())
 
-    def _role(self, wanted, plan):
+    def _role(self, wanted, plan, step):
         had = self.server.role or {}
         known = verifier(wanted.password) if wanted.password else had.get("verifier")
         return self._with(server={"role": {"verifier": known, "login": True, "privileged": False}})
 
-    def _database(self, wanted, plan):
+    def _database(self, wanted, plan, step):
         public = self.server.database["public"] if self.server.database else True
         return self._with(server={"database": {"owner": plan.record.username, "public": public}})
 
-    def _restrict(self, wanted, plan):
+    def _restrict(self, wanted, plan, step):
         return self._with(server={"database": {**self.server.database, "public": False}})
 
-    def _lock_superuser(self, wanted, plan):
+    def _lock_superuser(self, wanted, plan, step):
         return self._with(server={"superuser_has_password": False})
 
-    def _extensions(self, wanted, plan):
+    def _extensions(self, wanted, plan, step):
         installed = {
             name: {"version": version or "1.0", "declared": True} for name, version in wanted.extensions.items()
         }
         return self._with(server={"extensions": installed})
 
-    def _users(self, wanted, plan):
+    def _users(self, wanted, plan, step):
         return self._with(server={"users": users_of(wanted, known=self.server.users)})
 
-    def _altered(self, wanted, plan):
+    def _altered(self, wanted, plan, step):
         return self._with(server={"altered": ()})
 
-    def _privileges(self, wanted, plan):
+    def _privileges(self, wanted, plan, step):
         known = self.server.privileges
         taken = {"memberships": [], "functions": [], "parameters": [], "maintenance": [], "triggers": []}
         return self._with(server={"privileges": {**known, **taken}})
 
-    def _overrides(self, wanted, plan):
+    def _overrides(self, wanted, plan, step):
         return self._with(server={"privileges": {**self.server.privileges, "overrides": []}})
 
-    def _end_logins(self, wanted, plan):
+    def _end_logins(self, wanted, plan, step):
         known = self.server.users
         going = users.unended(plan.record.username, plan.record.login, known)
         roles = {
@@ -479,10 +488,10 @@ class Host:
         }
         return self._with(server={"users": {**known, "roles": roles}})
 
-    def _end_sessions(self, wanted, plan):
+    def _end_sessions(self, wanted, plan, step):
         return self
 
-    def _prove_login(self, wanted, plan):
+    def _prove_login(self, wanted, plan, step):
         return self
 
 

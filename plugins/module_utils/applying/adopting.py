@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs that only taking over a container has which somebody else made.
+"""What only taking over a container does that somebody else made.
 
 Each is safe to repeat after a crash. The journal is Record.adopted; until the database is marked as initialised,
 everything can be put back as it was.
@@ -32,7 +32,7 @@ class NothingArranged(DatabaseError):
 
 def stop(work):
     """Stop the old container, also for the engine's next start, and give it the name of one that is replaced."""
-    journal = work.plan.record.adopted
+    journal = work.record.adopted
     previous = layout.previous_container(work.name)
     old = work.engine.inspect(journal["container"])
     if old is None:
@@ -54,7 +54,7 @@ def alone(work):
     The old container's supervisor, if it has one, starts it again, or another one. What that has been told since is not
     in the data that is taken over.
     """
-    journal = work.plan.record.adopted
+    journal = work.record.adopted
     old = work.engine.inspect(journal["container"])
     if old is not None and (old["State"]["Running"] or _started(old) != _stopped_start(work, old)):
         raise DatabaseError(f"something has started the old container ({old['Name'].lstrip('/')}) again")
@@ -90,14 +90,14 @@ def _stopped_start(work, old):
 
 
 def _rivals(work):
-    journal, own = work.plan.record.adopted, work.engine.inspect(work.name)
+    journal, own = work.record.adopted, work.engine.inspect(work.name)
     ours = (journal["container"], *([own["Id"]] if own is not None else []))
     return supervised.rivals(work.engine.containers(), journal["data"], journal.get("mount") or journal["data"], ours)
 
 
 def take_data(work):
     """Bring the data to its place in our layout, whatever an earlier attempt has left."""
-    journal, image, target = work.plan.record.adopted, work.seen.image, _target(work)
+    journal, image, target = work.record.adopted, work.seen.image, _target(work)
     for directory in (os.path.dirname(os.path.dirname(target)), os.path.dirname(target)):
         files.make_directory(directory, 0o700, image.uid, image.gid)
     if journal["method"] == adoption.MOVE:
@@ -133,7 +133,7 @@ def _copy(work, journal, target):
 
 def arrange_roles(work):
     """Put roles and ownership in order, in one transaction, while nobody can log in but us."""
-    journal, spec = work.plan.record.adopted, work.spec
+    journal, spec = work.record.adopted, work.spec
     try:
         superuser, databases = _superuser(work, journal)
         database = spec.name if spec.name in databases else journal["database"]
@@ -164,14 +164,14 @@ def run_as(work, role, database, script):
 def remove_new(work):
     """Remove the container that an earlier attempt made; never the old one, which may still have the name."""
     there = work.engine.inspect(work.name)
-    if there is not None and there["Id"] != work.plan.record.adopted["container"]:
+    if there is not None and there["Id"] != work.record.adopted["container"]:
         work.engine.stop(work.name, containers.STOP_TIMEOUT)
         work.engine.remove(work.name)
 
 
 def put_back(work, error):
     """Put everything back as it was, let the old container serve again, and raise the error."""
-    journal, target = work.plan.record.adopted, _target(work)
+    journal, target = work.record.adopted, _target(work)
     if journal["method"] == adoption.MOVE and journal["roles_changed"]:
         raise DatabaseError(
             f"{work.name} could not be taken over: {error.message}\nIts data is in {target}, with its roles already put"
@@ -243,4 +243,4 @@ def _let_old_serve(work, journal, others):
 
 
 def _target(work):
-    return adoptable.target(work.spec, work.plan.record.adopted["major"])
+    return adoptable.target(work.spec, work.record.adopted["major"])

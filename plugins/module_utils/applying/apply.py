@@ -1,44 +1,43 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs of a plan: each is safe to repeat after a crash at any point."""
+"""What the steps of a plan do: each is safe to repeat after a crash at any point."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 from .. import container as containers
-from .. import layout, names, networks
+from .. import layout, names
 from .. import record as records
 from ..backup import catalog, dump, dump_options
 from ..backup.target import observe_target
 from ..errors import DatabaseError
 from ..host import files, roots
-from ..planning import adoption, certification
-from ..server import configuration, session
+from ..planning import sql_steps, steps
+from ..server import session
 from ..server.session import NotReady
 from . import adopting, certifying, server_changes
+from .work import Work
 
 
 def execute(work, done):
-    """Execute the steps of a plan in order; `done` hears of each when it has been done."""
-    steps = list(work.plan.steps)
-    while steps:
-        batch = [steps.pop(0)]
-        while batch[-1].verb in server_changes.VERBS and steps and steps[0].verb in server_changes.WITH_LOGIN:
-            batch.append(steps.pop(0))
-        if batch[0].verb in server_changes.WITH_LOGIN:
-            server_changes.run(work, [step.verb for step in batch])
+    """Execute the steps of a plan's round in order; `done` hears of each when it has been done."""
+    for batch in server_changes.batches(work.plan.this_round):
+        if isinstance(batch[0], server_changes.IN_SESSION):
+            server_changes.run(work, batch)
         else:
-            _VERBS[batch[0].verb](work)
+            DOES[type(batch[0])](work, batch[0])
         for step in batch:
             done(step)
 
 
-def write_record(work):
-    _write_record(work, work.plan.record)
+def write_record(work, step):
+    _write_record(work, step.record)
 
 
 def _write_record(work, record):
@@ -50,28 +49,33 @@ def _write_record(work, record):
 def _mark_initialised(work):
     """From here on the data directory is never emptied, so that what initdb wrote has to be there to stay."""
     files.synchronise_file_system(os.path.join(work.spec.directory, "pgdata"))
-    record = dataclasses.replace(work.plan.record, initialised=True)
-    work.plan = dataclasses.replace(work.plan, record=record)
-    write_record(work)
+    work.record = dataclasses.replace(work.record, initialised=True)
+    _write_record(work, work.record)
 
 
-def _pull(work):
-    work.engine.pull(work.spec.image)
+def _pull(work, step):
+    work.engine.pull(step.image)
 
 
-def _reset(work):
+def _reset(work, step):
     work.engine.remove(work.name)
     files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
 
 
-def _write_files(work):
-    _write_texts(work, work.plan.files)
+def _write_files(work, step):
+    before = {path: work.seen.files[path].content for path in step.texts if path in work.seen.files}
+    work.undo.append(lambda: _write(work, before))
+    _write_texts(work, step.texts)
+
+
+def _write(work, contents):
+    for path, content in contents.items():
+        files.write(os.path.join(work.spec.directory, path), content, 0o644)
 
 
 def _write_texts(work, texts):
     files.make_directory(os.path.join(work.spec.directory, "conf"), 0o755)
-    for path, text in texts.items():
-        files.write(os.path.join(work.spec.directory, path), text.encode("utf-8"), 0o644)
+    _write(work, {path: text.encode("utf-8") for path, text in texts.items()})
 
 
 def _make_pgdata(work):
@@ -97,34 +101,36 @@ def _create_container(work, name, config):
         work.engine.join(name, work.seen.networks[network], work.spec.network_aliases)
 
 
-def _change_networks(work):
+def _change_networks(work, step):
     """Leave and join while it runs. What another run did halfway is seen anew, so that nothing is done twice."""
-    leave, join = networks.changes(work.spec, work.seen.container.networks, work.seen.networks)
-    for network in leave:
+    for network in step.leave:
         work.engine.leave(work.name, network)
-    for network in join:
+    for network in step.join:
         work.engine.join(work.name, work.seen.networks[network], work.spec.network_aliases)
 
 
-def _create(work):
-    initialised = work.plan.record.initialised
-    policy = containers.RESTART_POLICY if initialised else containers.INITIAL_RESTART_POLICY
-    if not initialised:
+def _create(work, step):
+    config = step.config
+    if step.first:
         work.clusters.fill(work.seen.image, _make_pgdata(work))
-    _create_container(work, work.name, dataclasses.replace(work.plan.config, restart_policy=policy))
+        config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
+    _create_container(work, work.name, config)
     work.engine.start(work.name)
-    _initialise(work)
+    if step.first:
+        _initialise(work, step)
+    else:
+        _wait(work)
 
 
-def _adopt(work):
+def _adopt(work, step):
     """Stop somebody else's container, take its data, and start a container of ours on it that lets nobody in yet."""
     ran_until = time.monotonic()
     try:
         adopting.stop(work)
         adopting.remove_new(work)
         adopting.take_data(work)
-        _write_texts(work, adoption.closed(work.plan.files))
-        config = dataclasses.replace(work.plan.config, restart_policy=containers.INITIAL_RESTART_POLICY)
+        _write_texts(work, step.texts)
+        config = dataclasses.replace(step.config, restart_policy=containers.INITIAL_RESTART_POLICY)
         _create_container(work, work.name, config)
         adopting.alone(work)
         work.engine.start(work.name)
@@ -136,38 +142,34 @@ def _adopt(work):
     work.interruption += time.monotonic() - ran_until
 
 
-def _arrange(work):
+def _arrange(work, step):
     """Put the roles in order, upon which it is ours, and let clients in."""
-    began, plan = time.monotonic(), work.plan
+    began, record = time.monotonic(), work.record
     try:
         adopting.alone(work)
         # From here on, data that was moved is not what the old container left.
-        adopted = {**plan.record.adopted, "roles_changed": True}
-        work.plan = dataclasses.replace(plan, record=dataclasses.replace(plan.record, adopted=adopted))
-        write_record(work)
+        work.record = dataclasses.replace(record, adopted={**record.adopted, "roles_changed": True})
+        _write_record(work, work.record)
         adopting.arrange_roles(work)
         adopting.alone(work)
     except DatabaseError as error:
         if isinstance(error, adopting.NothingArranged):
-            work.plan = plan
+            work.record = record
         adopting.put_back(work, error)
     _mark_initialised(work)
-    work.engine.update(work.name, containers.limits(work.plan.config))
-    _write_files(work)
+    work.engine.update(work.name, containers.limits(step.config))
+    _write_texts(work, step.texts)
     _reload(work)
     work.interruption += time.monotonic() - began
 
 
-def _initialise(work):
-    """Wait for the server; after its first start, say so in the record before anybody can log in."""
-    if work.plan.record.initialised:
-        _wait(work)
-        return
+def _initialise(work, step):
+    """Wait for the server's first start, and say so in the record before anybody can log in."""
     spec = work.spec
     arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
     work.facts = session.wait_until_initialised(*arguments)
     _mark_initialised(work)
-    work.engine.update(work.name, containers.limits(work.plan.config))
+    work.engine.update(work.name, containers.limits(step.config))
 
 
 def _wait(work):
@@ -175,15 +177,15 @@ def _wait(work):
     work.facts = session.wait_until_ready(work.engine, work.name, spec.name, work.username, spec.wait_timeout)
 
 
-def _replace(work):
+def _replace(work, step):
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
     engine, previous = work.engine, layout.previous_container(work.name)
     ran = work.seen.container.active
     stopped_at = time.monotonic()
-    engine.stop(work.name, _stop_seconds(work))
+    engine.stop(work.name, step.grace)
     engine.rename(work.name, previous)
     try:
-        _create_container(work, work.name, work.plan.config)
+        _create_container(work, work.name, step.config)
         if ran or work.spec.serves:
             engine.start(work.name)
             _wait(work)
@@ -195,12 +197,7 @@ def _replace(work):
     engine.remove(previous)
 
 
-def _stop_seconds(work):
-    looping = work.seen.container is not None and work.seen.container.status == "restarting"
-    return containers.FAILED_STOP_TIMEOUT if looping else containers.STOP_TIMEOUT
-
-
-def _put_back_previous(work):
+def _put_back_previous(work, step):
     """Undo a replacement that was cut short: its old container comes back, the new one goes."""
     previous = layout.previous_container(work.name)
     work.engine.remove(work.name)
@@ -217,11 +214,8 @@ def _put_back(work, start, what, error):
     """
     if work.seen.record is not None:
         _write_record(work, work.seen.record)
-    for path in configuration.MANAGED:
-        if path in work.seen.files:
-            files.write(os.path.join(work.spec.directory, path), work.seen.files[path].content, 0o644)
-    if certifying.changes(work) and certification.KEY in work.seen.files:
-        certifying.write(work, {path: known.content for path, known in work.seen.files.items()})
+    for undo in reversed(work.undo):
+        undo()
     outcome = "was put back"
     if start is not None:
         start(work.name)
@@ -233,54 +227,49 @@ def _put_back(work, start, what, error):
     raise DatabaseError(f"{what} {outcome}. {error.message}", **error.details) from error
 
 
-def _remove_previous(work):
+def _remove_previous(work, step):
     # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
-    ours = work.seen.previous is not None and work.seen.previous.config is not None
-    if not ours:
+    if not step.ours:
         adopting.refuse_revived(work)
-    work.engine.remove(layout.previous_container(work.name), volumes=ours)
+    work.engine.remove(step.container, volumes=step.ours)
 
 
-def _update(work):
-    work.engine.update(work.name, containers.limits(work.plan.config))
+def _update(work, step):
+    work.engine.update(work.name, containers.limits(step.config))
 
 
-def _start(work):
-    status = work.seen.container.status
-    if status == "paused":
+def _start(work, step):
+    if step.status == "paused":
         work.engine.unpause(work.name)
-    elif status == "restarting":
+    elif step.status == "restarting":
         # To the engine it runs, so that to start it does nothing: this ends the wait for the next attempt.
         work.engine.restart(work.name, containers.FAILED_STOP_TIMEOUT)
     else:
         work.engine.start(work.name)
-    if work.plan.record is not None:
+    if work.record is not None:
         _wait(work)
 
 
-def _restart(work):
+def _restart(work, step):
     """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
     stopped_at = time.monotonic()
-    work.engine.restart(work.name, _stop_seconds(work))
-    if work.plan.record is None:
+    work.engine.restart(work.name, step.grace)
+    if work.record is None:
         return
     try:
         _wait(work)
         work.interruption += time.monotonic() - stopped_at
     except NotReady as error:
-        before = work.seen.files.get(configuration.POSTGRESQL_CONF)
-        after = work.plan.files.get(configuration.POSTGRESQL_CONF)
-        same = before is None or after is None or before.content == after.encode("utf-8")
-        if same and not certifying.changes(work):
+        if not work.undo:
             raise
         what = "The server did not start as declared, so the configuration that it ran with"
         _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
 
 
-def _reload(work):
+def _reload(work, step=None):
     """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
     _read_again(work)
-    if not certifying.changes(work) or certifying.shown(work):
+    if not work.certified or certifying.shown(work):
         return
     lines = work.engine.logs(work.name)
     error = DatabaseError(f"Its last log lines:\n{lines}", log=lines.splitlines())
@@ -292,36 +281,35 @@ def _read_again(work):
     session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
 
 
-def _stop(work):
-    work.engine.stop(work.name, _stop_seconds(work))
+def _stop(work, step):
+    work.engine.stop(work.name, step.grace)
 
 
-def _remove(work):
-    work.engine.stop(work.name, _stop_seconds(work))
+def _remove(work, step):
+    work.engine.stop(work.name, step.grace)
     work.engine.remove(work.name)
 
 
-def _trash(work):
+def _trash(work, step):
     certifying.withdraw(work.spec)
-    identity = work.plan.record.id if work.plan.record else "unrecorded"
-    files.move(work.spec.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, identity))
+    files.move(step.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, step.database_id))
 
 
-def _undelete(work):
-    files.move(os.path.join(work.spec.data_root, layout.TRASH, work.seen.trash[-1]), work.spec.directory)
-    _publish(work)
-
-
-def _publish(work):
+def _undelete(work, step):
+    files.move(os.path.join(work.spec.data_root, layout.TRASH, step.entry), work.spec.directory)
     certifying.publish(work.spec)
 
 
-def _expire(work):
-    for entry in layout.expired(work.name, work.seen.trash, work.seen.now, work.spec.trash_days):
+def _publish(work, step):
+    certifying.publish(work.spec)
+
+
+def _expire(work, step):
+    for entry in step.entries:
         files.remove_tree(os.path.join(work.spec.data_root, layout.TRASH, entry))
 
 
-def _final_backup(work):
+def _final_backup(work, step):
     spec = work.spec
     target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
     backup, warnings = dump.take(work.engine, target, dump_options.Options(taken_by="final"))
@@ -329,7 +317,7 @@ def _final_backup(work):
     work.warnings += warnings
 
 
-def _purge(work):
+def _purge(work, step):
     certifying.withdraw(work.spec)
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)
@@ -339,32 +327,32 @@ def _purge(work):
     files.remove_if_empty(work.spec.backup_directory)
 
 
-_VERBS = {
-    "adopt": _adopt,
-    "arrange": _arrange,
-    "certificate": certifying.install,
-    "create": _create,
-    "end_logins": server_changes.end_logins,
-    "expire": _expire,
-    "final_backup": _final_backup,
-    "initialise": _initialise,
-    "networks": _change_networks,
-    "pull": _pull,
-    "publish": _publish,
-    "purge": _purge,
-    "reload": _reload,
-    "put_back": _put_back_previous,
-    "remove": _remove,
-    "remove_previous": _remove_previous,
-    "replace": _replace,
-    "reset": _reset,
-    "restart": _restart,
-    "start": _start,
-    "stop": _stop,
-    "trash": _trash,
-    "undelete": _undelete,
-    "update": _update,
-    "users": server_changes.change_users,
-    "write_files": _write_files,
-    "write_record": write_record,
+DOES: dict[type[steps.Step], Callable[[Work, Any], None]] = {
+    sql_steps.Users: server_changes.change_users,
+    steps.Adopt: _adopt,
+    steps.Arrange: _arrange,
+    steps.Certificate: certifying.install,
+    steps.Create: _create,
+    steps.Expire: _expire,
+    steps.FinalBackup: _final_backup,
+    steps.Initialise: _initialise,
+    steps.Networks: _change_networks,
+    steps.Publish: _publish,
+    steps.Pull: _pull,
+    steps.Purge: _purge,
+    steps.PutBack: _put_back_previous,
+    steps.Reload: _reload,
+    steps.Remove: _remove,
+    steps.RemovePrevious: _remove_previous,
+    steps.Replace: _replace,
+    steps.Reserve: write_record,
+    steps.Reset: _reset,
+    steps.Restart: _restart,
+    steps.Start: _start,
+    steps.Stop: _stop,
+    steps.Trash: _trash,
+    steps.Undelete: _undelete,
+    steps.Update: _update,
+    steps.WriteFiles: _write_files,
+    steps.WriteRecord: write_record,
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates as the verbs of a plan install them, and what clients are shown of them then."""
+"""Certificates as a step installs them, and what clients are shown of them then."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from ..planning import certification
 _PAUSES = (0.02, 0.05, 0.1, 0.3, 1, 3)
 
 
-def install(work):
+def install(work, step):
     """Install one's own certificate, or let the host's authority issue one."""
-    certificate = work.plan.certification
-    contents = certificate.contents if certificate is not None and certificate.contents else _issued(work)
-    write(work, contents)
+    before = {path: known.content for path, known in work.seen.files.items()}
+    if certification.KEY in before:
+        work.undo.append(lambda: write(work, before))
+    work.certified = True
+    write(work, step.contents or _issued(work))
 
 
 def write(work, contents):
@@ -65,10 +67,6 @@ def _issued(work):
         authority = tls.authority(spec.data_root, work.seen.now)
     certificate, key = tls.server_certificate(authority, spec.container, spec.certificate_names)
     return {certification.AUTHORITY: authority[0], certification.KEY: key, certification.CERTIFICATE: certificate}
-
-
-def changes(work):
-    return any(step.verb == "certificate" for step in work.plan.steps)
 
 
 def shown(work):

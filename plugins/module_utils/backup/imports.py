@@ -18,7 +18,7 @@ import re
 from .. import extensions as declared_extensions
 from ..errors import DatabaseError, Refused
 from ..host import files
-from ..planning.steps import Step
+from ..planning.steps import Action
 from ..server import replacement
 from . import declared, dump_rules, formats, load
 from .compare import differences, take_census
@@ -198,8 +198,8 @@ class _ImportingFile(_Importing):
     def _loading(self):
         what = f"load {self._dump.path} ({self._dump.kind}) into a fresh database, as a role without privileges"
         return [
-            (Step("load", what), self._load_file),
-            (Step("count", "count what has come in"), self._count),
+            (Action("load", what), self._load_file),
+            (Action("count", "count what has come in"), self._count),
         ]
 
     def _refuse_unreadable(self, dump):
@@ -276,9 +276,9 @@ class _ImportingServer(_Importing):
 
     def _loading(self):
         return [
-            (Step("dump", f"dump {self._source.shown}"), self._dump_source),
-            (Step("load", "load that into a fresh database, as a role without privileges"), self._load_dumped),
-            (Step("compare", "compare it with the source: objects, rows, sequences"), self._compare),
+            (Action("dump", f"dump {self._source.shown}"), self._dump_source),
+            (Action("load", "load that into a fresh database, as a role without privileges"), self._load_dumped),
+            (Action("compare", "compare it with the source: objects, rows, sequences"), self._compare),
         ]
 
     def _dump_source(self):

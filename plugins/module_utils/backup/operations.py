@@ -10,7 +10,7 @@ import dataclasses
 from .. import layout, texts
 from ..errors import DatabaseError
 from ..host import locks
-from ..planning.steps import Step
+from ..planning.steps import Action
 from . import catalog, check, dump, dump_options, formats, naming, retention, verify
 from .target import Target, observe_target, refuse_unless_running
 
@@ -93,7 +93,7 @@ def _take_if_due(engine, target, request, outcome, check_mode, progress):
         outcome.backup = recent[-1]
     else:
         summary = f"take a backup of {target.container} ({request.options.format}, {request.options.compression})"
-        outcome.actions.append(Step("take", summary))
+        outcome.actions.append(Action("take", summary))
         if check_mode:
             name = naming.file_name(
                 target.container, catalog.utc_now(), request.options.format, request.options.compression
@@ -114,7 +114,7 @@ def _checked(engine, target, request, outcome, check_mode, progress):
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.manifest is not None and _within(_age(backup.manifest.checked_at), request.max_age) and backup.good:
         return
-    outcome.actions.append(Step("check", f"read {backup.file_name} to its end and compare its checksums"))
+    outcome.actions.append(Action("check", f"read {backup.file_name} to its end and compare its checksums"))
     if not check_mode:
         outcome.failure = check.check(backup)
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
@@ -125,7 +125,7 @@ def _verified(engine, target, request, outcome, check_mode, progress):
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.verified and (request.max_age is None or _within(_age(backup.manifest.verified_at), request.max_age)):
         return
-    outcome.actions.append(Step("verify", f"restore {backup.file_name} into a throw-away container and compare"))
+    outcome.actions.append(Action("verify", f"restore {backup.file_name} into a throw-away container and compare"))
     if not check_mode:
         options = request.options
         wrong = verify.verify(
@@ -193,7 +193,7 @@ def _remove(backups, outcome, check_mode):
     for backup in backups:
         if not check_mode:
             catalog.remove(backup)
-        outcome.actions.append(Step("remove", f"remove {backup.file_name}"))
+        outcome.actions.append(Action("remove", f"remove {backup.file_name}"))
         outcome.removed.append(backup.file_name)
 
 

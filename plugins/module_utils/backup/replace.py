@@ -18,7 +18,7 @@ import time
 from .. import layout, texts
 from ..errors import DatabaseError, Refused
 from ..host import files, locks
-from ..planning.steps import Step
+from ..planning.steps import Action
 from ..server import replacement, session
 from ..server.configuration import PG_HBA_CONF
 from ..statistics.text import size as shown_size
@@ -147,19 +147,19 @@ class Replacing:
     def _steps(self):
         name, options = self._target.name, self._options
         steps = [
-            (Step("put_back", words), lambda mend=mend: self._put_back([mend]))
+            (Action("put_back", words), lambda mend=mend: self._put_back([mend]))
             for mend, words in self._leftovers.items()
         ]
         if self._exists and options.backup_first:
-            steps.append((Step("backup", f"take a backup of {name} as it is now"), self._take_backup))
+            steps.append((Action("backup", f"take a backup of {name} as it is now"), self._take_backup))
         steps += self._loading()
-        steps.append((Step("analyze", "collect the planner's statistics"), self._analyze))
-        steps.append((Step("take_over", self._whose), self._take_over))
+        steps.append((Action("analyze", "collect the planner's statistics"), self._analyze))
+        steps.append((Action("take_over", self._whose), self._take_over))
         impact = "restart" if self._exists else "none"
-        steps.append((Step("swap", f"let it take the place of database {name}", impact), self._swap))
+        steps.append((Action("swap", f"let it take the place of database {name}", impact), self._swap))
         expired = self._expired()
         if expired:
-            steps.append((Step("drop_old", f"remove {', '.join(expired)}, which was replaced"), self._drop_old))
+            steps.append((Action("drop_old", f"remove {', '.join(expired)}, which was replaced"), self._drop_old))
         return steps
 
     def _expired(self):

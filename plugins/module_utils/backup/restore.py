@@ -14,7 +14,7 @@ import re
 from ..container import BACKUP_MOUNT, DATA_MOUNT
 from ..errors import DatabaseError, Refused
 from ..host import files
-from ..planning.steps import Step
+from ..planning.steps import Action
 from ..server import replacement, sql
 from . import catalog, declared, dump_rules, formats, masking, naming, store, stream
 from .compare import differences, take_census
@@ -99,7 +99,7 @@ class _Restoring(Replacing):
     def _steps(self):
         name = self._backup.file_name
         # Before a backup of the present state, which takes longer.
-        checked = (Step("check_backup", f"read {name} and compare it with its manifest"), lambda: check(self._backup))
+        checked = (Action("check_backup", f"read {name} and compare it with its manifest"), lambda: check(self._backup))
         steps = super()._steps()
         first = len(self._leftovers)
         return [*steps[:first], checked, *steps[first:]]
@@ -109,11 +109,11 @@ class _Restoring(Replacing):
     def _loading(self):
         name = self._backup.file_name
         steps = [
-            (Step("load", f"load {name} into a fresh database"), self._load),
-            (Step("compare", "compare it with the manifest: objects, rows, extensions"), self._compare),
+            (Action("load", f"load {name} into a fresh database"), self._load),
+            (Action("compare", "compare it with the manifest: objects, rows, extensions"), self._compare),
         ]
         if self._options.mask:
-            steps.append((Step("mask", "run the masking SQL"), self._mask))
+            steps.append((Action("mask", "run the masking SQL"), self._mask))
         return steps
 
     def _load(self):

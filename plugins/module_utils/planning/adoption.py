@@ -18,7 +18,7 @@ from ..server import configuration, scram, takeover
 from ..statistics import text
 from . import adoptable, certification, identity, server_steps, supervised, taken_over
 from .converge import desired, removal_of_original
-from .steps import IMPACTS, Plan, Step
+from .steps import IMPACTS, Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
 
 COPY, MOVE = "copy", "move"
 # What is ours in a directory that the old data may lie in, too.
@@ -35,30 +35,28 @@ def plan(spec, seen, new_id):
     certificate = certification.decide(spec, seen)
     steps = [*fetch]
     if not begun:
-        steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
+        steps.append(Reserve(record))
     elif record != seen.record:
-        steps.append(Step("write_record", "record the declaration"))
+        steps.append(WriteRecord(record))
     before = {**view.before(spec, seen), **_before(spec, seen)}
     if seen.image is None:
         # The image says whether it goes with the data.
         after = view.after(spec, seen, record, None, {}, certificate.own)
-        return Plan(steps=(*steps, *_take_over(spec, seen, record)), sides=lambda: (before, after), final=False)
+        taking = _take_over(spec, seen, record, None, {}, certificate)
+        return Plan(steps=(*steps, *taking), sides=lambda: (before, after), final=False)
     adoptable.refuse_other_image(spec, seen, record)
     config, texts = desired(spec, seen, record)
     preparing = [certificate.step] if certificate.step is not None else []
-    preparing.append(Step("write_files", f"write {', '.join(sorted(texts))}"))
-    taking = _take_over(spec, seen, record)
+    preparing.append(WriteFiles(texts))
+    taking = _take_over(spec, seen, record, config, texts, certificate)
     if IMPACTS.index(taking[0].impact) > IMPACTS.index(spec.max_impact):
         return Plan(pending=tuple(taking), sides=lambda: (before, before))
     more = [*preparing, *taking]
     return Plan(
         steps=(*steps, *more),
         record=record,
-        config=config,
-        files=texts,
         sides=lambda: (before, view.after(spec, seen, record, config, texts, certificate.own)),
         final=False,
-        certification=certificate,
         warnings=certificate.warnings,
     )
 
@@ -68,7 +66,7 @@ def _fetch(spec, seen):
         return []
     if spec.pull == "never":
         raise Refused(f"Image {spec.image} is not on the host and pull is never. Nothing was changed")
-    return [Step("pull", f"pull image {spec.image}")]
+    return [Pull(spec.image)]
 
 
 def _record(spec, seen, new_id):
@@ -122,7 +120,7 @@ def _before(spec, seen):
     }
 
 
-def _take_over(spec, seen, record):
+def _take_over(spec, seen, record, config, texts, certificate):
     adopted = record.adopted
     where = f"volume {adopted['volume']}" if adopted["volume"] else adopted["data"]
     place = adoptable.target(spec, adopted["major"])
@@ -133,9 +131,9 @@ def _take_over(spec, seen, record):
         f" {place}{kept}, and start a container of ours on it{_side_effects(spec, seen, record)}"
     )
     return [
-        Step("adopt", summary, "recreate", "its data is to be read by one server only, and by a container of ours"),
-        Step("arrange", f"put its roles in order: {_role_words(spec, seen, record)}"),
-        *_server_steps(spec, seen, record),
+        Adopt(summary, config, closed(texts)),
+        Arrange(f"put its roles in order: {_role_words(spec, seen, record)}", config, texts),
+        *_server_steps(spec, seen, record, certificate.verifiable),
         removal_of_original(spec),
     ]
 
@@ -210,12 +208,12 @@ def _taken_words(spec, seen, record):
     return words
 
 
-def _server_steps(spec, seen, record):
+def _server_steps(spec, seen, record, verifiable):
     """Predict what the server needs after its roles are in order."""
     there = seen.adoptable
     server = there.server if there is not None else None
     if server is None:
-        return [Step("role", f"set the password of {record.username}")]
+        return [server_steps.set_role(f"set the password of {record.username}", spec, record)]
     role = server.role
     if record.adopted["bootstrap"] == record.username or role is None:
         role = {"verifier": None, "login": False, "privileged": False}
@@ -225,7 +223,7 @@ def _server_steps(spec, seen, record):
     # What is taken away is, with the roles; overrides of parameters stay to be taken back.
     known = {**privileges.NOTHING, "overrides": server.privileges["overrides"]}
     after = dataclasses.replace(server, role=role, database=database, privileges=known)
-    return server_steps.change(spec, dataclasses.replace(seen, server=after), record)
+    return server_steps.change(spec, dataclasses.replace(seen, server=after), record, verifiable)
 
 
 def closed(texts):

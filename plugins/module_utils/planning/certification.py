@@ -10,7 +10,7 @@ import ipaddress
 
 from .. import pem, validity
 from ..errors import Refused
-from .steps import Step
+from .steps import Certificate
 
 CERTIFICATE, KEY, AUTHORITY = "tls/server.crt", "tls/server.key", "tls/ca.crt"
 # Those that a client may have a copy of come first, and what says that the pair is whole comes last.
@@ -21,14 +21,12 @@ FILES = (AUTHORITY, KEY, CERTIFICATE)
 class Certification:
     """What becomes of the certificate.
 
-    step: None where nothing does. contents: by path, None for what is not to be there; nothing is here where the host's
-    authority issues it. own: facts of one's own, None for the authority's. verifiable: whether a client that has
-    tls/ca.crt can verify it. first: the step of a database that is new.
+    step: None where nothing does. first: the step of a database that is new. own: facts of one's own, None for the
+    authority's. verifiable: whether a client that has tls/ca.crt can verify it.
     """
 
-    step: Step | None
-    first: Step = Step("certificate", "issue a server certificate")
-    contents: dict = dataclasses.field(default_factory=dict, repr=False)
+    step: Certificate | None
+    first: Certificate = Certificate("issue a server certificate")
     own: dict | None = None
     verifiable: bool = True
     warnings: tuple = ()
@@ -38,7 +36,7 @@ def decide(spec, seen):
     """Return the Certification of a database. Raises Refused for a certificate that cannot be used."""
     if spec.tls_fingerprint is None:
         reason = _reason(spec, seen)
-        step = Step("certificate", f"issue a server certificate ({reason})") if reason else None
+        step = Certificate(f"issue a server certificate ({reason})") if reason else None
         return Certification(step, warnings=_authority_warning(seen) if reason else ())
     own = _given(spec, seen) if spec.tls is not None else _kept(spec, seen)
     if spec.sslmode == "verify-full" and not covers(own.own["names"], spec.host):
@@ -142,9 +140,8 @@ def _own(spec, seen, found, contents, why, changes):
             " it and an authority that they know. Give the whole chain"
         )
     return Certification(
-        step=Step("certificate", summary + why) if changes else None,
-        first=Step("certificate", summary),
-        contents=contents,
+        step=Certificate(summary + why, contents) if changes else None,
+        first=Certificate(summary, contents),
         own=_shown(found, contents[AUTHORITY]),
         verifiable=contents[AUTHORITY] is not None and not validity.ended(end, seen.now),
         warnings=tuple(warnings),

@@ -14,7 +14,27 @@ from ..errors import Refused
 from ..server import configuration
 from ..units import format_size
 from . import certification, identity, server_steps
-from .steps import IMPACTS, Plan, Step
+from .sql_steps import Altered
+from .steps import (
+    IMPACTS,
+    Create,
+    Initialise,
+    Networks,
+    Plan,
+    Publish,
+    Pull,
+    PutBack,
+    Reload,
+    RemovePrevious,
+    Replace,
+    Reserve,
+    Reset,
+    Restart,
+    Start,
+    Update,
+    WriteFiles,
+    WriteRecord,
+)
 
 
 def converge(spec, seen, new_id):
@@ -22,29 +42,25 @@ def converge(spec, seen, new_id):
     spec = server_steps.with_logins(spec, seen, record)
     steps = []
     if seen.record is None or seen.record.port != record.port:
-        steps.append(Step("reserve", f"reserve port {record.port} and write the record of {spec.container}"))
+        steps.append(Reserve(record))
     elif _says_otherwise(seen.record, record):
         changed = view.changed_options(seen.record, record)
-        steps.append(Step("write_record", f"record the declaration ({', '.join(changed)})"))
+        steps.append(WriteRecord(record, tuple(changed)))
     certificate = certification.decide(spec, seen)
     if seen.image is None:
         return _fetch_image(spec, seen, record, steps, certificate)
     config, texts = desired(spec, seen, record)
     wanting = _wanting_memory(spec, seen, record)
     change = _initialise if not record.initialised else _change
-    files = dict(texts)
-    more, pending = change(spec, seen, record, config, files, certificate)
+    more, pending = change(spec, seen, record, config, dict(texts), certificate)
     return Plan(
         steps=(*steps, *more),
         pending=pending,
         record=record,
-        config=config,
-        files=files,
         sides=lambda: (
             view.before(spec, seen),
             view.after(spec, seen, record, config, texts, certificate.own),
         ),
-        certification=certificate,
         warnings=(*certificate.warnings, *wanting),
         spec=spec,
         final=_is_final(seen, record, texts, [*steps, *more]),
@@ -102,7 +118,7 @@ def _is_final(seen, record, texts, steps):
     """
     if not record.initialised or not steps:
         return True
-    if seen.server is None or seen.unread or any(step.verb == "users" for step in steps):
+    if seen.server is None or seen.unread or any(step.observed_after for step in steps):
         return False
     before = _text(seen, configuration.POSTGRESQL_CONF)
     changed = configuration.changed_parameters(before, texts[configuration.POSTGRESQL_CONF])
@@ -115,30 +131,30 @@ def _fetch_image(spec, seen, record, steps, certificate):
             f"Image {spec.image} is not on the host and pull is never. Nothing was changed: load or build the image"
             " (role vellaric.postgres.image), or set pull: missing"
         )
-    steps.append(Step("pull", f"pull image {spec.image}"))
+    steps.append(Pull(spec.image))
     if not record.initialised:
-        steps += _creation(spec, record, certificate)
+        steps += _creation(spec, seen, record, None, {}, certificate)
     return Plan(
         steps=tuple(steps),
         record=record,
         sides=lambda: (view.before(spec, seen), view.after(spec, seen, record, None, {}, certificate.own)),
-        certification=certificate,
         final=False,
     )
 
 
-def _creation(spec, record, certificate):
+def _creation(spec, seen, record, config, texts, certificate):
+    """config, texts: nothing as long as the image is not known, upon which they depend."""
     return [
         certificate.first,
-        Step("write_files", f"write {', '.join(sorted(configuration.MANAGED))}"),
-        Step("create", f"create container {spec.container} and initialise the data directory"),
-        *server_steps.creation(spec, record),
+        WriteFiles(texts or dict.fromkeys(configuration.MANAGED, "")),
+        Create(spec.container, config, first=True),
+        *server_steps.creation(spec, seen, record, certificate.verifiable),
     ]
 
 
 def _initialise(spec, seen, record, config, texts, certificate):
     """A first start, or one that was cut short: nothing of value is in the data directory yet."""
-    steps = _creation(spec, record, certificate)
+    steps = _creation(spec, seen, record, config, texts, certificate)
     if seen.container is None and not seen.half_made:
         return steps, ()
     running = seen.container is not None and seen.container.running
@@ -146,11 +162,10 @@ def _initialise(spec, seen, record, config, texts, certificate):
     if running and not containers.changed_by_replacement(seen.container.config, first_config):
         # It may have read its files already: they have to be the right ones.
         if certificate.step is None and not _differing_files(seen, texts):
-            summary = f"wait for container {spec.container} to initialise the data directory"
-            created = [step.verb for step in steps].index("create")
-            joins = networks.step(spec, seen)
-            return [Step("initialise", summary), *([joins] if joins else []), *steps[created + 1 :]], ()
-    return [Step("reset", "remove what a first start that was cut short has left"), *steps], ()
+            created = [type(step) for step in steps].index(Create)
+            joins = _networks(spec, seen)
+            return [Initialise(spec.container, config), *([joins] if joins else []), *steps[created + 1 :]], ()
+    return [Reset(), *steps], ()
 
 
 def _change(spec, seen, record, config, texts, certificate):
@@ -171,8 +186,8 @@ def _change(spec, seen, record, config, texts, certificate):
     if seen.previous is not None and not original:
         if seen.server is None:
             # A replacement was cut short, and nothing says that the new container ever served.
-            return [Step("put_back", f"put back container {spec.container}, whose replacement was cut short")], ()
-        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
+            return [PutBack(spec.container)], ()
+        steps.append(RemovePrevious(seen.previous.name, ours=True))
     running = seen.container is not None and seen.container.running
     if certificate.step is not None:
         steps.append(certificate.step)
@@ -192,20 +207,19 @@ def _change(spec, seen, record, config, texts, certificate):
     if replaces or restart is not None:
         refuse_broken_files(spec, seen, rewritten=differing)
     if altered:
-        steps.append(Step("altered", f"let declared parameters hold: ALTER SYSTEM RESET {', '.join(altered)}"))
+        steps.append(Altered(tuple(altered), seen.data_majors[-1] if seen.server is None else None))
     if differing:
-        steps.append(Step("write_files", f"write {', '.join(differing)}"))
+        steps.append(WriteFiles({path: texts[path] for path in differing}))
     if seen.unpublished and certificate.step is None:
-        path = layout.public_authority(spec.container)
-        steps.append(Step("publish", f"write {path}, by which clients on this host verify the server"))
-    joins = None if replaces else networks.step(spec, seen)
+        steps.append(Publish(layout.public_authority(spec.container)))
+    joins = None if replaces else _networks(spec, seen)
     if joins is not None and allowed(joins):
         steps.append(joins)
     if replaces:
         steps.append(replace)
     update = None if replaces else _update(seen, config)
     shrinks = update is not None and containers.less_memory(seen.container.config, config)
-    if shrinks and any(step.verb == "restart" for step in pending):
+    if shrinks and any(isinstance(step, Restart) for step in pending):
         # With the parameters that it runs with, the server may need more than what it would be left with.
         reason = "with the parameters that it runs with the server may need more memory: first it is to be restarted"
         pending.append(dataclasses.replace(update, impact="restart", reason=reason))
@@ -214,14 +228,14 @@ def _change(spec, seen, record, config, texts, certificate):
     else:
         steps += [step for step in (update, restart) if step is not None]
     if restart is None and running and not replaces and (differing or certificate.step or seen.unread or altered):
-        steps.append(Step("reload", "let the server read its configuration again"))
+        steps.append(Reload())
     if not running and not replaces and (spec.serves or seen.container is None):
         steps.append(
-            Step("start", f"start container {spec.container}")
+            Start(spec.container, seen.container.status)
             if seen.container is not None
-            else Step("create", f"create container {spec.container} on the data that is there")
+            else Create(spec.container, config, first=False)
         )
-    steps += server_steps.change(spec, seen, record)
+    steps += server_steps.change(spec, seen, record, certificate.verifiable)
     if original:
         # It was taken over: its data has been read by another server since, so that it never comes back.
         steps.append(removal_of_original(spec))
@@ -229,7 +243,7 @@ def _change(spec, seen, record, config, texts, certificate):
 
 
 def removal_of_original(spec):
-    return Step("remove_previous", f"remove container {layout.previous_container(spec.container)}, but not its volumes")
+    return RemovePrevious(layout.previous_container(spec.container), ours=False)
 
 
 def _refuse_other_data(spec, seen):
@@ -280,15 +294,26 @@ def _replacement(spec, seen, config):
     if not fields:
         return None
     changes = view.field_changes(fields, seen.container.config, config)
-    reason = "the engine changes this in a new container only, which takes the data over"
-    return Step("replace", f"replace container {spec.container} ({changes})", "recreate", reason)
+    return Replace(spec.container, config, changes, containers.grace(seen.container))
+
+
+def _networks(spec, seen):
+    """Return the change of the networks of a container that is there, or None."""
+    if seen.container is None or seen.networks is None:
+        return None
+    joined = seen.container.networks
+    leave, join = networks.changes(spec, joined, seen.networks)
+    if not leave and not join:
+        return None
+    moves = seen.container.running and networks.moves_ports(joined, leave, join, seen.networks)
+    return Networks(tuple(leave), tuple(join), moves)
 
 
 def _update(seen, config):
     fields = containers.changed_in_place(seen.container.config, config) if seen.container is not None else ()
     if not fields:
         return None
-    return Step("update", f"change {view.field_changes(fields, seen.container.config, config)}")
+    return Update(config, view.field_changes(fields, seen.container.config, config))
 
 
 def _text(seen, path):
@@ -332,5 +357,4 @@ def _restart(spec, seen, texts, altered):
     names = list(dict.fromkeys(names))
     if not names:
         return None
-    reason = f"it reads {', '.join(names)} only when it starts"
-    return Step("restart", f"restart the server ({', '.join(names)})", "restart", reason)
+    return Restart(spec.container, containers.grace(seen.container), tuple(names))

@@ -16,7 +16,21 @@ from .. import layout, networks, view
 from ..errors import Refused
 from . import identity, taken_over
 from .converge import converge, refuse_broken_files, refuse_loss
-from .steps import Plan, Step
+from .steps import (
+    Action,
+    Create,
+    Expire,
+    FinalBackup,
+    Plan,
+    Purge,
+    Remove,
+    RemovePrevious,
+    Restart,
+    Start,
+    Stop,
+    Trash,
+    Undelete,
+)
 
 
 def interrupting(spec, seen):
@@ -29,7 +43,7 @@ def interrupting(spec, seen):
 
 
 def refused(error):
-    return Step("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
+    return Action("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
 
 
 def plan_database(spec, seen, new_id):
@@ -121,11 +135,13 @@ def _lifecycle(spec, seen):
         refuse_broken_files(spec, seen)
     before = {"status": view.status_word(seen.container)}
     if spec.state == "stopped":
-        steps = (Step("stop", f"stop container {spec.container}", "restart"),) if seen.container.active else ()
+        steps = (Stop(spec.container, containers.grace(seen.container)),) if seen.container.active else ()
         after = {"status": "stopped"}
     else:
-        verb = "restart" if seen.container.active else "start"
-        steps = (Step(verb, f"{verb} container {spec.container}", "restart"),)
+        if seen.container.active:
+            steps = (Restart(spec.container, containers.grace(seen.container)),)
+        else:
+            steps = (Start(spec.container, seen.container.status, "restart"),)
         after = {"status": "running, restarted"}
     return Plan(steps=steps, record=seen.record, sides=lambda: (before, after if steps else before))
 
@@ -138,8 +154,8 @@ def _undelete(spec, seen):
         identity.port(spec, seen, seen.trashed)
     when, database_id = layout.deleted_at(spec.container, seen.trash[-1])
     steps = (
-        Step("undelete", f"take {database_id}, deleted at {when}, back from the trash"),
-        Step("create", f"create container {spec.container} on the data that is there"),
+        Undelete(seen.trash[-1], database_id, when),
+        Create(spec.container, None, first=False),
     )
     return Plan(steps=steps, sides=lambda: ({}, {"status": "running", "id": database_id}), final=False)
 
@@ -148,7 +164,7 @@ def _expiry(spec, seen):
     if spec.trash_days is None:
         return ()
     expired = layout.expired(spec.container, seen.trash, seen.now, spec.trash_days)
-    return (Step("expire", f"remove {', '.join(expired)} from the trash for good"),) if expired else ()
+    return (Expire(tuple(expired)),) if expired else ()
 
 
 def _final_backup(spec, seen):
@@ -160,14 +176,13 @@ def _final_backup(spec, seen):
             f"{spec.container} does not run, so that no final backup can be taken (the default in production). Nothing"
             " was changed: start it first, or set final_backup: false"
         )
-    return [Step("final_backup", f"take a final backup of {spec.container}")]
+    return [FinalBackup(spec.container)]
 
 
 def _delete(spec, seen):
     expiry = _expiry(spec, seen)
     if seen.container is None and seen.previous is None and not seen.directory_exists:
-        doomed = Step("purge", "finish a removal that was cut short")
-        return Plan(steps=((doomed,) if seen.doomed and spec.purge else ()) + expiry)
+        return Plan(steps=((Purge(None),) if seen.doomed and spec.purge else ()) + expiry)
     protected = spec.protected
     if spec.deletion_protection is None and seen.record is not None:
         declared = seen.record.declared.get("deletion_protection")
@@ -182,12 +197,12 @@ def _delete(spec, seen):
         refuse_loss(spec, seen)
     steps = _final_backup(spec, seen)
     if seen.container is not None:
-        steps.append(Step("remove", f"stop and remove container {spec.container}", "recreate"))
+        steps.append(Remove(spec.container, containers.grace(seen.container)))
     if seen.previous is not None:
-        steps.append(Step("remove_previous", f"remove container {seen.previous.name}"))
+        steps.append(RemovePrevious(seen.previous.name, ours=seen.previous.config is not None))
     if seen.directory_exists:
         if spec.purge:
-            steps.append(Step("purge", f"remove {spec.directory} with all data"))
+            steps.append(Purge(spec.directory))
         else:
-            steps.append(Step("trash", f"move {spec.directory} to the trash"))
+            steps.append(Trash(spec.directory, seen.record.id if seen.record else "unrecorded"))
     return Plan(steps=(*steps, *expiry), record=seen.record, sides=lambda: (view.before(spec, seen), {}))

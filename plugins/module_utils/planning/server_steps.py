@@ -10,7 +10,19 @@ import dataclasses
 from .. import extensions, names, privileges, users
 from ..errors import Refused
 from ..server import configuration, scram
-from .steps import Step
+from .sql_steps import (
+    Database,
+    EndLogins,
+    EndSessions,
+    Extensions,
+    LockSuperuser,
+    Overrides,
+    Privileges,
+    ProveLogin,
+    Restrict,
+    Role,
+    Users,
+)
 
 # What belongs to it, nobody's role was renamed for.
 SUPERUSER = "postgres"
@@ -42,7 +54,7 @@ def _end_step(spec, seen, record):
     if record.login is None or spec.login_grace is None:
         return []
     going = users.unended(record.username, record.login, seen.server.users)
-    return [Step("end_logins", f"end the login of {', '.join(going)} in {spec.login_grace} s")] if going else []
+    return [EndLogins(tuple(going), spec.login_grace)] if going else []
 
 
 def with_passwords(spec, record) -> list:
@@ -55,7 +67,7 @@ def with_passwords(spec, record) -> list:
 
 def _end_sessions_step(spec, record) -> list:
     going = with_passwords(spec, record) if spec.end_sessions else []
-    return [Step("end_sessions", f"end the sessions of {', '.join(going)}")] if going else []
+    return [EndSessions(tuple(going))] if going else []
 
 
 def refuse(spec, seen, record):
@@ -78,15 +90,20 @@ def refuse(spec, seen, record):
         raise _disagreement(", ".join(differing), spec.container)
 
 
-def _user_step(spec, record, observed):
+def _user_step(spec, record, observed, verifiable):
     declared = users.feasible(spec.users, observed)
-    words = [change.words for change in users.changes(declared, record.username, observed)]
-    return [Step("users", f"users: {', '.join(words)}")] if words else []
+    changes = users.changes(declared, record.username, observed)
+    if not any(change.words for change in changes):
+        return []
+    given = {change.name for change in changes if change.sets_password}
+    proved = tuple(user for user in declared if user.name in given)
+    words = tuple(change.words for change in changes)
+    return [Users(spec.name, record.username, declared, observed, words, proved, verifiable)]
 
 
 def _extension_step(spec, installed):
     words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
-    return [Step("extensions", f"extensions: {', '.join(words)}")] if words else []
+    return [Extensions(spec.name, spec.extensions, installed, tuple(words))] if words else []
 
 
 def _refuse_unknown_extensions(spec, seen):
@@ -132,28 +149,33 @@ def overrides(spec, server):
     return privileges.overrides(server.privileges, spec.outranking)
 
 
-def _trust_steps(spec, server):
+def _trust_steps(spec, server, owner):
     """Return the steps that take away what is not declared: privileges, event triggers, parameters."""
     words = [f"take away that {what}" for what in privileges.held(server.privileges)]
     words += [f"disable event trigger {name}: {why}" for name, why in privileges.armed(server.privileges).items()]
-    steps = [Step("privileges", f"privileges: {'; '.join(words)}")] if words else []
+    steps = [Privileges(spec.name, owner, tuple(words))] if words else []
     found = overrides(spec, server)
     if found:
-        shown = ", ".join(privileges.override_words(one) for one in found)
-        steps.append(Step("overrides", f"let declared parameters hold: take back {shown}"))
+        shown = tuple(privileges.override_words(one) for one in found)
+        steps.append(Overrides(spec.name, owner, frozenset(spec.outranking), shown))
     return steps
 
 
-def creation(spec, record):
-    """Return the steps that a new server needs, in order."""
+def _prove_login(spec, record, verifiable):
+    return ProveLogin(spec.name, record.username, spec.password, verifiable)
+
+
+def creation(spec, seen, record, verifiable):
+    """Return the steps that a new server needs, in order. verifiable: Certification's."""
+    owner = record.username
     return [
-        Step("role", "create the application's role"),
-        Step("database", f"create database {spec.name}"),
-        Step("restrict", "let nobody in but its owner"),
-        Step("lock_superuser", "leave the superuser without a password"),
+        set_role("create the application's role", spec, record),
+        Database(f"create database {spec.name}", spec.name, owner),
+        Restrict(spec.name, owner, seen.image.major if seen.image else 0),
+        LockSuperuser(),
         *_extension_step(spec, {}),
-        *_user_step(spec, record, users.NOTHING),
-        Step("prove_login", "log in as the application, over TLS"),
+        *_user_step(spec, record, users.NOTHING, verifiable),
+        _prove_login(spec, record, verifiable),
     ]
 
 
@@ -181,38 +203,59 @@ def _refuse_renamed(spec, seen, record):
         )
 
 
-def change(spec, seen, record):
-    """Return the steps that a server which has served needs; none where it could not be asked."""
+def _role_words(spec, record, role):
+    """Say what is to be done to the application's role, or return None."""
+    if role is None:
+        return f"create role {record.username}, which is missing"
+    differs = _password_differs(spec, record, role["verifier"])
+    if role["privileged"] or not role["login"] or (role.get("ends") and record.login is None):
+        return f"make {record.username} an ordinary role that can log in"
+    if role.get("closed"):
+        return f"let {record.username} in, which has a connection limit of 0"
+    return f"set the password of {record.username}" if differs else None
+
+
+def _database_words(spec, record, database):
+    """Say what is to be done to the database, or return None."""
+    if database is None:
+        return f"create database {spec.name}, which is missing"
+    if database["owner"] != record.username:
+        return f"make {record.username} the owner of database {spec.name}"
+    if database.get("closed"):
+        return f"let clients into database {spec.name}, which has a connection limit of 0"
+    return None
+
+
+def change(spec, seen, record, verifiable):
+    """Return the steps that a server which has served needs; none where it could not be asked.
+
+    verifiable: Certification's.
+    """
     if seen.server is None:
         return []
     _refuse_renamed(spec, seen, record)
-    steps, role, database = [], seen.server.role, seen.server.database
-    differs = role is not None and _password_differs(spec, record, role["verifier"])
-    ends = role is not None and role.get("ends") and record.login is None
-    if role is None:
-        steps.append(Step("role", f"create role {record.username}, which is missing"))
-    elif role["privileged"] or not role["login"] or ends:
-        steps.append(Step("role", f"make {record.username} an ordinary role that can log in"))
-    elif role.get("closed"):
-        steps.append(Step("role", f"let {record.username} in, which has a connection limit of 0"))
-    elif differs:
-        steps.append(Step("role", f"set the password of {record.username}"))
+    steps, owner, database = [], record.username, seen.server.database
+    words = _role_words(spec, record, seen.server.role)
+    if words:
+        steps.append(set_role(words, spec, record))
     # Before anything that an event trigger could wait for.
-    steps += _trust_steps(spec, seen.server)
-    if database is None:
-        steps.append(Step("database", f"create database {spec.name}, which is missing"))
-    elif database["owner"] != record.username:
-        steps.append(Step("database", f"make {record.username} the owner of database {spec.name}"))
-    elif database.get("closed"):
-        steps.append(Step("database", f"let clients into database {spec.name}, which has a connection limit of 0"))
+    steps += _trust_steps(spec, seen.server, owner)
+    changed = _database_words(spec, record, database)
+    if changed:
+        steps.append(Database(changed, spec.name, owner))
     if database is None or database["public"]:
-        steps.append(Step("restrict", f"let nobody into database {spec.name} but its owner"))
+        steps.append(Restrict(spec.name, owner, seen.image.major if seen.image else 0))
     if seen.server.superuser_has_password:
-        steps.append(Step("lock_superuser", "leave the superuser without a password"))
+        steps.append(LockSuperuser())
     steps += _extension_step(spec, seen.server.extensions)
-    steps += _user_step(spec, record, seen.server.users)
+    steps += _user_step(spec, record, seen.server.users, verifiable)
     steps += _end_step(spec, seen, record)
     steps += _end_sessions_step(spec, record)
-    if spec.password is not None and any(step.verb == "role" for step in steps):
-        steps.append(Step("prove_login", "log in as the application, over TLS"))
+    if spec.password is not None and words:
+        steps.append(_prove_login(spec, record, verifiable))
     return steps
+
+
+def set_role(words, spec, record):
+    """Return the step that makes the application's role as it is to be."""
+    return Role(words, record.username, spec.password, record.login is None)

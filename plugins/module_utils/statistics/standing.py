@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..host.engine import Engine
 
 # What a run does without the database having changed: it looks for a newer image, and keeps what it is told.
-_NO_DRIFT = ("pull", "write_record")
 
 
 def why_silent(database: Database) -> str | None:
@@ -62,4 +61,4 @@ def drift(engine: Engine, database: Database, seconds: float) -> list[str]:
         plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, new_id=None)
     except DatabaseError as error:
         return [error.message]
-    return [step.summary for step in (*plan.steps, *plan.pending) if step.verb not in _NO_DRIFT]
+    return [step.summary for step in (*plan.steps, *plan.pending) if step.is_drift]

@@ -135,7 +135,9 @@ def test_a_declared_network_counts_once():
 
 def lines(**given):
     wanted = builders.declared(networks=["shop"], **given)
-    return [line.split()[-2:] for line in plan(wanted, builders.empty()).files[HBA].splitlines() if "172." in line]
+    return [
+        line.split()[-2:] for line in builders.texts(plan(wanted, builders.empty()))[HBA].splitlines() if "172." in line
+    ]
 
 
 def test_everybody_gets_in_anyway_by_default():
@@ -158,7 +160,7 @@ def test_the_host_gets_in_from_everywhere_where_it_is_trusted(source):
 
 def test_they_get_in_over_tls_only_where_it_is_insisted_on():
     wanted = builders.declared(networks=["shop"], trusted_sources=[], sslmode="require")
-    text = plan(wanted, builders.empty()).files[HBA]
+    text = builders.texts(plan(wanted, builders.empty()))[HBA]
     assert [line.split()[0] for line in text.splitlines() if "172.19" in line] == ["host", "hostssl"]
 
 

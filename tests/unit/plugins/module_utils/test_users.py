@@ -33,7 +33,7 @@ def test_a_new_user_is_let_in_and_made():
     planned = plan(builders.declared(users=[REPORT]), builders.settled(builders.declared()))
     assert builders.verbs(planned) == ["write_record", "write_files", "reload", "users"]
     assert builders.summary(planned, "users") == "users: create report (readonly), grant readonly users what they lack"
-    hba = planned.files[configuration.PG_HBA_CONF]
+    hba = builders.texts(planned)[configuration.PG_HBA_CONF]
     assert f'host "app" "{builders.USERNAME}","report" ' in hba
     assert SECRET not in str(planned) and "SCRAM" not in str(planned)
 
@@ -128,7 +128,9 @@ def test_the_first_turn():
     assert (planned.record.username, planned.record.login) == (builders.USERNAME, A)
     assert builders.summary(planned, "users") == f"users: create {A} (owner)"
     # The application's own role keeps its password, and its login until that is ended.
-    assert planned.spec.password is None and f'"{builders.USERNAME}","{A}","{B}"' in planned.files[builders.HBA]
+    assert (
+        planned.spec.password is None and f'"{builders.USERNAME}","{A}","{B}"' in builders.texts(planned)[builders.HBA]
+    )
     assert turning(A, taken()).steps == ()
 
 

@@ -56,6 +56,11 @@ def planned(seen, now=None, **declared):
     return plan(wanted, given_now(seen, wanted, now))
 
 
+def verifiable(seen, now=None, **declared):
+    wanted = builders.declared(**declared)
+    return certification.decide(wanted, given_now(seen, wanted, now)).verifiable
+
+
 def test_installed_while_it_serves():
     seen = builders.settled(builders.declared(base_domain="example.com"))
     found = planned(seen, **options())
@@ -69,7 +74,7 @@ def test_installed_while_it_serves():
     assert shown["authority"] == [ROOT.fingerprint]
     assert found.after["certificate_names"] == [HOST]
     assert found.warnings == ()
-    assert found.certification.verifiable
+    assert verifiable(seen, **options())
 
 
 def test_with_a_new_database():
@@ -89,7 +94,7 @@ def test_the_key_is_in_no_plan():
     secret = PAIR.key.splitlines()[1]
     seen = builders.settled(builders.declared(base_domain="example.com"))
     found = planned(seen, **options())
-    assert found.certification.contents["tls/server.key"] == PAIR.key.encode()
+    assert builders.step(found, "certificate").contents["tls/server.key"] == PAIR.key.encode()
     assert secret not in repr(found) + repr(builders.declared(**options()))
     assert secret not in str(found.record.declared)
     assert PAIR.fingerprint in str(found.record.declared)
@@ -120,7 +125,7 @@ def test_a_key_that_the_server_would_refuse_is_written_again(partial, mode, uid)
     found = plan(kept(seen), seen) if partial else planned(seen, **options())
     assert builders.verbs(found) == ["certificate", "reload"]
     assert "owner or mode" in builders.summary(found, "certificate")
-    assert found.certification.contents["tls/server.key"] == PAIR.key.encode()
+    assert builders.step(found, "certificate").contents["tls/server.key"] == PAIR.key.encode()
 
 
 def test_taken_back_to_the_authoritys():
@@ -129,7 +134,7 @@ def test_taken_back_to_the_authoritys():
     assert builders.summary(found, "certificate").startswith("issue a server certificate")
     assert found.before["certificate"]["fingerprint"] == PAIR.fingerprint
     assert "certificate" not in found.after
-    assert not found.certification.contents
+    assert not builders.step(found, "certificate").contents
 
 
 # --- partial declarations
@@ -188,7 +193,7 @@ def test_one_that_ended_since_it_was_installed_stands_in_the_way_of_nothing():
     found = planned(has(), at(300), **options(memory="1g"))
     assert builders.verbs(found) == ["write_record", "update"]
     assert "ended on" in found.warnings[0]
-    assert not found.certification.verifiable
+    assert not verifiable(has(), at(300), **options())
 
 
 def test_the_end_is_said_thirty_days_before():
@@ -212,8 +217,8 @@ def test_one_without_what_leads_to_a_known_authority_is_said_to_be():
     seen = builders.settled(builders.declared(base_domain="example.com"))
     found = planned(seen, **options(root=None))
     assert "Give the whole chain" in found.warnings[0]
-    assert not found.certification.verifiable
-    assert found.certification.contents["tls/ca.crt"] is None
+    assert not verifiable(seen, **options(root=None))
+    assert builders.step(found, "certificate").contents["tls/ca.crt"] is None
     between = certificates.authority("Example Issuing CA", ROOT)
     pair = certificates.server(between, (HOST,))
     whole = dataclasses.replace(pair, certificate=pair.certificate + between.certificate)

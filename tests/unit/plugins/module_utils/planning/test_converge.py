@@ -31,8 +31,8 @@ def test_a_new_database_from_nothing(state):
     assert (record.id, record.port, record.username) == (builders.IDENTITY, 5432, builders.USERNAME)
     assert (record.created_at, record.initialised) == (builders.NOW, False)
     assert record.declared == wanted.declared()
-    assert planned.config.memory == 1 << 30
-    assert set(planned.files) == {CONF, HBA, IDENT}
+    assert builders.step(planned, "create").config.memory == 1 << 30
+    assert set(builders.texts(planned)) == {CONF, HBA, IDENT}
 
 
 def test_the_port_and_the_record_come_before_anything_that_needs_them():
@@ -60,7 +60,7 @@ def test_an_image_that_is_not_there_is_pulled_before_the_rest_can_be_known():
     planned = plan(builders.declared(), builders.empty(image=None))
     assert builders.verbs(planned) == ["reserve", "pull", *CREATION]
     assert not planned.final
-    assert planned.config is None
+    assert builders.step(planned, "create").config is None
 
 
 def test_an_image_that_is_not_there_is_not_pulled_against_the_declaration():
@@ -101,7 +101,8 @@ def test_the_port_is_the_declared_one_else_the_one_it_has_else_the_first_free(gi
     planned = plan(wanted, seen)
     assert planned.record.port == port
     assert planned.reserves_port is reserved
-    assert planned.config.port == port
+    changed = [step for step in planned.steps if step.verb in ("create", "replace")]
+    assert all(step.config.port == port for step in changed) and bool(changed) is reserved
 
 
 def test_a_port_that_others_have_is_refused_with_who_has_it():

@@ -10,16 +10,30 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.applying import apply, server_changes
-from ansible_collections.vellaric.postgres.plugins.module_utils.planning import steps
+from ansible_collections.vellaric.postgres.plugins.module_utils.planning import sql_steps, steps
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 
 
-def test_every_verb_of_a_plan_can_be_applied():
-    # `reserve` is done by the run itself, under the lock of the host.
-    done = {name[1:] for name in vars(builders.Host) if name.startswith("_") and not name.startswith("__")}
-    assert set(apply._VERBS) | set(server_changes.VERBS) <= done | {"create"}
-    assert not set(apply._VERBS) & set(server_changes.VERBS)
+def kinds(base=steps.Step):
+    for kind in base.__subclasses__():
+        yield from kinds(kind)
+        if kind not in (steps.Action, sql_steps.SqlStep):
+            yield kind
+
+
+def test_every_kind_of_step_is_done_in_one_way():
+    for kind in kinds():
+        assert (kind in apply.DOES) is not issubclass(kind, server_changes.IN_SESSION), kind
+        # As the tests' host does it, too.
+        assert hasattr(builders.Host, "_" + kind.verb), kind
+    verbs = [kind.verb for kind in kinds()]
+    assert len(verbs) == len(set(verbs)) > 30
+
+
+def test_steps_that_take_data_or_the_container_away_exclude_backups():
+    excluding = {kind.verb for kind in kinds() if kind.excludes_backups}
+    assert excluding == {"final_backup", "purge", "put_back", "remove", "reset", "trash"}
 
 
 def test_impacts_are_in_their_order():
@@ -29,7 +43,7 @@ def test_impacts_are_in_their_order():
 def test_a_plan_without_steps_changes_nothing():
     empty = steps.Plan()
     assert (empty.steps, empty.pending, empty.final, empty.reserves_port) == ((), (), True, False)
-    assert steps.Plan(steps=(steps.Step("reserve", ""),)).reserves_port
+    assert steps.Plan(steps=(steps.Reserve(None),)).reserves_port
 
 
 @pytest.mark.parametrize("state", spec.STATES)
@@ -208,7 +222,7 @@ def test_what_cannot_be_backed_up_is_not_deleted_unless_told():
     there = builders.declared(environment="production")
     for seen in (
         builders.settled(there, container=None, server=None),
-        builders.Host.of(builders.settled(there))._stop(there, None).seen,
+        builders.Host.of(builders.settled(there))._stop(there, None, None).seen,
     ):
         assert "final_backup: false" in refusal(builders.declared(**deletion), seen)
         assert "trash" in builders.verbs(plan(builders.declared(**deletion, final_backup=False), seen))
