@@ -9,10 +9,12 @@ import dataclasses
 import functools
 import ipaddress
 import os
-import re
+from collections.abc import Callable
+from typing import Any
 
-from . import extensions, names, networks, pem, texts, tuning, users
+from . import extensions, names, networks, parsers, pem, settings, texts, tuning, users
 from .errors import DatabaseError
+from .names import ENVIRONMENTS
 from .server import configuration
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -20,63 +22,165 @@ STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
 SSLMODES = ("disable", "prefer", "require", "verify-full")
 PULL = ("missing", "always", "never")
 UPDATE_PASSWORD = ("always", "on_create")
+# What a step does to those who use the database, from nothing to the longest interruption.
+IMPACTS = ("none", "restart", "recreate")
 
-DEFAULT_VERSION = "15-alpine"
-DEFAULTS = {
-    "bind_address": "127.0.0.1",
-    "pull": "missing",
-    "sslmode": "prefer",
-    "data_root": "/var/vellaric/postgres",
-    "backup_root": "/var/vellaric/backups",
-    "port_range": "5432-6431",
-    "wait_timeout": 120,
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """An option of a declared database.
+
+    argument: its part of Ansible's argument spec, None for what is no option of one database. Without a default there:
+    a partial declaration, or one of a list, must tell what it gives from what it does not. default: what is meant where
+    it is not given. parse: from what is given, or meant, to the value; read: the same from all that is given, for what
+    depends on more. Both raise ValueError. field: of DatabaseSpec, where it has another name; "" where it has none.
+    recorded: whether a record keeps it, for `partial`; spell: from the value to what the record keeps; recall: from
+    what the record keeps to the option; yields_to: the options that, given, go before what is recorded.
+    """
+
+    argument: dict[str, Any] | None
+    parse: Callable[[Any], Any] = _as_given
+    default: Any = None
+    field: str | None = None
+    recorded: bool = False
+    read: Callable[[dict[str, Any]], Any] | None = None
+    spell: Callable[[Any], Any] = _as_given
+    recall: Callable[[Any], Any] = _as_given
+    yields_to: tuple[str, ...] = ()
+
+    def value(self, name: str, given: dict[str, Any]) -> Any:
+        if self.read is not None:
+            return self.read(given)
+        value = given.get(name)
+        value = self.default if value is None else value
+        return None if value is None else self.parse(value)
+
+
+def _text(choices: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    return {"type": "str", **({"choices": list(choices)} if choices else {}), **more}
+
+
+def _number(option: str, least: int, most: int) -> Callable[[Any], int]:
+    return lambda value: texts.number(value, option, least, most)
+
+
+def _checked(check: Callable[[str], Any]) -> Callable[[str], str]:
+    """Return what lets a value through that a check does not raise ValueError for."""
+
+    def parse(value: str) -> str:
+        check(value)
+        return value
+
+    return parse
+
+
+def _tls(given: dict[str, Any]) -> pem.DeclaredTls | None:
+    return pem.from_options(given.get("tls_certificate"), given.get("tls_key"), given.get("tls_ca"))
+
+
+def _tls_fingerprint(given: dict[str, Any]) -> str | None:
+    tls = _tls(given)
+    return tls.fingerprint if tls else given.get("tls_fingerprint")
+
+
+USER_ARGUMENTS = {
+    "name": _text(required=True),
+    "role": _text(users.ROLES, required=True),
+    "connection_limit": {"type": "int"},
+    "password": _text(no_log=True),
+    "update_password": _text(UPDATE_PASSWORD, no_log=False),
 }
-# What a database's record keeps as its declaration, and what `partial` takes from there.
-DECLARED = (
-    "image",
-    "pull",
-    "bind_address",
-    "base_domain",
-    "address",
-    "trusted_sources",
-    "networks",
-    "network_aliases",
-    "sslmode",
-    "tls_fingerprint",
-    "memory",
-    "cpus",
-    "shm_size",
-    "read_only",
-    "tune",
-    "settings",
-    "extensions",
-    "users",
-    "deletion_protection",
-    "backup_root",
-)
-
-# Parameters that carry this collection's contracts, and the option that governs each.
-MANAGED_SETTINGS = {
-    "allow_alter_system": None,
-    "config_file": None,
-    "data_directory": None,
-    "external_pid_file": None,
-    "hba_file": "trusted_sources",
-    "ident_file": None,
-    "listen_addresses": "bind_address",
-    "password_encryption": None,
-    "port": "port",
-    "ssl": "sslmode",
-    "ssl_ca_file": None,
-    "ssl_cert_file": "tls_certificate",
-    "ssl_key_file": "tls_key",
-    "unix_socket_directories": None,
+_LISTED = {"type": "list", "elements": "str"}
+# Each is declared here once: the module's arguments, the checks of a declared fleet, the record and `partial` read it.
+OPTIONS = {
+    "name": Option(_text()),
+    "environment": Option(_text(ENVIRONMENTS)),
+    "state": Option(_text(STATES), default="started"),
+    "version": Option(_text(), field=""),
+    "image": Option(_text(), read=parsers.image, recorded=True, yields_to=("version",)),
+    "pull": Option(_text(PULL), default="missing", recorded=True),
+    # An argument of the whole run.
+    "data_root": Option(None, lambda path: texts.directory(path, "data_root"), default="/var/vellaric/postgres"),
+    "backup_root": Option(
+        {"type": "path"},
+        lambda path: texts.directory(path, "backup_root"),
+        default="/var/vellaric/backups",
+        recorded=True,
+    ),
+    "port": Option({"type": "int"}, parsers.port),
+    "port_range": Option(_text(), parsers.port_range, default="5432-6431"),
+    "bind_address": Option(_text(), parsers.bind_address, default="127.0.0.1", recorded=True),
+    "base_domain": Option(_text(), parsers.base_domain, recorded=True),
+    "address": Option(_text(), parsers.client_address, recorded=True),
+    "trusted_sources": Option(
+        _LISTED, parsers.trusted_sources, recorded=True, spell=lambda value: None if value is None else list(value)
+    ),
+    "networks": Option(
+        _LISTED, read=lambda given: networks.from_option(given.get("networks")), recorded=True, spell=list
+    ),
+    "network_aliases": Option(
+        _LISTED,
+        read=lambda given: networks.aliases_from_option(
+            given.get("network_aliases"), given.get("networks") or given.get("partial")
+        ),
+        recorded=True,
+        spell=list,
+    ),
+    "sslmode": Option(_text(SSLMODES), default="prefer", recorded=True),
+    "tls_certificate": Option(_text(), field="tls", read=_tls),
+    "tls_key": Option(_text(no_log=True), field=""),
+    "tls_ca": Option(_text(), field=""),
+    # Not an option: what a record knows of the certificate, which a partial declaration need not give.
+    "tls_fingerprint": Option(None, read=_tls_fingerprint, recorded=True, yields_to=("tls_certificate",)),
+    "username": Option(_text(), _checked(names.check_username)),
+    "password": Option(_text(no_log=True), _checked(names.check_password)),
+    "update_password": Option(_text(UPDATE_PASSWORD, no_log=False), default="always"),
+    "login_grace": Option({"type": "int"}, _number("login_grace", 0, texts.MOST_SECONDS)),
+    "end_sessions": Option({"type": "bool"}, default=False),
+    "memory": Option(_text(), parsers.memory, recorded=True, spell=format_size),
+    "cpus": Option(_text(), lambda text: parse_cpus(text, "cpus"), field="nano_cpus", recorded=True, spell=format_cpus),
+    "shm_size": Option(
+        _text(),
+        lambda text: parse_size(text, "shm_size"),
+        field="declared_shm_size",
+        recorded=True,
+        spell=format_size,
+    ),
+    "read_only": Option({"type": "bool"}, recorded=True),
+    "tune": Option({"type": "bool"}, default=False, recorded=True),
+    "settings": Option({"type": "dict"}, settings.from_option, default={}, recorded=True, spell=dict),
+    "extensions": Option(
+        _LISTED,
+        read=lambda given: extensions.from_option(given.get("extensions")),
+        recorded=True,
+        spell=extensions.to_option,
+    ),
+    "users": Option(
+        {"type": "list", "elements": "dict", "options": USER_ARGUMENTS},
+        read=lambda given: users.from_option(given.get("users"), given.get("username")),
+        recorded=True,
+        spell=users.to_option,
+        recall=users.recorded,
+    ),
+    "wait_timeout": Option({"type": "int"}, _number("wait_timeout", 1, texts.MOST_SECONDS), default=120),
+    "deletion_protection": Option({"type": "bool"}, recorded=True),
+    "purge": Option({"type": "bool"}, default=False),
+    "final_backup": Option({"type": "bool"}),
+    # What is taken back from the trash keeps its declaration, but for what is given.
+    "partial": Option(
+        {"type": "bool"}, read=lambda given: bool(given.get("partial")) or given.get("state") == "undeleted"
+    ),
+    "adopt": Option({"type": "bool"}, default=False),
+    "trash_days": Option({"type": "int"}, _number("trash_days", 0, texts.MOST_DAYS)),
+    "max_impact": Option(_text(IMPACTS), default="recreate"),
 }
-
-_SETTING_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
-# The parts of a reference as the distribution specification has them; the registry may carry a port.
-_IMAGE = re.compile(r"[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+ARGUMENTS = {name: option.argument for name, option in OPTIONS.items() if option.argument is not None}
+DEFAULTS = {name: option.default for name, option in OPTIONS.items() if option.default is not None}
+_RECORDED = {name: option for name, option in OPTIONS.items() if option.recorded}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +276,7 @@ class DatabaseSpec:
     @property
     def governed(self):
         """The names of the parameters that nobody sets but a declaration or this collection."""
-        return {*self.parameters, *configuration.CONTRACT, *MANAGED_SETTINGS}
+        return {*self.parameters, *configuration.CONTRACT, *settings.MANAGED_SETTINGS}
 
     @property
     def outranking(self):
@@ -216,224 +320,56 @@ class DatabaseSpec:
             )
         )
 
-    def declared(self):
+    def declared(self) -> dict[str, Any]:
         """The declaration in the spelling of the options, for the record: never a secret."""
-        return {
-            "image": self.image,
-            "pull": self.pull,
-            "bind_address": self.bind_address,
-            "base_domain": self.base_domain,
-            "address": self.address,
-            "trusted_sources": None if self.trusted_sources is None else list(self.trusted_sources),
-            "networks": list(self.networks),
-            # Where there are any: records from before there were such are to stay as they are.
-            **({"network_aliases": list(self.network_aliases)} if self.network_aliases else {}),
-            "sslmode": self.sslmode,
-            "tls_fingerprint": self.tls_fingerprint,
-            "memory": format_size(self.memory),
-            "cpus": format_cpus(self.nano_cpus),
-            "shm_size": format_size(self.declared_shm_size),
-            "read_only": self.read_only,
-            "tune": self.tune,
-            "settings": dict(self.settings),
-            "extensions": extensions.to_option(self.extensions),
-            "users": users.to_option(self.users),
-            "deletion_protection": self.deletion_protection,
-            "backup_root": self.backup_root,
-        }
+        kept = {name: option.spell(getattr(self, option.field or name)) for name, option in _RECORDED.items()}
+        if not self.network_aliases:
+            # Records from before there were such are to stay as they are.
+            del kept["network_aliases"]
+        return kept
 
 
-def from_parameters(parameters):
-    """Return the DatabaseSpec for the options of a task. Raises DatabaseError, naming the option and what it accepts.
+def from_parameters(parameters: dict[str, Any]) -> DatabaseSpec:
+    """Return the DatabaseSpec for the options of a task. Raises DatabaseError, naming the options and what they accept.
 
     Options that were not given are None; `partial` is resolved afterwards by `complete`, since it needs the record.
     """
+    values, mistakes = {}, []
     try:
-        return _from_parameters(parameters)
+        names.container_name(parameters["name"], parameters["environment"])
     except ValueError as error:
-        raise DatabaseError(str(error)) from error
+        mistakes.append(str(error))
+    for name, option in OPTIONS.items():
+        try:
+            value = option.value(name, parameters)
+        except ValueError as error:
+            mistakes.append(str(error))
+            continue
+        if option.field != "":
+            values[option.field or name] = value
+    if mistakes:
+        raise DatabaseError("\n".join(dict.fromkeys(mistakes)))
+    if not parameters.get("partial"):
+        _refuse_untunable(parameters)
+    return DatabaseSpec(**values)
 
 
-def complete(parameters, declared):
+def complete(parameters: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
     """Fill the options that a partial declaration does not give from what the database's record keeps."""
-    known = {option: declared.get(option) for option in DECLARED}
-    known["users"] = users.recorded(known["users"])
     given = {option: value for option, value in parameters.items() if value is not None}
-    if "version" in given or "image" in given:
-        known.pop("image")
-    if "tls_certificate" in given:
-        known.pop("tls_fingerprint")
+    known = {
+        name: option.recall(declared.get(name))
+        for name, option in _RECORDED.items()
+        if not set(option.yields_to) & set(given)
+    }
     completed = {**parameters, **known, **given}
     _refuse_untunable(completed)
     return completed
 
 
-def _refuse_untunable(given):
+def _refuse_untunable(given: dict[str, Any]) -> None:
     if given.get("tune") and given.get("memory") is None:
         raise DatabaseError(
             f"tune is true, but {names.container_name(given['name'], given['environment'])} has no limit of memory to"
             " derive from (that of the host is shared): declare memory, such as memory: 2g"
         )
-
-
-def _from_parameters(given):
-    if not given.get("partial"):
-        _refuse_untunable(given)
-
-    def option(name):
-        value = given.get(name)
-        return DEFAULTS.get(name) if value is None else value
-
-    names.container_name(given["name"], given["environment"])
-    for credential, check in (("username", names.check_username), ("password", names.check_password)):
-        if given.get(credential) is not None:
-            check(given[credential])
-    if given.get("base_domain"):
-        names.host_name("x", given["base_domain"])
-    tls = pem.from_options(given.get("tls_certificate"), given.get("tls_key"), given.get("tls_ca"))
-    return DatabaseSpec(
-        name=given["name"],
-        environment=given["environment"],
-        state=given.get("state") or "started",
-        image=_image(given),
-        pull=option("pull"),
-        data_root=texts.directory(option("data_root"), "data_root"),
-        backup_root=texts.directory(option("backup_root"), "backup_root"),
-        port=_port(given.get("port"), "port"),
-        port_range=_port_range(option("port_range")),
-        bind_address=_address(option("bind_address")),
-        base_domain=given.get("base_domain") or None,
-        address=_client_address(given.get("address") or None),
-        trusted_sources=_trusted_sources(given.get("trusted_sources")),
-        networks=networks.from_option(given.get("networks")),
-        network_aliases=networks.aliases_from_option(
-            given.get("network_aliases"), given.get("networks") or given.get("partial")
-        ),
-        sslmode=option("sslmode"),
-        tls=tls,
-        # Not an option: what a record knows of the certificate, which a partial declaration need not give.
-        tls_fingerprint=tls.fingerprint if tls else given.get("tls_fingerprint"),
-        username=given.get("username"),
-        password=given.get("password"),
-        update_password=given.get("update_password") or "always",
-        login_grace=_optional_number(given.get("login_grace"), "login_grace", texts.MOST_SECONDS),
-        end_sessions=bool(given.get("end_sessions")),
-        memory=_memory(given.get("memory")),
-        nano_cpus=parse_cpus(given["cpus"], "cpus") if given.get("cpus") is not None else None,
-        declared_shm_size=parse_size(given["shm_size"], "shm_size") if given.get("shm_size") is not None else None,
-        read_only=given.get("read_only"),
-        tune=bool(given.get("tune")),
-        settings=_settings(given.get("settings") or {}),
-        extensions=extensions.from_option(given.get("extensions")),
-        users=users.from_option(given.get("users"), given.get("username")),
-        wait_timeout=texts.number(option("wait_timeout"), "wait_timeout", 1, texts.MOST_SECONDS),
-        deletion_protection=given.get("deletion_protection"),
-        purge=bool(given.get("purge")),
-        final_backup=given.get("final_backup"),
-        # What is taken back from the trash keeps its declaration, but for what is given.
-        partial=bool(given.get("partial")) or given.get("state") == "undeleted",
-        adopt=bool(given.get("adopt")),
-        trash_days=_optional_number(given.get("trash_days"), "trash_days", texts.MOST_DAYS),
-        max_impact=given.get("max_impact") or "recreate",
-    )
-
-
-def _image(given):
-    version, image = given.get("version"), given.get("image")
-    if version and image:
-        raise ValueError("version and image exclude each other: version is a tag of the official image")
-    if image:
-        if not _IMAGE.fullmatch(image):
-            raise ValueError(f"image is {image!r}: an image is [registry/]repository[:tag][@digest]")
-        return image
-    version = str(version or DEFAULT_VERSION)
-    if not _TAG.fullmatch(version):
-        raise ValueError(f"version is {version!r}: a version is a tag of the official image, such as 15-alpine or 17")
-    return f"postgres:{version}"
-
-
-def _optional_number(value, option, most):
-    return None if value is None else texts.number(value, option, 0, most)
-
-
-def _port(port, option):
-    if port is not None and not 1 <= port <= 65535:
-        raise ValueError(f"{option} is {port}: a port is between 1 and 65535")
-    return port
-
-
-def _port_range(text):
-    first, dash, last = str(text).strip().partition("-")
-    try:
-        first, last = int(first), int(last if dash else first)
-    except ValueError:
-        first, last = 1, 0
-    if not 1 <= first <= last <= 65535:
-        raise ValueError(f"port_range is {text!r}: a range is FIRST-LAST within 1 and 65535, such as 5432-6431")
-    return (first, last)
-
-
-def _address(text):
-    try:
-        return str(texts.address(text))
-    except ValueError:
-        raise ValueError(
-            f"bind_address is {text!r}: an address of the Docker host, such as 127.0.0.1, or 0.0.0.0 for all of them"
-        ) from None
-
-
-def _client_address(text):
-    if text is None:
-        return None
-    try:
-        return str(texts.address(text))
-    except ValueError:
-        return names.check_host(text, "address")
-
-
-def _trusted_sources(sources):
-    if sources is None:
-        return None
-    networks = []
-    for source in sources:
-        try:
-            networks.append(str(texts.network(source)))
-        except ValueError as error:
-            raise ValueError(
-                f"trusted_sources has {source!r}: a source is a network such as 10.0.0.0/8 or an address ({error})"
-            ) from None
-    return tuple(dict.fromkeys(networks))
-
-
-def _memory(text):
-    if text is None:
-        return None
-    memory = parse_size(text, "memory")
-    # Docker refuses less than 6 MB; a PostgreSQL server does not start its processes in less than this.
-    if memory < 64 << 20:
-        raise ValueError(f"memory is {text!r}: at least 64m, or PostgreSQL does not start")
-    return memory
-
-
-def _settings(settings):
-    normal = {}
-    for name, value in settings.items():
-        if not isinstance(name, str) or not _SETTING_NAME.fullmatch(name):
-            raise ValueError(f"settings has {name!r}: a server parameter is written in lower case, such as work_mem")
-        if name in MANAGED_SETTINGS:
-            option = MANAGED_SETTINGS[name]
-            mend = f"use the option {option}" if option else "leave it out"
-            raise ValueError(f"settings has {name}, which this collection sets itself: {mend}")
-        normal[name] = _setting_value(name, value)
-    return dict(sorted(normal.items()))
-
-
-def _setting_value(name, value):
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if value is None or isinstance(value, (list, dict)):
-        raise ValueError(f"settings.{name} is {value!r}: a value is text, a number, or true or false")
-    text = str(value)
-    if not texts.is_line(text):
-        raise ValueError(f"settings.{name} has control characters, which a configuration file cannot hold")
-    return text

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.names import NOT_STORED, connection_url
+from ..module_utils.parsers import DEFAULT_VERSION
 from .typed import clean
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _LEAST = {
     "image": None,
     "partial": False,
 }
-_DEFAULT_VERSION = "15-alpine"
 # Where check mode stops short of making credentials, others of their form stand for them; and NOT_STORED.
 _USERNAME_TO_COME = "db_user_" + "0" * 12
 _REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
@@ -66,24 +66,24 @@ def is_whole(item: Declared) -> bool:
 def mistakes(declared: Iterable[Declared]) -> list[str]:
     """Return what is wrong with declarations, in words: what the module would refuse, whatever is on the host."""
     # Ansible loads all filters where one is used, and few of them need what knows what the options mean.
-    from ..module_utils import declaration, options, spec
+    from ..module_utils import options, spec
     from ..module_utils.errors import DatabaseError
 
     found = []
     for item in declared:
         given = {option: value for option, value in item.items() if value is not None}
-        wrong = options.mistakes(declaration.ARGUMENTS, given)
+        wrong = options.mistakes(spec.ARGUMENTS, given)
         if wrong:
             found += [f"{container(item)}: {text}" for text in wrong]
             continue
-        checked = ArgumentSpecValidator(declaration.ARGUMENTS).validate(given)
-        wrong = [_unknown(declaration.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
+        checked = ArgumentSpecValidator(spec.ARGUMENTS).validate(given)
+        wrong = [_unknown(spec.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
         wrong += [text for text in checked.error_messages if "Supported parameters include" not in text]
         if not wrong:
             try:
                 spec.from_parameters(checked.validated_parameters)
             except DatabaseError as error:
-                wrong.append(error.message)
+                wrong = error.message.splitlines()
         found += [f"{container(item)}: {text}" for text in wrong]
     return found
 
@@ -121,7 +121,7 @@ def official_images(declared: Iterable[Declared]) -> list[dict[str, Any]]:
 
 
 def _version(item: Declared) -> str:
-    return str(item.get("version") or _DEFAULT_VERSION)
+    return str(item.get("version") or DEFAULT_VERSION)
 
 
 def completed(

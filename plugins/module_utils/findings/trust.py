@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import privileges
 from ..server import configuration
 from ..server.replacement import kept
-from ..spec import MANAGED_SETTINGS
+from ..settings import MANAGED_SETTINGS
 from .finding import CRITICAL, INFO, WARNING, Finding, listed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import os
 from .. import container as containers
 from .. import networks
 from ..errors import Refused
-from ..spec import MANAGED_SETTINGS
+from ..settings import MANAGED_SETTINGS
 from ..statistics import text
 from . import supervised
 

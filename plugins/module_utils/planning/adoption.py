@@ -15,10 +15,11 @@ import os
 from .. import privileges, view
 from ..errors import Refused
 from ..server import configuration, scram, takeover
+from ..spec import IMPACTS
 from ..statistics import text
 from . import adoptable, certification, identity, server_steps, supervised, taken_over
 from .converge import desired, removal_of_original
-from .steps import IMPACTS, Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
+from .steps import Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
 
 COPY, MOVE = "copy", "move"
 # What is ours in a directory that the old data may lie in, too.

@@ -12,11 +12,11 @@ from .. import container as containers
 from .. import layout, networks, tuning, view
 from ..errors import Refused
 from ..server import configuration
+from ..spec import IMPACTS
 from ..units import format_size
 from . import certification, identity, server_steps
 from .sql_steps import Altered
 from .steps import (
-    IMPACTS,
     Create,
     Initialise,
     Networks,

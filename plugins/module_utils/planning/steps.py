@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ..record import Record
     from ..spec import DatabaseSpec
 
-# What a step does to those who use the database, from nothing to the longest interruption.
-IMPACTS = ("none", "restart", "recreate")
-
 
 class Step:
     """One thing to do. verb: the name of its kind in results; summary: what it says to a person.

@@ -8,9 +8,10 @@ from __future__ import annotations
 import gc
 import os
 
-from .. import declaration, observe, run, view
+from .. import observe, run, view
 from ..errors import DatabaseError
 from ..host.engine import NoEngine
+from ..spec import ARGUMENTS
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
@@ -19,10 +20,10 @@ from .module import Module, edge
 def main():
     module = Module(
         argument_spec={
-            **declaration.ARGUMENTS,
+            **ARGUMENTS,
             **ROOT_ARGUMENT,
             **ENGINE_ARGUMENTS,
-            "databases": {"type": "list", "elements": "dict", "options": declaration.ARGUMENTS},
+            "databases": {"type": "list", "elements": "dict", "options": ARGUMENTS},
         },
         mutually_exclusive=[("databases", "name")],
         required_one_of=[("databases", "name")],

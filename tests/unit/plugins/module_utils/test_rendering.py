@@ -11,7 +11,7 @@ import shlex
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import connection as connections
-from ansible_collections.vellaric.postgres.plugins.module_utils import container, declaration, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils import container, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.backup import cron, receiver, schedule, source
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration
@@ -108,7 +108,7 @@ def texts_of(argument):
 def test_each_option_that_holds_a_text_is_tried():
     # What is in no file and no command, but as a hash or in a block of base64 of its own.
     elsewhere = {"password", "tls_certificate", "tls_key", "tls_ca"}
-    assert {name for name, argument in declaration.ARGUMENTS.items() if texts_of(argument)} == {
+    assert {name for name, argument in spec.ARGUMENTS.items() if texts_of(argument)} == {
         *(set(RIGHT) - {"data_root"}),
         *elsewhere,
     }

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import spec
-from ansible_collections.vellaric.postgres.plugins.module_utils.declaration import ARGUMENTS
+from ansible_collections.vellaric.postgres.plugins.module_utils import settings, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from hypothesis import given
@@ -246,9 +246,21 @@ def test_a_partial_declaration_is_tuned_by_the_limits_of_the_record():
 
 
 def test_the_record_keeps_every_option_that_partial_takes_from_it():
-    assert set(parse(networks=["shop"], network_aliases=["db"]).declared()) == set(spec.DECLARED)
-    assert not {"password", "username"} & set(spec.DECLARED)
+    recorded = {name for name, option in spec.OPTIONS.items() if option.recorded}
+    assert set(parse(networks=["shop"], network_aliases=["db"]).declared()) == recorded
+    assert not {"password", "username", "tls_key"} & recorded
+
+
+def test_every_option_has_its_field_and_every_field_its_option():
+    fields = [name if option.field is None else option.field for name, option in spec.OPTIONS.items()]
+    assert sorted(filter(None, fields)) == sorted(field.name for field in dataclasses.fields(spec.DatabaseSpec))
+
+
+def test_several_mistakes_are_told_at_once_one_to_a_line():
+    with pytest.raises(DatabaseError) as refused:
+        parse(memory="much", port=0, username="postgres")
+    assert [line.split()[0] for line in refused.value.message.splitlines()] == ["port", "username:", "memory"]
 
 
 def test_every_managed_setting_that_names_an_option_names_one_that_exists():
-    assert {option for option in spec.MANAGED_SETTINGS.values() if option} <= set(ARGUMENTS)
+    assert {option for option in settings.MANAGED_SETTINGS.values() if option} <= set(spec.ARGUMENTS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import tuning
-from ansible_collections.vellaric.postgres.plugins.module_utils.spec import MANAGED_SETTINGS
+from ansible_collections.vellaric.postgres.plugins.module_utils.settings import MANAGED_SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 

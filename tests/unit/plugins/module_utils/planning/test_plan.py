@@ -37,7 +37,7 @@ def test_steps_that_take_data_or_the_container_away_exclude_backups():
 
 
 def test_impacts_are_in_their_order():
-    assert steps.IMPACTS == ("none", "restart", "recreate")
+    assert spec.IMPACTS == ("none", "restart", "recreate")
 
 
 def test_a_plan_without_steps_changes_nothing():
