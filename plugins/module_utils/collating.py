@@ -24,7 +24,7 @@ from .backup.way_in import WayIn
 from .errors import DatabaseError, Refused
 from .host import locks
 from .host.engine import Engine
-from .planning.steps import Step
+from .planning.steps import Action
 from .server import collations, loader, scram, session, sql
 from .server.configuration import PG_HBA_CONF
 from .statistics.text import size as shown_size
@@ -48,7 +48,7 @@ class Options:
 class Outcome:
     """databases: what was found in each. failed: what could not be done, in words."""
 
-    actions: list[Step] = dataclasses.field(default_factory=list)
+    actions: list[Action] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     databases: list[dict] = dataclasses.field(default_factory=list)
     failed: list[str] = dataclasses.field(default_factory=list)
@@ -144,15 +144,15 @@ class _Work:
             return index["owner"]
         return session.SUPERUSER if index["trusted"] else None
 
-    def _steps(self, database: dict) -> list[Step]:
+    def _steps(self, database: dict) -> list[Action]:
         steps = []
         for index in database["indexes"]:
             if index["run_as"] is None:
                 self._outcome.failed.append(_left(database, index))
             else:
-                steps.append(Step("reindex", self._summary(database, index)))
+                steps.append(Action("reindex", self._summary(database, index)))
         if not self._failed_in(database) and (database["changed"] or database["collations"]):
-            steps.append(Step("refresh", _refreshed(database)))
+            steps.append(Action("refresh", _refreshed(database)))
         return steps
 
     def _summary(self, database: dict, index: dict) -> str:
@@ -200,12 +200,12 @@ class _Work:
                     f"index {index['name']} of database {name} could not be rebuilt: {index['failed']}"
                 )
             else:
-                self._outcome.actions.append(Step("reindex", steps[index["name"]]))
+                self._outcome.actions.append(Action("reindex", steps[index["name"]]))
         if not self._failed_in(database) and (database["changed"] or database["collations"]):
             changed = [one["name"] for one in database["collations"]]
             # What accepts no connections is refreshed from outside.
             self._sql(collations.refresh(name, changed, database["changed"]), name if database["open"] else None)
-            self._outcome.actions.append(Step("refresh", _refreshed(database)))
+            self._outcome.actions.append(Action("refresh", _refreshed(database)))
 
     def _as_owner(self, database: str, owner: str, indexes: list[dict]) -> dict[str, str]:
         """Rebuild indexes of one owner in a session with that owner's rights; return why which could not be."""

@@ -8,10 +8,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import image_environment, tuning
 from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
 from .networks import DEFAULT, EndpointFacts, aliases
+
+if TYPE_CHECKING:
+    from .facts import ImageFacts
+    from .record import Record
+    from .spec import DatabaseSpec
 
 SERVER_PORT = 5432
 # The image's own root for every major version; PGDATA is always <major>/docker below it, as in the images from 18 on,
@@ -54,7 +61,7 @@ _LIMITS = ("memory", "nano_cpus", "pids_limit")
 _IN_PLACE = (*_LIMITS, "restart_policy")
 
 
-def pgdata(major):
+def pgdata(major: int | str) -> str:
     return f"{DATA_MOUNT}/{major}/docker"
 
 
@@ -62,7 +69,13 @@ def pgdata(major):
 INITDB_ARGUMENTS = "--data-checksums --auth-local=peer --auth-host=scram-sha-256 --no-sync"
 
 
-def desired(spec, record, image, restart_policy=RESTART_POLICY, personal=None):
+def desired(
+    spec: DatabaseSpec,
+    record: Record,
+    image: ImageFacts,
+    restart_policy: str = RESTART_POLICY,
+    personal: dict[str, str] | None = None,
+) -> ContainerConfig:
     """Return the ContainerConfig of a declared database (record: its id and port; image: ImageFacts).
 
     personal: the parameters of a person's own configuration.
@@ -116,7 +129,7 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY, personal=None):
             spec.name,
         ),
         labels={
-            LABEL + "id": record.id,
+            LABEL + "id": record.id or "",
             LABEL + "name": spec.name,
             LABEL + "environment": spec.environment,
             LABEL + "managed-by": MANAGED_BY,
@@ -127,13 +140,13 @@ def desired(spec, record, image, restart_policy=RESTART_POLICY, personal=None):
     )
 
 
-def data_directory(config):
+def data_directory(config: ContainerConfig) -> str | None:
     """Return the directory on the host that holds a container's database, or None where it mounts none."""
     sources = [source for source, target, _mode in config.mounts if target == DATA_MOUNT]
     return os.path.dirname(sources[0]) if sources else None
 
 
-def create_arguments(config, name, bootstrap_password):
+def create_arguments(config: ContainerConfig, name: str, bootstrap_password: str) -> dict[str, Any]:
     """Return the body of the engine's `POST /containers/create`."""
     port = f"{SERVER_PORT}/tcp"
     environment = {**config.environment, **config.first_start, "POSTGRES_PASSWORD": bootstrap_password}
@@ -163,13 +176,13 @@ def create_arguments(config, name, bootstrap_password):
     }
 
 
-def grace(container):
+def grace(container: ContainerFacts | None) -> int:
     """Return the seconds that a container's server has to shut down. container: ContainerFacts, None where none is."""
     looping = container is not None and container.status == "restarting"
     return FAILED_STOP_TIMEOUT if looping else STOP_TIMEOUT
 
 
-def variables(environment):
+def variables(environment: dict[str, str | None]) -> list[str]:
     """Return variables as the engine takes them: without a value it takes one away that the image has.
 
     https://docs.docker.com/reference/api/engine/version/v1.41/ (ContainerCreate, Env)
@@ -177,7 +190,7 @@ def variables(environment):
     return [name if value is None else f"{name}={value}" for name, value in sorted(environment.items())]
 
 
-def confinement(read_only, tmpfs):
+def confinement(read_only: bool, tmpfs: Sequence[str]) -> dict[str, Any]:
     """Return what keeps a container from more than it needs, for its HostConfig. tmpfs: the directories (`tmpfs`)."""
     return {
         "ReadonlyRootfs": read_only,
@@ -188,7 +201,7 @@ def confinement(read_only, tmpfs):
     }
 
 
-def in_memory(read_only, volumes):
+def in_memory(read_only: bool, volumes: Sequence[str]) -> list[str]:
     """Return the directories of a container that are kept in memory.
 
     volumes: those of the image. Up to 17 it declares one below our mount: without this, each container leaves an
@@ -197,7 +210,7 @@ def in_memory(read_only, volumes):
     return [*(WRITABLE if read_only else ()), *(path for path in volumes if path.startswith(DATA_MOUNT + "/"))]
 
 
-def limits(config):
+def limits(config: ContainerConfig) -> dict[str, Any]:
     """Return what can be changed in a running container, as both create and update of the engine take it.
 
     Memory and swap go together: a server that swaps answers too late to be of use.
@@ -211,7 +224,7 @@ def limits(config):
     }
 
 
-def from_inspect(answer):
+def from_inspect(answer: dict[str, Any]) -> ContainerFacts:
     """Return the ContainerFacts of an answer of the engine's `GET /containers/(id)/json`.
 
     Tolerates what versions of the engine leave out or write in another way (capabilities with or without CAP_).
@@ -242,7 +255,7 @@ def from_inspect(answer):
     )
 
 
-def _major(entries: list) -> int | None:
+def _major(entries: list[str]) -> int | None:
     """Return the server's major version, which is in what we say where its data is, and otherwise as images say it."""
     environment = dict(entry.partition("=")[::2] for entry in entries)
     ours = re.fullmatch(re.escape(DATA_MOUNT) + r"/(\d{1,3})/docker", environment.get("PGDATA", ""))
@@ -250,7 +263,7 @@ def _major(entries: list) -> int | None:
     return int(said) if re.fullmatch(r"[0-9]{1,3}", said) else None
 
 
-def _networks(answer):
+def _networks(answer: dict[str, Any]) -> dict[str, EndpointFacts]:
     joined = (answer.get("NetworkSettings") or {}).get("Networks") or {}
     return {
         name: EndpointFacts(
@@ -263,14 +276,14 @@ def _networks(answer):
     }
 
 
-def _health(health):
+def _health(health: dict[str, Any]) -> str | None:
     """A pause leaves a container marked as unhealthy, without a check that failed, until the next one."""
     if health.get("Status") == "unhealthy" and not health.get("FailingStreak"):
         return "starting"
     return health.get("Status")
 
 
-def _config(answer, labels):
+def _config(answer: dict[str, Any], labels: dict[str, str]) -> ContainerConfig:
     config, host = answer["Config"], answer["HostConfig"]
     environment = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
     binding = ((host.get("PortBindings") or {}).get(f"{SERVER_PORT}/tcp") or [{}])[0]
@@ -304,7 +317,7 @@ def _config(answer, labels):
     )
 
 
-def as_confined(current, wanted):
+def as_confined(current: ContainerConfig, wanted: ContainerConfig) -> ContainerConfig:
     """Return a wanted ContainerConfig as open as the current one, where nothing but that would take a new container.
 
     What a later version of this collection confines more is no reason for an interruption: it comes with the next one.
@@ -316,7 +329,7 @@ def as_confined(current, wanted):
     return wanted if changed_by_replacement(current, open_one) else open_one
 
 
-def differences(current, wanted):
+def differences(current: ContainerConfig, wanted: ContainerConfig) -> list[str]:
     """Return the names of the fields in which two ContainerConfigs differ."""
     return [
         field.name
@@ -325,18 +338,18 @@ def differences(current, wanted):
     ]
 
 
-def changed_in_place(current, wanted):
+def changed_in_place(current: ContainerConfig, wanted: ContainerConfig) -> list[str]:
     """Return the names of the differing fields that the engine changes in a container that runs."""
     removed = [name for name in _LIMITS if getattr(wanted, name) is None]
     return [name for name in differences(current, wanted) if name in _IN_PLACE and name not in removed]
 
 
-def less_memory(current, wanted):
+def less_memory(current: ContainerConfig, wanted: ContainerConfig) -> bool:
     """Say whether the limit of memory falls, from no limit too."""
     return wanted.memory is not None and (current.memory is None or wanted.memory < current.memory)
 
 
-def changed_by_replacement(current, wanted):
+def changed_by_replacement(current: ContainerConfig, wanted: ContainerConfig) -> list[str]:
     """Return the names of the differing fields for which a new container is needed."""
     in_place = changed_in_place(current, wanted)
     return [name for name in differences(current, wanted) if name not in in_place]

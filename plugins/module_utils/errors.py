@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class DatabaseError(Exception):
@@ -31,3 +33,10 @@ class InvalidOption(DatabaseError, ValueError):
 
 class Undecided(DatabaseError):
     """A question could not be answered here, for want of a program or a permission: neither yes nor no is true."""
+
+
+def sure(value: _T | None) -> _T:
+    """Return a value that is there, as what came before has made sure of. Raises TypeError: a fault of ours."""
+    if value is None:
+        raise TypeError("what should be known by now is not")
+    return value

@@ -6,9 +6,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from . import privileges as undeclared
 from . import users as further
+from .errors import sure
+
+if TYPE_CHECKING:
+    from .networks import EndpointFacts, NetworkFacts
+    from .pem import DeclaredTls
+    from .planning.adoptable import Adoptable
+    from .record import Record
+
+    pass
 
 LABEL = "io.vellaric.postgres."
 SCHEMA_VERSION = "1"
@@ -31,11 +41,11 @@ class ImageFacts:
     uid: int
     gid: int
     libc: str
-    volumes: tuple
-    parameters: dict
-    extensions: tuple
+    volumes: tuple[str, ...]
+    parameters: dict[str, str]
+    extensions: tuple[str, ...]
     own_first_start: bool
-    environment: dict = dataclasses.field(default_factory=dict)
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +56,12 @@ class ContainerConfig:
     """
 
     image_id: str
-    command: tuple
-    environment: dict
+    command: tuple[str, ...]
+    environment: dict[str, str | None]
     bind_address: str
     port: int
-    mounts: tuple
-    tmpfs: tuple
+    mounts: tuple[tuple[str, str, str], ...]
+    tmpfs: tuple[str, ...]
     shm_size: int
     memory: int | None
     nano_cpus: int | None
@@ -59,12 +69,12 @@ class ContainerConfig:
     restart_policy: str
     stop_timeout: int
     read_only: bool
-    cap_add: tuple
-    security_opt: tuple
-    log_config: tuple
-    healthcheck: tuple
-    labels: dict
-    first_start: dict = dataclasses.field(default_factory=dict, compare=False)
+    cap_add: tuple[str, ...]
+    security_opt: tuple[str, ...]
+    log_config: tuple[tuple[str, str], ...]
+    healthcheck: tuple[str, ...]
+    labels: dict[str, str]
+    first_start: dict[str, str | None] = dataclasses.field(default_factory=dict, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,29 +95,29 @@ class ContainerFacts:
     health: str | None
     oom_killed: bool
     ip_address: str | None
-    labels: dict
+    labels: dict[str, str]
     config: ContainerConfig | None
     pid: int = 0
-    networks: dict = dataclasses.field(default_factory=dict)
+    networks: dict[str, EndpointFacts] = dataclasses.field(default_factory=dict)
     image: str = ""
     image_id: str = ""
     major: int | None = None
 
     @property
-    def running(self):
+    def running(self) -> bool:
         return self.status == "running"
 
     @property
-    def active(self):
+    def active(self) -> bool:
         """Whether it would run again by itself: running, paused, or between two attempts of its restart policy."""
         return self.status in ("running", "paused", "restarting")
 
     @property
-    def database_id(self):
+    def database_id(self) -> str | None:
         return self.labels.get(LABEL + "id")
 
     @property
-    def declared_image(self):
+    def declared_image(self) -> str | None:
         return self.labels.get(LABEL + "image")
 
 
@@ -124,20 +134,20 @@ class ServerFacts:
     has set; applied: those of them that the server runs with.
     """
 
-    role: dict | None
-    database: dict | None
+    role: dict[str, Any] | None
+    database: dict[str, Any] | None
     superuser_has_password: bool
-    pending_restart: tuple
+    pending_restart: tuple[str, ...]
     version: str
-    withdrawn: tuple = ()
+    withdrawn: tuple[str, ...] = ()
     loaded_at: float = float("inf")
-    file_errors: tuple = ()
-    extensions: dict = dataclasses.field(default_factory=dict)
-    users: dict = dataclasses.field(default_factory=lambda: further.NOTHING)
-    others: dict = dataclasses.field(default_factory=dict)
-    privileges: dict = dataclasses.field(default_factory=lambda: undeclared.NOTHING)
-    altered: tuple = ()
-    applied: tuple = ()
+    file_errors: tuple[str, ...] = ()
+    extensions: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    users: further.ObservedRoles = dataclasses.field(default_factory=lambda: further.NOTHING)
+    others: dict[str, str] = dataclasses.field(default_factory=dict)
+    privileges: undeclared.ObservedPrivileges = dataclasses.field(default_factory=lambda: undeclared.NOTHING)
+    altered: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,8 +158,8 @@ class OwnTls:
     authority: what clients verify it with, None where they know it from elsewhere. error: why it cannot be used.
     """
 
-    declared: object
-    facts: dict
+    declared: DeclaredTls
+    facts: dict[str, Any]
     authority: str | None
     error: str | None
 
@@ -194,27 +204,37 @@ class Observed:
 
     directory_exists: bool
     doomed: bool
-    trash: tuple
-    record: object | None
+    trash: tuple[str, ...]
+    record: Record | None
     container: ContainerFacts | None
     previous: ContainerFacts | None
     image: ImageFacts | None
-    files: dict
-    data_majors: tuple
+    files: dict[str, FileFacts]
+    data_majors: tuple[int, ...]
     half_made: bool
     server: ServerFacts | None
-    ports_taken: dict
-    mounted_by: tuple
-    certificate: dict | None
+    ports_taken: dict[int, str]
+    mounted_by: tuple[str, ...]
+    certificate: dict[str, Any] | None
     now: str
     unread: bool = False
     settings_error: str | None = None
     server_error: str | None = None
-    adoptable: object | None = None
-    networks: dict | None = None
+    adoptable: Adoptable | None = None
+    networks: dict[str, NetworkFacts] | None = None
     own_tls: OwnTls | None = None
-    trashed: object | None = None
-    altered: tuple = ()
+    trashed: Record | None = None
+    altered: tuple[str, ...] = ()
     unpublished: bool = False
     unusable: str | None = None
-    strays: tuple = ()
+    strays: tuple[str, ...] = ()
+
+    @property
+    def known_image(self) -> ImageFacts:
+        """The image, where what came before has made sure that there is one."""
+        return sure(self.image)
+
+    @property
+    def known_server(self) -> ServerFacts:
+        """What the server says, where it has been asked."""
+        return sure(self.server)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import Refused
@@ -55,7 +55,7 @@ class EndpointFacts:
     aliases: tuple[str, ...] = ()
 
 
-def aliases_from_option(names: list[str] | None, networks: Collection[str]) -> tuple[str, ...]:
+def aliases_from_option(names: list[str] | None, joins: bool) -> tuple[str, ...]:
     """Return the names that a container has on its networks beside its own, sorted. Raises ValueError."""
     for name in names or []:
         if not isinstance(name, str) or not _ALIAS.fullmatch(name):
@@ -63,7 +63,7 @@ def aliases_from_option(names: list[str] | None, networks: Collection[str]) -> t
                 f"network_aliases has {name!r}: an alias is a host name, lowercase letters, digits, hyphens and"
                 " underscores, such as db"
             )
-    if names and not networks:
+    if names and not joins:
         raise ValueError("network_aliases are names on networks: declare networks, too, or leave them out")
     return tuple(sorted(set(names or [])))
 

@@ -12,16 +12,26 @@ import contextlib
 import dataclasses
 import datetime
 import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import container as containers
 from . import layout
 from . import record as records
-from .errors import DatabaseError
+from .errors import DatabaseError, sure
 from .facts import LABEL, MANAGED_BY, Observed
 from .host import cluster, files, images, known_certificate, ports, roots
 from .names import ENVIRONMENTS
 from .planning import certification
 from .server import configuration, session
+
+if TYPE_CHECKING:
+    from .facts import ContainerFacts, FileFacts, ImageFacts, OwnTls, ServerFacts
+    from .host.engine import Engine
+    from .networks import NetworkFacts
+    from .planning.adoptable import Adoptable
+    from .record import Record
+    from .spec import DatabaseSpec
 
 KNOWN_FILES = (
     configuration.PERSONAL_CONF,
@@ -42,23 +52,23 @@ class Host:
     """
 
     data_root: str
-    listed: tuple
-    records: dict
-    damaged: dict
-    ports_taken: dict
-    mounting: dict = dataclasses.field(default_factory=dict)
-    networks: dict | None = None
-    images: dict = dataclasses.field(default_factory=dict)
-    unusable: list = dataclasses.field(default_factory=list)
+    listed: tuple[dict[str, Any], ...]
+    records: dict[str, Record]
+    damaged: dict[str, str]
+    ports_taken: dict[int, str]
+    mounting: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    networks: dict[str, NetworkFacts] | None = None
+    images: dict[str, dict[str, Any] | None] = dataclasses.field(default_factory=dict)
+    unusable: list[str | None] = dataclasses.field(default_factory=list)
 
 
-def utc_now():
+def utc_now() -> str:
     """The time as the seed writes it: 2025-12-24T14:22:50.000Z."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
 
-def observe_host(engine, data_root):
+def observe_host(engine: Engine | None, data_root: str) -> Host:
     """Read the host once for any number of databases."""
     listed = tuple(engine.containers()) if engine is not None else ()
     known, damaged = read_records(data_root)
@@ -74,14 +84,14 @@ def observe_host(engine, data_root):
     )
 
 
-def known(host):
+def known(host: Host) -> dict[str, tuple[str, str]]:
     """Return the name and the environment of each database of an observed host, by container name."""
     found = {container: (record.name, record.environment) for container, record in host.records.items()}
     for container in host.damaged:
         # The directory is called as the container, which says enough to show it.
         parts = container.rsplit("-", 2)
         if len(parts) == 3 and parts[1] in ENVIRONMENTS:
-            found[container] = tuple(parts[:2])
+            found[container] = (parts[0], parts[1])
     for entry in host.listed:
         labels = entry.get("Labels") or {}
         container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
@@ -90,13 +100,13 @@ def known(host):
     return found
 
 
-def _is_managed(entry, data_root):
+def _is_managed(entry: dict[str, Any], data_root: str) -> bool:
     """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
     ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
     return ours and _mounts(entry, data_root)
 
 
-def read_records(data_root):
+def read_records(data_root: str) -> tuple[dict[str, Record], dict[str, str]]:
     """Return the records below a data root by container name, and what is wrong with those that cannot be read."""
     found, damaged = {}, {}
     for name in files.entries(data_root):
@@ -111,13 +121,15 @@ def read_records(data_root):
     return found, damaged
 
 
-def read_record(directory):
+def read_record(directory: str) -> Record | None:
     path = os.path.join(directory, records.FILE_NAME)
     content = files.read(path)
     return None if content is None else records.from_json(content.content, path)
 
 
-def observe_database(engine, host, spec, check_mode=False, recorded=False):
+def observe_database(
+    engine: Engine | None, host: Host, spec: DatabaseSpec, check_mode: bool = False, recorded: bool = False
+) -> Observed:
     """Return what one database is on the host now.
 
     engine: None where none answers yet and a run is only predicted; there is then nothing of the database.
@@ -172,7 +184,7 @@ def observe_database(engine, host, spec, check_mode=False, recorded=False):
     )
 
 
-def _altered(spec, own, record):
+def _altered(spec: DatabaseSpec, own: ContainerFacts | None, record: Record | None) -> tuple[str, ...]:
     """Return what ALTER SYSTEM has set, as the file says where the server stands still, or ends again and again."""
     if own is None or own.config is None or record is None or not record.initialised:
         return ()
@@ -183,7 +195,7 @@ def _altered(spec, own, record):
     return altered.names(spec.directory, majors[-1]) if majors else ()
 
 
-def _trashed(spec, trash):
+def _trashed(spec: DatabaseSpec, trash: Sequence[str]) -> Record | None:
     if spec.state != "undeleted" or not trash:
         return None
     with contextlib.suppress(DatabaseError):
@@ -191,30 +203,32 @@ def _trashed(spec, trash):
     return None
 
 
-def _unreplaced(host, own, spec):
+def _unreplaced(host: Host, own: ContainerFacts | None, spec: DatabaseSpec) -> bool:
     """Say whether a container is the one of the host's list, so that no run can have left its predecessor since."""
     names = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
     return own is not None and [entry["Id"] for entry in host.listed if names.intersection(entry["Names"])] == [own.id]
 
 
-def _written_since_start(container, known_files):
+def _written_since_start(container: ContainerFacts | None, known_files: Iterable[FileFacts | None]) -> bool:
     started = _seconds(container.started_at) if container is not None and container.running else None
     return started is not None and any(f.written_at > started for f in known_files if f is not None)
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     """Return a time of the engine's, which has nanoseconds or fewer digits, in seconds since 1970."""
     whole, _dot, fraction = text.rstrip("Z").partition(".")
     moment = datetime.datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc)
     return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
-def _adoptable(engine, spec, own, record, remember):
+def _adoptable(
+    engine: Engine | None, spec: DatabaseSpec, own: ContainerFacts | None, record: Record | None, remember: bool
+) -> Adoptable | None:
     """Look at a foreign container that is to be taken over, unless that has been begun: the record then says all."""
     if not spec.adopt or own is None or own.config is not None:
         return None
-    begun = record is not None and record.adopted and not record.initialised
-    if begun and record.adopted["container"] == own.id:
+    begun = record.adopted if record is not None and not record.initialised else None
+    if begun and begun["container"] == own.id:
         return None
     # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
     from . import foreign
@@ -222,7 +236,7 @@ def _adoptable(engine, spec, own, record, remember):
     return foreign.observe(engine, spec, remember)
 
 
-def data_majors(directory):
+def data_majors(directory: str) -> tuple[int, ...]:
     """Return the major versions that have a data directory, as they say themselves, sorted."""
     root = os.path.join(directory, "pgdata")
     versions = [
@@ -231,19 +245,21 @@ def data_majors(directory):
     return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
 
 
-def strays(directory):
+def strays(directory: str) -> tuple[str, ...]:
     """Return what of a database's data lies in its container itself (cluster.strays)."""
     majors = data_majors(directory)
     return cluster.strays(os.path.join(directory, "pgdata", str(majors[-1]), "docker")) if majors else ()
 
 
-def _half_made(directory):
+def _half_made(directory: str) -> bool:
     """Say whether anything at all is in a data directory, such as what a killed initdb left."""
     root = os.path.join(directory, "pgdata")
     return any(files.entries(os.path.join(root, name, "docker")) for name in files.entries(root))
 
 
-def _target_image(engine, host, spec, own, record):
+def _target_image(
+    engine: Engine | None, host: Host, spec: DatabaseSpec, own: ContainerFacts | None, record: Record | None
+) -> dict[str, Any] | None:
     """Return the engine's answer on the image that the container is to run, or None where it is not on the host.
 
     While the declared reference stays the same, a container keeps its image, whatever others pull under that tag:
@@ -265,7 +281,7 @@ def _target_image(engine, host, spec, own, record):
     return _image(engine, host, spec.image)
 
 
-def _unusable(engine, host):
+def _unusable(engine: Engine | None, host: Host) -> str | None:
     """Ask the engine whether it can run databases, once for all of a host that have no container yet."""
     if engine is None:
         return None
@@ -274,41 +290,45 @@ def _unusable(engine, host):
     return host.unusable[0]
 
 
-def _image(engine, host, reference):
+def _image(engine: Engine, host: Host, reference: str) -> dict[str, Any] | None:
     """Return the engine's answer on an image, which is asked for once for all databases of a host."""
     if reference not in host.images:
         host.images[reference] = engine.inspect_image(reference)
     return host.images[reference]
 
 
-def inspect(engine, name):
+def inspect(engine: Engine, name: str) -> ContainerFacts | None:
     """Return the ContainerFacts of a container, or None where there is none."""
     answer = engine.inspect(name)
     return None if answer is None else containers.from_inspect(answer)
 
 
-def _inspect(engine, name):
+def _inspect(engine: Engine | None, name: str) -> ContainerFacts | None:
     return None if engine is None else inspect(engine, name)
 
 
-def _server(engine, own, record, spec):
+def _server(
+    engine: Engine | None, own: ContainerFacts | None, record: Record | None, spec: DatabaseSpec
+) -> tuple[ServerFacts | None, str | None]:
     """Ask the server, where it runs and has been ready before: (ServerFacts or None, what stood against it)."""
     if own is None or own.config is None or not own.running or record is None or not record.initialised:
         return None, None
     try:
-        return ask_server(engine, own, spec, record, spec.wait_timeout), None
+        return ask_server(sure(engine), own, spec, record, spec.wait_timeout), None
     except DatabaseError as error:
         return None, error.message
 
 
-def ask_server(engine, own, spec, record, seconds):
+def ask_server(engine: Engine, own: ContainerFacts, spec: DatabaseSpec, record: Record, seconds: float) -> ServerFacts:
     """Return the ServerFacts of a running container's server. Raises DatabaseError."""
     # A declared login that is not the recorded one may be one of two that take turns.
     declares_users = bool(spec.users) or record.login is not None or spec.username not in (None, record.username)
     return session.observe(engine, own, spec.name, record.username, seconds, declares_users)
 
 
-def _settings_error(engine, spec, image, managed):
+def _settings_error(
+    engine: Engine | None, spec: DatabaseSpec, image: ImageFacts | None, managed: dict[str, FileFacts | None]
+) -> str | None:
     """Let the image's server check the parameters, unless they are the ones that it runs with."""
     if engine is None or image is None or not spec.parameters:
         return None
@@ -320,12 +340,12 @@ def _settings_error(engine, spec, image, managed):
     return images.settings_error(engine, image.id, spec.parameters)
 
 
-def _authority(data_root):
+def _authority(data_root: str) -> bytes | None:
     """Return the certificate of the host's authority, which another run may have made a moment ago."""
     return _content(files.read(os.path.join(layout.authority(data_root), "ca.crt")))
 
 
-def _certificate(spec, managed, remember):
+def _certificate(spec: DatabaseSpec, managed: dict[str, FileFacts | None], remember: bool) -> dict[str, Any] | None:
     """Describe the server's certificate; None where something is missing, or does not belong to the rest."""
     authority = _authority(spec.data_root)
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
@@ -340,7 +360,7 @@ def _certificate(spec, managed, remember):
     return _tls().describe_own(certificate.content, key.content)
 
 
-def _own_tls(spec, now):
+def _own_tls(spec: DatabaseSpec, now: str) -> OwnTls | None:
     if spec.tls is None:
         return None
     from .host import own_tls
@@ -348,16 +368,17 @@ def _own_tls(spec, now):
     return own_tls.examine(spec.tls, now)
 
 
-def _tls():
+def _tls() -> Any:
     """Load what reads certificates only where nothing is known of one: its library is slow to load."""
     from .host import tls
 
     return tls
 
 
-def _mounting(listed, data_root):
+def _mounting(listed: Sequence[dict[str, Any]], data_root: str) -> dict[str, list[str]]:
     """Return the names of the containers that mount a directory just below the data root, or what is in it."""
-    found, root = {}, os.path.join(os.path.normpath(data_root), "")
+    found: dict[str, list[str]] = {}
+    root = os.path.join(os.path.normpath(data_root), "")
     for entry in listed:
         sources = [mount.get("Source") or "" for mount in entry.get("Mounts") or ()]
         for name in {source[len(root) :].partition("/")[0] for source in sources if source.startswith(root)}:
@@ -365,13 +386,13 @@ def _mounting(listed, data_root):
     return found
 
 
-def _mounted_by(host, spec):
+def _mounted_by(host: Host, spec: DatabaseSpec) -> tuple[str, ...]:
     """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
     ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
     return tuple(n[0].lstrip("/") for n in host.mounting.get(spec.directory, ()) if not ours.intersection(n))
 
 
-def _mounts(entry, directory):
+def _mounts(entry: dict[str, Any], directory: str) -> bool:
     """Say whether an entry of the engine's list mounts a directory or something below it."""
     for mount in entry.get("Mounts") or ():
         source = mount.get("Source") or ""
@@ -380,12 +401,12 @@ def _mounts(entry, directory):
     return False
 
 
-def _is_own(by, spec):
+def _is_own(by: str, spec: DatabaseSpec) -> bool:
     """Say whether a port is taken by this very database."""
     return by in (f"database {spec.container}", f"container {spec.container}")
 
 
-def read_tls(directory):
+def read_tls(directory: str) -> tuple[str | None, dict[str, Any] | None]:
     """Return the certificate of the authority (PEM) and what the server's says of itself; None where there is none."""
     paths = (certification.AUTHORITY, certification.CERTIFICATE)
     authority, certificate = (_content(files.read(os.path.join(directory, path))) for path in paths)
@@ -393,9 +414,9 @@ def read_tls(directory):
     return None if authority is None else authority.decode("ascii", "replace"), shown
 
 
-def trash_entries(data_root):
+def trash_entries(data_root: str) -> list[str]:
     return files.entries(os.path.join(data_root, layout.TRASH))
 
 
-def _content(facts):
+def _content(facts: FileFacts | None) -> bytes | None:
     return None if facts is None else facts.content

@@ -25,7 +25,7 @@ def image(given: dict[str, Any]) -> str:
     if reference:
         if not _IMAGE.fullmatch(reference):
             raise ValueError(f"image is {reference!r}: an image is [registry/]repository[:tag][@digest]")
-        return reference
+        return str(reference)
     version = str(version or DEFAULT_VERSION)
     if not _TAG.fullmatch(version):
         raise ValueError(f"version is {version!r}: a version is a tag of the official image, such as 15-alpine or 17")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 from .errors import DatabaseError
 
@@ -16,7 +17,7 @@ FILE_NAME = "database.json"
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """id and created_at are given once and kept for life, and so is the port.
+    """id and created_at are given once and kept for life, and so is the port. id: None in a prediction only.
 
     initialised: set when the server has been ready for the first time, before anybody can log in. Until then the data
     directory holds nothing of value and may be made anew; from then on it is never emptied.
@@ -26,28 +27,28 @@ class Record:
     adopted: of a database that somebody else's container had before, what that was, and where its data is (adoption).
     """
 
-    id: str
+    id: str | None
     name: str
     environment: str
     created_at: str
     port: int
-    username: str | None
+    username: str
     initialised: bool
-    declared: dict
+    declared: dict[str, Any]
     libc: str | None = None
     login: str | None = None
-    adopted: dict | None = None
+    adopted: dict[str, Any] | None = None
 
     @property
-    def container(self):
+    def container(self) -> str:
         return f"{self.name}-{self.environment}-postgres"
 
 
-def to_json(record):
+def to_json(record: Record) -> str:
     return json.dumps({"schema": SCHEMA, **dataclasses.asdict(record)}, indent=2, sort_keys=True) + "\n"
 
 
-def from_json(text, path):
+def from_json(text: str, path: str) -> Record:
     """Read a record. Raises DatabaseError where the file is damaged or of a later version of this collection."""
     try:
         content = json.loads(text)

@@ -11,15 +11,28 @@ import contextlib
 import dataclasses
 import os
 import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import layout, names, observe, spec, view
 from .applying.work import Work
-from .errors import DatabaseError, Refused
+from .errors import DatabaseError, Refused, sure
 from .host import files, initdb, locks, roots
 from .planning.plan import plan_database
 from .planning.sql_steps import EndSessions
 from .planning.steps import Action, Plan
 from .server import configuration, session
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import ModuleType
+
+    from .facts import ContainerFacts, Observed
+    from .host.engine import Engine
+    from .observe import Host
+    from .planning.steps import Step
+    from .record import Record
+    from .spec import DatabaseSpec
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
 _MOST_ROUNDS = 4
@@ -37,16 +50,16 @@ class Outcome:
     """
 
     container: str
-    actions: list = dataclasses.field(default_factory=list)
-    pending: list = dataclasses.field(default_factory=list)
+    actions: list[Step] = dataclasses.field(default_factory=list)
+    pending: list[Step] = dataclasses.field(default_factory=list)
     first: Plan | None = None
     last: Plan | None = None
-    before: dict = dataclasses.field(default_factory=dict)
-    after: dict = dataclasses.field(default_factory=dict)
-    warnings: list = dataclasses.field(default_factory=list)
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    after: dict[str, Any] = dataclasses.field(default_factory=dict)
+    warnings: list[str] = dataclasses.field(default_factory=list)
     interruption: float = 0.0
-    database: dict | None = None
-    final_backup: dict | None = None
+    database: dict[str, Any] | None = None
+    final_backup: dict[str, Any] | None = None
     error: DatabaseError | None = None
 
 
@@ -55,15 +68,17 @@ class _Run:
     """What the databases of one run share. refusals: DatabaseErrors of images that could not be pulled, by image.
     shared: why a root that everybody gets into was not closed, by its path."""
 
-    engine: object
-    host: object
+    engine: Engine | None
+    host: Host
     check_mode: bool
-    refusals: dict
-    shared: dict = dataclasses.field(default_factory=dict)
+    refusals: dict[str, DatabaseError]
+    shared: dict[str, str | None] = dataclasses.field(default_factory=dict)
     clusters: initdb.Clusters = dataclasses.field(default_factory=initdb.Clusters)
 
 
-def converge(engine, data_root, declarations, check_mode):
+def converge(
+    engine: Engine | None, data_root: str, declarations: list[dict[str, Any]], check_mode: bool
+) -> tuple[list[Outcome], list[str]]:
     """Bring databases below one data root to their declarations (parameters of the module, one mapping each).
 
     Returns their Outcomes, and the container names of the databases on the host that are not among them.
@@ -74,7 +89,7 @@ def converge(engine, data_root, declarations, check_mode):
     doubles = sorted(name for name, times in collections.Counter(s.container for s in specs).items() if times > 1)
     if doubles:
         raise DatabaseError(f"databases: {doubles[0]} is declared more than once")
-    refusals = {} if check_mode else _pull_always(engine, zip(specs, declarations))
+    refusals = {} if check_mode else _pull_always(sure(engine), zip(specs, declarations))
     host = observe.observe_host(engine, data_root)
     undeclared = sorted({*observe.known(host)} - {s.container for s in specs})
     opened = _opened(host, [_completed(*pair) for pair in zip(specs, declarations)])
@@ -91,40 +106,40 @@ def converge(engine, data_root, declarations, check_mode):
     return outcomes, undeclared
 
 
-def _opened(host, wanted):
+def _opened(host: Host, wanted: Sequence[DatabaseSpec]) -> list[roots.Open]:
     """Return the Opens among the roots of declared databases and of those that are known there."""
     recorded = [record.declared.get("backup_root") for record in host.records.values()]
     paths = [host.data_root, *(declared.backup_root for declared in wanted), *filter(None, recorded)]
     return roots.opened(paths, paths)
 
 
-def _tell_closing(outcome, closing):
+def _tell_closing(outcome: Outcome, closing: Sequence[roots.Open]) -> None:
     outcome.actions[:0] = [Action("close", root.words) for root in closing]
     outcome.before = {**outcome.before, "directories": {root.path: f"{root.mode:04o}" for root in closing}}
     outcome.after = {**outcome.after, "directories": {root.path: f"{root.wanted:04o}" for root in closing}}
 
 
-def _converge_all(run, specs, declarations):
+def _converge_all(run: _Run, specs: list[DatabaseSpec], declarations: list[dict[str, Any]]) -> list[Outcome]:
     engine, host = run.engine, run.host
     if len(specs) < 2 or run.check_mode:
         # Predictions are made one after the other: each new database takes a port from those after it.
         return [_converge_one(run, *pair) for pair in zip(specs, declarations)]
     wanted = _wanted_by_several(host, specs)
     if wanted:
-        engine.get_ready()
+        sure(engine).get_ready()
     with initdb.clusters(engine, host.data_root, wanted) as clusters:
         run = dataclasses.replace(run, clusters=clusters)
         with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
             return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations)))
 
 
-def _wanted_by_several(host, specs):
+def _wanted_by_several(host: Host, specs: list[DatabaseSpec]) -> set[str]:
     """Return the images of which so many new databases are declared that one initdb for all is worth its while."""
     new = [s.image for s in specs if s.state in _BRINGS_ABOUT and s.container not in host.records]
     return {image for image, times in collections.Counter(new).items() if times >= initdb.WORTHWHILE}
 
 
-def _pull_always(engine, work):
+def _pull_always(engine: Engine, work: Iterable[tuple[DatabaseSpec, dict[str, Any]]]) -> dict[str, DatabaseError]:
     """Pull each image once, whatever the number of databases that want it, and return what failed, by image."""
     wanted = [_completed(declared, declaration) for declared, declaration in work]
     images, refusals = sorted({s.image for s in wanted if _always_pulled(s)}), {}
@@ -138,11 +153,11 @@ def _pull_always(engine, work):
     return refusals
 
 
-def _always_pulled(declared):
+def _always_pulled(declared: DatabaseSpec) -> bool:
     return declared.pull == "always" and declared.state in _SERVES
 
 
-def _converge_one(run, declared, declaration):
+def _converge_one(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any]) -> Outcome:
     outcome = Outcome(declared.container)
     _guarded(outcome, _attempt, run, declared, declaration)
     if outcome.actions or outcome.pending:
@@ -150,7 +165,7 @@ def _converge_one(run, declared, declaration):
     return outcome
 
 
-def _guarded(outcome, act, *arguments):
+def _guarded(outcome: Outcome, act: Callable[..., None], *arguments: Any) -> None:
     try:
         act(outcome, *arguments)
     except DatabaseError as error:
@@ -161,11 +176,11 @@ def _guarded(outcome, act, *arguments):
         outcome.error = DatabaseError(message, exception=traceback.format_exc())
 
 
-def _show_difference(outcome):
-    outcome.before, outcome.after = outcome.first.before, outcome.last.after
+def _show_difference(outcome: Outcome) -> None:
+    outcome.before, outcome.after = sure(outcome.first).before, sure(outcome.last).after
 
 
-def _attempt(outcome, run, declared, declaration):
+def _attempt(outcome: Outcome, run: _Run, declared: DatabaseSpec, declaration: dict[str, Any]) -> None:
     wanted = _completed(declared, declaration)
     if wanted.image in run.refusals and _always_pulled(wanted):
         raise run.refusals[wanted.image]
@@ -179,7 +194,7 @@ def _attempt(outcome, run, declared, declaration):
         _bring_about(run, declared, declaration, outcome)
 
 
-def _mind_shared_roots(outcome, run, wanted):
+def _mind_shared_roots(outcome: Outcome, run: _Run, wanted: DatabaseSpec) -> None:
     """A new database is not made where everybody gets at it; one that is there is spoken of."""
     for option in ("data_root", "backup_root"):
         why_not = run.shared.get(getattr(wanted, option))
@@ -189,7 +204,7 @@ def _mind_shared_roots(outcome, run, wanted):
             outcome.warnings.append(f"{option}: {why_not}")
 
 
-def _completed(declared, declaration):
+def _completed(declared: DatabaseSpec, declaration: dict[str, Any]) -> DatabaseSpec:
     """Return the DatabaseSpec with what a partial declaration takes from the record."""
     if not declared.partial:
         return declared
@@ -199,7 +214,9 @@ def _completed(declared, declaration):
     return spec.from_parameters(spec.complete(declaration, record.declared))
 
 
-def _predict(engine, host, declared, declaration, outcome):
+def _predict(
+    engine: Engine | None, host: Host, declared: DatabaseSpec, declaration: dict[str, Any], outcome: Outcome
+) -> None:
     declared = _completed(declared, declaration)
     seen = observe.observe_database(engine, host, declared, check_mode=True)
     plan = plan_database(declared, seen, new_id=None)
@@ -216,8 +233,8 @@ def _predict(engine, host, declared, declaration, outcome):
         outcome.warnings.append(f"{declared.image} is not pulled in check mode: a newer image is not predicted")
 
 
-def _bring_about(run, declared, declaration, outcome):
-    engine, host, identity = run.engine, run.host, names.new_id()
+def _bring_about(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any], outcome: Outcome) -> None:
+    engine, host, identity = sure(run.engine), run.host, names.new_id()
     files.sweep(declared.directory)
     for turn in range(_MOST_ROUNDS):
         declared = _completed(declared, declaration)
@@ -248,7 +265,7 @@ def _bring_about(run, declared, declaration, outcome):
     outcome.warnings += _file_warnings(seen)
 
 
-def _refuse_what_is_not_stored(declared):
+def _refuse_what_is_not_stored(declared: DatabaseSpec) -> None:
     """The controller saw a reason to refuse this one, and stored nothing for it. That reason has gone meanwhile."""
     if names.NOT_STORED in (declared.password, *[user.password for user in declared.users or ()]):
         raise Refused(
@@ -257,11 +274,11 @@ def _refuse_what_is_not_stored(declared):
         )
 
 
-def _await_server(engine, declared, seen):
+def _await_server(engine: Engine, declared: DatabaseSpec, seen: Observed) -> tuple[Host, Observed]:
     """It may be recovering after a crash: give it its time, then look again. Returns what is then seen."""
     container, ended = declared.container, False
     try:
-        session.wait_until_ready(engine, container, declared.name, seen.record.username, declared.wait_timeout)
+        session.wait_until_ready(engine, container, declared.name, sure(seen.record).username, declared.wait_timeout)
     except session.Ended:
         ended = True
     host = observe.observe_host(engine, declared.data_root)
@@ -275,7 +292,7 @@ def _await_server(engine, declared, seen):
     return host, seen
 
 
-def _execute(work, outcome):
+def _execute(work: Work, outcome: Outcome) -> None:
     if work.plan.steps:
         with _no_backup_meanwhile(work):
             _applying().execute(work, outcome.actions.append)
@@ -284,14 +301,14 @@ def _execute(work, outcome):
     outcome.warnings += work.warnings
 
 
-def _applying():
+def _applying() -> ModuleType:
     """Load what does the steps only where there are any: each run compiles anew what it loads of Ansible's archive."""
     from .applying import apply
 
     return apply
 
 
-def _no_backup_meanwhile(work):
+def _no_backup_meanwhile(work: Work) -> AbstractContextManager[None]:
     """Hold the lock of the backups while the server is interrupted or goes: one that is being taken comes first."""
     declared = work.spec
     if not any(step.interrupts_backups for step in work.plan.this_round):
@@ -300,14 +317,14 @@ def _no_backup_meanwhile(work):
     return locks.exclusive(lock, declared.wait_timeout, f"the backups of {declared.container}")
 
 
-def _reserve(work, identity, outcome):
+def _reserve(work: Work, identity: str, outcome: Outcome) -> None:
     """Choose the port and write it down while no other run can choose: it is taken, whatever becomes of this run."""
     declared = work.spec
     with locks.exclusive(layout.ports_lock(), declared.wait_timeout, "the ports of the host"):
         host = observe.observe_host(work.engine, declared.data_root)
         seen = observe.observe_database(work.engine, host, declared)
         plan = plan_database(declared, seen, identity)
-        work.seen, work.plan, work.record = seen, plan, plan.record
+        work.seen, work.plan, work.record = seen, plan, sure(plan.record)
         step = plan.steps[0]
         roots.remember(declared.data_root)
         _applying().write_record(work, step)
@@ -316,12 +333,14 @@ def _reserve(work, identity, outcome):
     outcome.last = work.plan
 
 
-def _file_warnings(seen):
+def _file_warnings(seen: Observed) -> list[str]:
     errors = seen.server.file_errors if seen.server else ()
     return [f"the server would not start again with this in its configuration: {error}" for error in errors]
 
 
-def _describe(declared, record, seen, container):
+def _describe(
+    declared: DatabaseSpec, record: Record | None, seen: Observed, container: ContainerFacts | None
+) -> dict[str, Any] | None:
     if record is None or declared.state == "absent":
         return None
     recorded = view.from_record(record, declared.data_root) or declared

@@ -10,13 +10,16 @@ import functools
 import ipaddress
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import extensions, names, networks, parsers, pem, settings, texts, tuning, users
 from .errors import DatabaseError
 from .names import ENVIRONMENTS
 from .server import configuration
 from .units import format_cpus, format_size, parse_cpus, parse_size
+
+if TYPE_CHECKING:
+    pass
 
 STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
 SSLMODES = ("disable", "prefer", "require", "verify-full")
@@ -125,7 +128,7 @@ OPTIONS = {
     "network_aliases": Option(
         _LISTED,
         read=lambda given: networks.aliases_from_option(
-            given.get("network_aliases"), given.get("networks") or given.get("partial")
+            given.get("network_aliases"), bool(given.get("networks") or given.get("partial"))
         ),
         recorded=True,
         spell=list,
@@ -200,13 +203,13 @@ class DatabaseSpec:
     data_root: str
     backup_root: str
     port: int | None
-    port_range: tuple
+    port_range: tuple[int, int]
     bind_address: str
     base_domain: str | None
     address: str | None
-    trusted_sources: tuple | None
-    networks: tuple
-    network_aliases: tuple
+    trusted_sources: tuple[str, ...] | None
+    networks: tuple[str, ...]
+    network_aliases: tuple[str, ...]
     sslmode: str
     tls: pem.DeclaredTls | None
     tls_fingerprint: str | None
@@ -220,9 +223,9 @@ class DatabaseSpec:
     declared_shm_size: int | None
     read_only: bool | None
     tune: bool
-    settings: dict
-    extensions: dict
-    users: tuple
+    settings: dict[str, str]
+    extensions: dict[str, str | None]
+    users: tuple[users.User, ...]
     wait_timeout: int
     deletion_protection: bool | None
     purge: bool
@@ -233,53 +236,53 @@ class DatabaseSpec:
     max_impact: str
 
     @functools.cached_property
-    def container(self):
+    def container(self) -> str:
         return names.container_name(self.name, self.environment)
 
     @property
-    def directory(self):
+    def directory(self) -> str:
         return os.path.join(self.data_root, self.container)
 
     @property
-    def backup_directory(self):
+    def backup_directory(self) -> str:
         return os.path.join(self.backup_root, self.container)
 
     @property
-    def serves(self):
+    def serves(self) -> bool:
         """Whether the server is to run, also where it stands still now."""
         return self.state in ("started", "undeleted")
 
     @property
-    def protected(self):
+    def protected(self) -> bool:
         """Deletion protection as declared, or by the environment: on in production."""
         if self.deletion_protection is None:
             return self.environment == "production"
         return self.deletion_protection
 
     @property
-    def backed_up_at_last(self):
+    def backed_up_at_last(self) -> bool:
         """Whether a final backup is taken before a deletion, as declared, or by the environment: in production."""
         if self.final_backup is None:
             return self.environment == "production"
         return self.final_backup
 
     @property
-    def derived(self):
+    def derived(self) -> dict[str, str]:
         """The server's parameters that the limits give; none where it is not asked for."""
         return tuning.derive(self.memory, self.nano_cpus, self.settings) if self.tune and self.memory else {}
 
     @property
-    def parameters(self):
+    def parameters(self) -> dict[str, str]:
         """The server's parameters, derived and declared, sorted."""
         return dict(sorted({**self.derived, **self.settings, **self.preloaded}.items()))
 
     @property
-    def governed(self):
+    def governed(self) -> set[str]:
         """The names of the parameters that nobody sets but a declaration or this collection."""
         return {*self.parameters, *configuration.CONTRACT, *settings.MANAGED_SETTINGS}
 
     @property
-    def outranking(self):
+    def outranking(self) -> set[str]:
         """The names of those that the owner of a database may not set for it either.
 
         What only limits give is a default, where they may choose otherwise.
@@ -287,13 +290,13 @@ class DatabaseSpec:
         return self.governed - set(self.derived)
 
     @property
-    def preloaded(self):
+    def preloaded(self) -> dict[str, str]:
         """The parameter that declared extensions need, with what is declared of it; none where they need none."""
         libraries = extensions.preloaded(self.extensions, self.settings.get(extensions.PRELOAD))
         return {} if libraries is None else {extensions.PRELOAD: libraries}
 
     @property
-    def shm_size(self):
+    def shm_size(self) -> int:
         if self.declared_shm_size is not None:
             return self.declared_shm_size
         if self.tune and self.memory:
@@ -301,7 +304,7 @@ class DatabaseSpec:
         return tuning.LEAST_SHM_SIZE
 
     @property
-    def host(self):
+    def host(self) -> str:
         """What clients connect to (the seed's `host`)."""
         if self.base_domain:
             return names.host_name(self.container, self.base_domain)
@@ -311,7 +314,7 @@ class DatabaseSpec:
         return os.uname().nodename if everywhere else self.bind_address
 
     @property
-    def certificate_names(self):
+    def certificate_names(self) -> tuple[str, ...]:
         """The names and addresses under which clients may verify the server, sorted."""
         return tuple(
             sorted(

@@ -168,7 +168,7 @@ def taking_turns(owner: str, login: str | None, password: str | None, update_pas
     )
 
 
-def still_used(owner: str, login: str, password: str | None, observed: ObservedRoles) -> float | None:
+def still_used(owner: str, login: str | None, password: str | None, observed: ObservedRoles) -> float | None:
     """Say for how many seconds (None: without an end) the login whose turn comes may be used with its old password.
 
     0 where nobody can, or where the password stays.

@@ -5,12 +5,21 @@
 
 from __future__ import annotations
 
-from . import layout, networks, privileges, users
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import extensions, layout, networks, privileges, users
 from . import spec as specs
 from .errors import DatabaseError
 from .planning import certification
 from .server import configuration
 from .units import format_cpus, format_size
+
+if TYPE_CHECKING:
+    from .facts import ContainerConfig, ContainerFacts, Observed, ServerFacts
+    from .planning.steps import Step
+    from .record import Record
+    from .spec import DatabaseSpec
 
 _FORMATS = {
     "nano_cpus": ("cpus", format_cpus),
@@ -19,7 +28,7 @@ _FORMATS = {
 }
 
 
-def from_record(record, data_root):
+def from_record(record: Record, data_root: str) -> DatabaseSpec | None:
     """Return the DatabaseSpec that a record keeps, or None where it keeps none that is valid."""
     parameters = {"name": record.name, "environment": record.environment, "data_root": data_root}
     try:
@@ -28,7 +37,7 @@ def from_record(record, data_root):
         return None
 
 
-def before(spec, seen):
+def before(spec: DatabaseSpec, seen: Observed) -> dict[str, Any]:
     """Return what is there now, for the diff; empty where there is nothing."""
     if seen.record is None and seen.container is None:
         return {}
@@ -51,7 +60,7 @@ def before(spec, seen):
             for name, known in sorted(seen.server.extensions.items())
             if known["declared"] or name in spec.extensions
         }
-        shown["extensions"] = specs.extensions.to_option(there)
+        shown["extensions"] = extensions.to_option(there)
         shown["users"] = users.shown(spec.users, seen.server.users, seen.record.username if seen.record else None)
         undeclared = _undeclared(spec, seen.server)
         if undeclared:
@@ -59,7 +68,7 @@ def before(spec, seen):
     return shown
 
 
-def _undeclared(spec, server):
+def _undeclared(spec: DatabaseSpec, server: ServerFacts) -> list[str]:
     """Return what is there besides what is declared, and is taken away."""
     altered = [f"ALTER SYSTEM SET {name}" for name in server.altered if name in spec.governed]
     found = privileges.overrides(server.privileges, spec.outranking)
@@ -68,7 +77,14 @@ def _undeclared(spec, server):
     return [*privileges.held(server.privileges), *triggers, *altered, *words]
 
 
-def after(spec, seen, record, config, texts, own=None):
+def after(
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    config: ContainerConfig | None,
+    texts: dict[str, str],
+    own: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return what will be there, for the diff.
 
     config: None where the image is not known yet. own: facts of a certificate of one's own, None for the authority's.
@@ -85,8 +101,15 @@ def after(spec, seen, record, config, texts, own=None):
     return shown
 
 
-def _shown(spec, record, config, texts, certificate_names, status):
-    shown = {"status": status}
+def _shown(
+    spec: DatabaseSpec | None,
+    record: Record | None,
+    config: ContainerConfig | None,
+    texts: dict[str, str],
+    certificate_names: Sequence[str] | None,
+    status: str,
+) -> dict[str, Any]:
+    shown: dict[str, Any] = {"status": status}
     if record is not None:
         shown.update(username=record.login or record.username, port=record.port)
     if spec is not None:
@@ -96,7 +119,7 @@ def _shown(spec, record, config, texts, certificate_names, status):
             sslmode=spec.sslmode,
             image=spec.image,
             deletion_protection=spec.protected,
-            extensions=specs.extensions.to_option(spec.extensions),
+            extensions=extensions.to_option(spec.extensions),
             users=users.to_option(spec.users),
             **_fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
         )
@@ -111,16 +134,16 @@ def _shown(spec, record, config, texts, certificate_names, status):
     return shown
 
 
-def _fields(source, names):
+def _fields(source: DatabaseSpec | ContainerConfig, names: Sequence[str]) -> dict[str, Any]:
     return dict(_formatted(name, getattr(source, name)) for name in names)
 
 
-def _formatted(name, value):
+def _formatted(name: str, value: Any) -> tuple[str, Any]:
     label, write = _FORMATS.get(name, (name, lambda plain: plain))
     return label, write(value)
 
 
-def field_changes(names, current, wanted):
+def field_changes(names: Sequence[str], current: ContainerConfig, wanted: ContainerConfig) -> str:
     """Say how two ContainerConfigs differ: C(memory 512m -> 1g)."""
     changes = []
     for name in names:
@@ -131,22 +154,22 @@ def field_changes(names, current, wanted):
     return ", ".join(changes)
 
 
-def _word(value):
+def _word(value: Any) -> str:
     text = "none" if value is None else str(value)
     return text[:19] if text.startswith("sha256:") else text
 
 
-def step(done):
+def step(done: Step) -> dict[str, Any]:
     """Return what a person sees of a step that was done or would be."""
     return {"verb": done.verb, "summary": done.summary, "impact": done.impact}
 
 
-def pending(steps):
+def pending(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return what a person sees of steps that are held back."""
     return [{**step(held), "reason": held.reason} for held in steps]
 
 
-def changed_options(old, new):
+def changed_options(old: Record, new: Record) -> list[str]:
     """Return the names of what a new record declares differently."""
     names = {*old.declared, *new.declared}
     changed = sorted(name for name in names if old.declared.get(name) != new.declared.get(name))
@@ -155,14 +178,20 @@ def changed_options(old, new):
     ]
 
 
-def status_word(container):
+def status_word(container: ContainerFacts | None) -> str:
     """Return what a container does: C(running), C(stopped), C(absent), or the engine's own word for anything else."""
     if container is None:
         return "absent"
     return {"exited": "stopped", "created": "stopped"}.get(container.status, container.status)
 
 
-def database(spec, record, container, personal="", tls=(None, None)):
+def database(
+    spec: DatabaseSpec,
+    record: Record,
+    container: ContainerFacts | None,
+    personal: str = "",
+    tls: tuple[str | None, dict[str, Any] | None] = (None, None),
+) -> dict[str, Any]:
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 
     record: None where only its container is left. spec: what the record keeps, or what was declared. personal: the text
@@ -195,7 +224,7 @@ def database(spec, record, container, personal="", tls=(None, None)):
         "settings": dict(spec.settings),
         "tune": spec.tune,
         "parameters": spec.parameters,
-        "extensions": specs.extensions.to_option(spec.extensions),
+        "extensions": extensions.to_option(spec.extensions),
         "users": users.to_option(spec.users),
         "personal_settings": configuration.personal_parameters(personal),
         "memory_limit_bytes": config.memory if config else spec.memory,
@@ -220,14 +249,14 @@ def database(spec, record, container, personal="", tls=(None, None)):
     }
 
 
-def _adopted(record):
+def _adopted(record: Record) -> dict[str, Any] | None:
     """Say what it was before it was ours; with a copy, the original data stays until somebody removes it."""
     if record is None or not record.adopted:
         return None
     return {key: record.adopted[key] for key in ("at", "image", "method", "data", "volume")}
 
 
-def _status(record, container):
+def _status(record: Record, container: ContainerFacts | None) -> tuple[str, str | None]:
     """Return the seed's status, `active`, `stopped` or `error`, and for an error the reason."""
     if record is not None and record.adopted and not record.initialised:
         return "error", "its adoption was cut short: run the task again with adopt: true"

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import container as containers
 from .. import layout
-from ..errors import DatabaseError
+from ..errors import DatabaseError, sure
 from ..host import cluster, files
 from ..planning import adoptable, adoption, supervised
 from ..server import privileges, scram, session, takeover
 from ..server.session import NotReady
+
+if TYPE_CHECKING:
+    from .work import Work
 
 _PROGRESS = "adoption.progress"
 # What is ours beside the data, and is made anew by another attempt.
@@ -30,9 +34,9 @@ class NothingArranged(DatabaseError):
     """The roles are as they were."""
 
 
-def stop(work):
+def stop(work: Work) -> None:
     """Stop the old container, also for the engine's next start, and give it the name of one that is replaced."""
-    journal = work.record.adopted
+    journal = _journal(work)
     previous = layout.previous_container(work.name)
     old = work.engine.inspect(journal["container"])
     if old is None:
@@ -48,13 +52,13 @@ def stop(work):
         work.engine.rename(journal["container"], previous)
 
 
-def alone(work):
+def alone(work: Work) -> None:
     """Raise DatabaseError where anything but a container of ours runs on the data, or has since it was stopped.
 
     The old container's supervisor, if it has one, starts it again, or another one. What that has been told since is not
     in the data that is taken over.
     """
-    journal = work.record.adopted
+    journal = _journal(work)
     old = work.engine.inspect(journal["container"])
     if old is not None and (old["State"]["Running"] or _started(old) != _stopped_start(work, old)):
         raise DatabaseError(f"something has started the old container ({old['Name'].lstrip('/')}) again")
@@ -63,7 +67,7 @@ def alone(work):
         raise DatabaseError(f"{', '.join(others)} has come up on the data meanwhile")
 
 
-def refuse_revived(work):
+def refuse_revived(work: Work) -> None:
     """Do not remove the old container where somebody has started it again, or another one on its data since.
 
     What clients have written there is not in the database that was taken over: a person is to see to it.
@@ -80,24 +84,24 @@ def refuse_revived(work):
         )
 
 
-def _started(answer):
-    return answer["State"]["StartedAt"]
+def _started(answer: dict[str, Any]) -> str:
+    return str(answer["State"]["StartedAt"])
 
 
-def _stopped_start(work, old):
+def _stopped_start(work: Work, old: dict[str, Any]) -> str:
     """Return when the old container had been started at the time when it was stopped, as this run has seen it."""
     return work.stopped.get(old["Id"], _started(old))
 
 
-def _rivals(work):
-    journal, own = work.record.adopted, work.engine.inspect(work.name)
+def _rivals(work: Work) -> list[str]:
+    journal, own = _journal(work), work.engine.inspect(work.name)
     ours = (journal["container"], *([own["Id"]] if own is not None else []))
     return supervised.rivals(work.engine.containers(), journal["data"], journal.get("mount") or journal["data"], ours)
 
 
-def take_data(work):
+def take_data(work: Work) -> None:
     """Bring the data to its place in our layout, whatever an earlier attempt has left."""
-    journal, image, target = work.record.adopted, work.seen.image, _target(work)
+    journal, image, target = _journal(work), work.seen.known_image, _target(work)
     for directory in (os.path.dirname(os.path.dirname(target)), os.path.dirname(target)):
         files.make_directory(directory, 0o700, image.uid, image.gid)
     if journal["method"] == adoption.MOVE:
@@ -111,7 +115,7 @@ def take_data(work):
         raise DatabaseError(f"its data is not in {journal['data']} any more, now that it has been stopped")
 
 
-def _copy(work, journal, target):
+def _copy(work: Work, journal: dict[str, Any], target: str) -> None:
     old = work.engine.inspect(journal["container"])
     fresh = old is not None and old["State"]["StartedAt"] != journal["started_at"]
     if cluster.major(target) is not None and not fresh:
@@ -120,20 +124,20 @@ def _copy(work, journal, target):
     files.remove_tree(target)
     progress = os.path.join(work.spec.directory, _PROGRESS)
 
-    def report(copied):
+    def report(copied: int) -> None:
         share = min(100, copied * 100 // max(1, journal["size"]))
         files.write(progress, f"{copied} of {journal['size']} bytes copied ({share} %)\n".encode("ascii"), 0o644)
 
     try:
-        cluster.copy(journal["data"], target, work.seen.image.uid, work.seen.image.gid, report)
+        cluster.copy(journal["data"], target, work.seen.known_image.uid, work.seen.known_image.gid, report)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(progress)
 
 
-def arrange_roles(work):
+def arrange_roles(work: Work) -> None:
     """Put roles and ownership in order, in one transaction, while nobody can log in but us."""
-    journal, spec = work.record.adopted, work.spec
+    journal, spec = _journal(work), work.spec
     try:
         superuser, databases = _superuser(work, journal)
         database = spec.name if spec.name in databases else journal["database"]
@@ -147,7 +151,7 @@ def arrange_roles(work):
         run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.rename_database(database, spec.name))
 
 
-def _superuser(work, journal):
+def _superuser(work: Work, journal: dict[str, Any]) -> tuple[str, list[str]]:
     """Return the name that the superuser has by now, and the names of the databases."""
     try:
         answer = run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.who_is_superuser())
@@ -157,21 +161,21 @@ def _superuser(work, journal):
     return superuser, databases
 
 
-def run_as(work, role, database, script):
+def run_as(work: Work, role: str, database: str, script: str) -> str:
     return session.psql(work.engine, work.name, script, database=database, role=role)
 
 
-def remove_new(work):
+def remove_new(work: Work) -> None:
     """Remove the container that an earlier attempt made; never the old one, which may still have the name."""
     there = work.engine.inspect(work.name)
-    if there is not None and there["Id"] != work.record.adopted["container"]:
+    if there is not None and there["Id"] != _journal(work)["container"]:
         work.engine.stop(work.name, containers.STOP_TIMEOUT)
         work.engine.remove(work.name)
 
 
-def put_back(work, error):
+def put_back(work: Work, error: DatabaseError) -> NoReturn:
     """Put everything back as it was, let the old container serve again, and raise the error."""
-    journal, target = work.record.adopted, _target(work)
+    journal, target = _journal(work), _target(work)
     if journal["method"] == adoption.MOVE and journal["roles_changed"]:
         raise DatabaseError(
             f"{work.name} could not be taken over: {error.message}\nIts data is in {target}, with its roles already put"
@@ -203,7 +207,7 @@ def put_back(work, error):
     ) from error
 
 
-def _free_place(work, journal, others, error):
+def _free_place(work: Work, journal: dict[str, Any], others: list[str], error: DatabaseError) -> None:
     """Make room where moved data comes back to: a supervisor may have begun a new database there. Nothing is lost."""
     if others:
         raise DatabaseError(
@@ -221,7 +225,7 @@ def _free_place(work, journal, others, error):
         cluster.move(journal["data"], aside, adoption.entries_to_keep(journal["data"], _target(work)))
 
 
-def _let_old_serve(work, journal, others):
+def _let_old_serve(work: Work, journal: dict[str, Any], others: list[str]) -> str:
     old = work.engine.inspect(journal["container"])
     if old is None:
         return "what was made of it was removed; the old container is gone"
@@ -242,5 +246,10 @@ def _let_old_serve(work, journal, others):
     return "the old container was put back and serves"
 
 
-def _target(work):
-    return adoptable.target(work.spec, work.record.adopted["major"])
+def _journal(work: Work) -> dict[str, Any]:
+    """Return what the record keeps of what was there before (Record.adopted)."""
+    return sure(work.record.adopted)
+
+
+def _target(work: Work) -> str:
+    return adoptable.target(work.spec, _journal(work)["major"])

@@ -9,14 +9,14 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import container as containers
 from .. import layout, names
 from .. import record as records
 from ..backup import catalog, dump, dump_options
 from ..backup.target import observe_target
-from ..errors import DatabaseError
+from ..errors import DatabaseError, sure
 from ..host import files, roots
 from ..planning import sql_steps, steps
 from ..server import session
@@ -24,8 +24,13 @@ from ..server.session import NotReady
 from . import adopting, certifying, server_changes
 from .work import Work
 
+if TYPE_CHECKING:
+    from ..facts import ContainerConfig
+    from ..planning.steps import Step
+    from ..record import Record
 
-def execute(work, done):
+
+def execute(work: Work, done: Callable[[Step], None]) -> None:
     """Execute the steps of a plan's round in order; `done` hears of each when it has been done."""
     for batch in server_changes.batches(work.plan.this_round):
         if isinstance(batch[0], server_changes.IN_SESSION):
@@ -36,56 +41,56 @@ def execute(work, done):
             done(step)
 
 
-def write_record(work, step):
+def write_record(work: Work, step: steps.Reserve | steps.WriteRecord) -> None:
     _write_record(work, step.record)
 
 
-def _write_record(work, record):
+def _write_record(work: Work, record: Record) -> None:
     files.make_directory(work.spec.directory, 0o755)
     path = os.path.join(work.spec.directory, records.FILE_NAME)
     files.write(path, records.to_json(record).encode("utf-8"), 0o600)
 
 
-def _mark_initialised(work):
+def _mark_initialised(work: Work) -> None:
     """From here on the data directory is never emptied, so that what initdb wrote has to be there to stay."""
     files.synchronise_file_system(os.path.join(work.spec.directory, "pgdata"))
     work.record = dataclasses.replace(work.record, initialised=True)
     _write_record(work, work.record)
 
 
-def _pull(work, step):
+def _pull(work: Work, step: steps.Pull) -> None:
     work.engine.pull(step.image)
 
 
-def _reset(work, step):
+def _reset(work: Work, step: steps.Reset) -> None:
     work.engine.remove(work.name)
     files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
 
 
-def _write_files(work, step):
+def _write_files(work: Work, step: steps.WriteFiles) -> None:
     before = {path: work.seen.files[path].content for path in step.texts if path in work.seen.files}
     work.undo.append(lambda: _write(work, before))
     _write_texts(work, step.texts)
 
 
-def _write(work, contents):
+def _write(work: Work, contents: dict[str, bytes]) -> None:
     for path, content in contents.items():
         files.write(os.path.join(work.spec.directory, path), content, 0o644)
 
 
-def _write_texts(work, texts):
+def _write_texts(work: Work, texts: dict[str, str]) -> None:
     files.make_directory(os.path.join(work.spec.directory, "conf"), 0o755)
     _write(work, {path: text.encode("utf-8") for path, text in texts.items()})
 
 
-def _make_pgdata(work):
-    directory, image = os.path.join(work.spec.directory, "pgdata"), work.seen.image
+def _make_pgdata(work: Work) -> str:
+    directory, image = os.path.join(work.spec.directory, "pgdata"), work.seen.known_image
     files.make_directory(directory, 0o700, image.uid, image.gid)
     return directory
 
 
-def _create_container(work, name, config):
-    image = work.seen.image
+def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
+    image = work.seen.known_image
     _make_pgdata(work)
     roots.make(work.spec.backup_root)
     # As backups leave it: the server reads there.
@@ -98,21 +103,21 @@ def _create_container(work, name, config):
     work.engine.create(name, arguments)
     # Before it is started, so that it is on its networks before anybody misses it there.
     for network in work.spec.networks:
-        work.engine.join(name, work.seen.networks[network], work.spec.network_aliases)
+        work.engine.join(name, sure(work.seen.networks)[network], work.spec.network_aliases)
 
 
-def _change_networks(work, step):
+def _change_networks(work: Work, step: steps.Networks) -> None:
     """Leave and join while it runs. What another run did halfway is seen anew, so that nothing is done twice."""
     for network in step.leave:
         work.engine.leave(work.name, network)
     for network in step.join:
-        work.engine.join(work.name, work.seen.networks[network], work.spec.network_aliases)
+        work.engine.join(work.name, sure(work.seen.networks)[network], work.spec.network_aliases)
 
 
-def _create(work, step):
-    config = step.config
+def _create(work: Work, step: steps.Create) -> None:
+    config = sure(step.config)
     if step.first:
-        work.clusters.fill(work.seen.image, _make_pgdata(work))
+        work.clusters.fill(work.seen.known_image, _make_pgdata(work))
         config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
     _create_container(work, work.name, config)
     work.engine.start(work.name)
@@ -122,7 +127,7 @@ def _create(work, step):
         _wait(work)
 
 
-def _adopt(work, step):
+def _adopt(work: Work, step: steps.Adopt) -> None:
     """Stop somebody else's container, take its data, and start a container of ours on it that lets nobody in yet."""
     ran_until = time.monotonic()
     try:
@@ -130,7 +135,7 @@ def _adopt(work, step):
         adopting.remove_new(work)
         adopting.take_data(work)
         _write_texts(work, step.texts)
-        config = dataclasses.replace(step.config, restart_policy=containers.INITIAL_RESTART_POLICY)
+        config = dataclasses.replace(sure(step.config), restart_policy=containers.INITIAL_RESTART_POLICY)
         _create_container(work, work.name, config)
         adopting.alone(work)
         work.engine.start(work.name)
@@ -142,13 +147,13 @@ def _adopt(work, step):
     work.interruption += time.monotonic() - ran_until
 
 
-def _arrange(work, step):
+def _arrange(work: Work, step: steps.Arrange) -> None:
     """Put the roles in order, upon which it is ours, and let clients in."""
     began, record = time.monotonic(), work.record
     try:
         adopting.alone(work)
         # From here on, data that was moved is not what the old container left.
-        work.record = dataclasses.replace(record, adopted={**record.adopted, "roles_changed": True})
+        work.record = dataclasses.replace(record, adopted={**sure(record.adopted), "roles_changed": True})
         _write_record(work, work.record)
         adopting.arrange_roles(work)
         adopting.alone(work)
@@ -157,30 +162,30 @@ def _arrange(work, step):
             work.record = record
         adopting.put_back(work, error)
     _mark_initialised(work)
-    work.engine.update(work.name, containers.limits(step.config))
+    work.engine.update(work.name, containers.limits(sure(step.config)))
     _write_texts(work, step.texts)
     _reload(work)
     work.interruption += time.monotonic() - began
 
 
-def _initialise(work, step):
+def _initialise(work: Work, step: steps.Create | steps.Initialise) -> None:
     """Wait for the server's first start, and say so in the record before anybody can log in."""
     spec = work.spec
     arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
     work.facts = session.wait_until_initialised(*arguments)
     _mark_initialised(work)
-    work.engine.update(work.name, containers.limits(step.config))
+    work.engine.update(work.name, containers.limits(sure(step.config)))
 
 
-def _wait(work):
+def _wait(work: Work) -> None:
     spec = work.spec
     work.facts = session.wait_until_ready(work.engine, work.name, spec.name, work.username, spec.wait_timeout)
 
 
-def _replace(work, step):
+def _replace(work: Work, step: steps.Replace) -> None:
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
     engine, previous = work.engine, layout.previous_container(work.name)
-    ran = work.seen.container.active
+    ran = sure(work.seen.container).active
     stopped_at = time.monotonic()
     engine.stop(work.name, step.grace)
     engine.rename(work.name, previous)
@@ -197,7 +202,7 @@ def _replace(work, step):
     engine.remove(previous)
 
 
-def _put_back_previous(work, step):
+def _put_back_previous(work: Work, step: steps.PutBack) -> None:
     """Undo a replacement that was cut short: its old container comes back, the new one goes."""
     previous = layout.previous_container(work.name)
     work.engine.remove(work.name)
@@ -207,7 +212,7 @@ def _put_back_previous(work, step):
         _wait(work)
 
 
-def _put_back(work, start, what, error):
+def _put_back(work: Work, start: Callable[[str], None] | None, what: str, error: DatabaseError) -> NoReturn:
     """Put back the record and the configuration as they were, let the old server start, and raise the error.
 
     start: how the engine starts the container, or None where it did not run.
@@ -227,18 +232,18 @@ def _put_back(work, start, what, error):
     raise DatabaseError(f"{what} {outcome}. {error.message}", **error.details) from error
 
 
-def _remove_previous(work, step):
+def _remove_previous(work: Work, step: steps.RemovePrevious) -> None:
     # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
     if not step.ours:
         adopting.refuse_revived(work)
     work.engine.remove(step.container, volumes=step.ours)
 
 
-def _update(work, step):
-    work.engine.update(work.name, containers.limits(step.config))
+def _update(work: Work, step: steps.Update) -> None:
+    work.engine.update(work.name, containers.limits(sure(step.config)))
 
 
-def _start(work, step):
+def _start(work: Work, step: steps.Start) -> None:
     if step.status == "paused":
         work.engine.unpause(work.name)
     elif step.status == "restarting":
@@ -250,7 +255,7 @@ def _start(work, step):
         _wait(work)
 
 
-def _restart(work, step):
+def _restart(work: Work, step: steps.Restart) -> None:
     """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
     stopped_at = time.monotonic()
     work.engine.restart(work.name, step.grace)
@@ -266,7 +271,7 @@ def _restart(work, step):
         _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
 
 
-def _reload(work, step=None):
+def _reload(work: Work, step: steps.Reload | None = None) -> None:
     """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
     _read_again(work)
     if not work.certified or certifying.shown(work):
@@ -277,39 +282,39 @@ def _reload(work, step=None):
     _put_back(work, lambda name: _read_again(work), what, error)
 
 
-def _read_again(work):
+def _read_again(work: Work) -> None:
     session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
 
 
-def _stop(work, step):
+def _stop(work: Work, step: steps.Stop) -> None:
     work.engine.stop(work.name, step.grace)
 
 
-def _remove(work, step):
+def _remove(work: Work, step: steps.Remove) -> None:
     work.engine.stop(work.name, step.grace)
     work.engine.remove(work.name)
 
 
-def _trash(work, step):
+def _trash(work: Work, step: steps.Trash) -> None:
     certifying.withdraw(work.spec)
     files.move(step.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, step.database_id))
 
 
-def _undelete(work, step):
+def _undelete(work: Work, step: steps.Undelete) -> None:
     files.move(os.path.join(work.spec.data_root, layout.TRASH, step.entry), work.spec.directory)
     certifying.publish(work.spec)
 
 
-def _publish(work, step):
+def _publish(work: Work, step: steps.Publish) -> None:
     certifying.publish(work.spec)
 
 
-def _expire(work, step):
+def _expire(work: Work, step: steps.Expire) -> None:
     for entry in step.entries:
         files.remove_tree(os.path.join(work.spec.data_root, layout.TRASH, entry))
 
 
-def _final_backup(work, step):
+def _final_backup(work: Work, step: steps.FinalBackup) -> None:
     spec = work.spec
     target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
     backup, warnings = dump.take(work.engine, target, dump_options.Options(taken_by="final"))
@@ -317,7 +322,7 @@ def _final_backup(work, step):
     work.warnings += warnings
 
 
-def _purge(work, step):
+def _purge(work: Work, step: steps.Purge) -> None:
     certifying.withdraw(work.spec)
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import container as containers
 from .. import networks
-from ..errors import Refused
+from ..errors import Refused, sure
 from ..settings import MANAGED_SETTINGS
 from ..statistics import text
 from . import supervised
+
+if TYPE_CHECKING:
+    from ..facts import ImageFacts, Observed, ServerFacts
+    from ..record import Record
+    from ..spec import DatabaseSpec
 
 # Space that a copy leaves free on its file system.
 RESERVE = 64 << 20
@@ -31,15 +38,15 @@ class Foreign:
     image: str
     running: bool
     started_at: str
-    restart_policy: dict
+    restart_policy: dict[str, Any]
     removes_itself: bool
     host_network: bool
     user: str
-    published: tuple | None
-    mounts: tuple
-    networks: tuple
-    supervisor: tuple | None = None
-    aliases: tuple = ()
+    published: tuple[str, int] | None
+    mounts: tuple[tuple[str, str, str, str], ...]
+    networks: tuple[str, ...]
+    supervisor: tuple[str, str] | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +62,19 @@ class Adoptable:
 
     foreign: Foreign
     obstacle: str | None = None
-    image: object = None
-    answer: dict = dataclasses.field(default_factory=dict)
-    server: object = None
+    image: ImageFacts | None = None
+    answer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    server: ServerFacts | None = None
     data: str | None = None
-    owner: tuple = ()
+    owner: tuple[int, ...] = ()
     size: int = 0
-    links: tuple = ()
+    links: tuple[str, ...] = ()
     free: int = 0
     movable: bool = False
-    rivals: tuple = ()
+    rivals: tuple[str, ...] = ()
 
 
-def from_inspect(answer):
+def from_inspect(answer: dict[str, Any]) -> Foreign:
     """Return the Foreign of an answer of the engine's `GET /containers/(id)/json`."""
     config, host = answer.get("Config") or {}, answer.get("HostConfig") or {}
     settings = answer.get("NetworkSettings") or {}
@@ -93,13 +100,13 @@ def from_inspect(answer):
     )
 
 
-def _aliases(answer: dict, settings: dict) -> tuple:
+def _aliases(answer: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:
     name = (answer.get("Name") or "").lstrip("/")
     endpoints = (settings.get("Networks") or {}).values()
     return tuple(sorted({alias for each in endpoints for alias in networks.aliases(each, name, answer["Id"])}))
 
 
-def _published(settings, host):
+def _published(settings: dict[str, Any], host: dict[str, Any]) -> tuple[str, int] | None:
     """Return where its port is published; the engine's own choice is known while it runs only."""
     key = f"{containers.SERVER_PORT}/tcp"
     for found in ((settings.get("Ports") or {}).get(key), (host.get("PortBindings") or {}).get(key)):
@@ -109,7 +116,7 @@ def _published(settings, host):
     return None
 
 
-def data_source(mounts, data_directory):
+def data_source(mounts: Sequence[tuple[str, str, str, str]], data_directory: str) -> tuple[str, str | None] | None:
     """Return (directory on the host, volume or None) of a container's directory, or None where it is not mounted."""
     above = [mount for mount in mounts if _inside(data_directory, mount[1])]
     if not above:
@@ -119,7 +126,7 @@ def data_source(mounts, data_directory):
     return path, (volume if kind == "volume" else None)
 
 
-def choose_database(databases, name):
+def choose_database(databases: Sequence[str], name: str) -> str | None:
     """Return the database that is to be the declared one, or None where that cannot be told."""
     if name in databases:
         return name
@@ -127,19 +134,24 @@ def choose_database(databases, name):
     return others[0] if len(others) == 1 else None
 
 
-def moves(spec, there):
+def source_of(there: Adoptable) -> tuple[str, str | None] | None:
+    """Return where the data of a container lies, as data_source says it."""
+    return data_source(there.foreign.mounts, there.answer["data_directory"])
+
+
+def moves(spec: DatabaseSpec, there: Adoptable) -> bool:
     """A volume is the engine's: it is copied."""
-    return there.movable and data_source(there.foreign.mounts, there.answer["data_directory"])[1] is None
+    return there.movable and sure(source_of(there))[1] is None
 
 
-def target(spec, major):
+def target(spec: DatabaseSpec, major: int) -> str:
     """Return where the data goes on the host."""
     return os.path.join(spec.directory, "pgdata", str(major), "docker")
 
 
-def refuse(spec, seen):
+def refuse(spec: DatabaseSpec, seen: Observed) -> None:
     """Refuse what cannot be taken over without risk, saying what mends it."""
-    there = seen.adoptable
+    there = sure(seen.adoptable)
     if there.foreign.supervisor:
         who, mend = there.foreign.supervisor
         raise _refusal(
@@ -155,9 +167,8 @@ def refuse(spec, seen):
         )
     if there.obstacle:
         raise _refusal(spec, there.obstacle)
-    foreign, answer = there.foreign, there.answer
-    source = data_source(foreign.mounts, answer["data_directory"])
-    for stands, wrong, mend in _obstacles(spec, seen, foreign, answer, source):
+    answer, source = there.answer, source_of(there)
+    for stands, wrong, mend in _obstacles(spec, seen, there, source):
         if stands:
             raise _refusal(spec, wrong, mend)
     _refuse_lost_settings(spec, answer)
@@ -170,17 +181,20 @@ def refuse(spec, seen):
             " free",
             f"free {text.size(there.size + RESERVE - there.free)} there, or give another data_root",
         )
-    if seen.record is None and seen.half_made and source[0] != target(spec, there.image.major):
+    if seen.record is None and seen.half_made and sure(source)[0] != target(spec, sure(there.image).major):
         raise _refusal(
             spec, f"{spec.directory}/pgdata holds data already, which is not the container's", "move it away"
         )
 
 
-def _obstacles(spec, seen, foreign, answer, source):
+def _obstacles(
+    spec: DatabaseSpec, seen: Observed, there: Adoptable, source: tuple[str, str | None] | None
+) -> list[tuple[Any, str, str]]:
     """Return (whether it stands against an adoption, what is wrong, what mends it) of each obstacle there is."""
+    foreign, answer = there.foreign, there.answer
     nested = [mount[1] for mount in foreign.mounts if _inside(mount[1], answer["data_directory"])]
     nested = [path for path in nested if path != answer["data_directory"]]
-    bootstrap, links = answer["bootstrap"], seen.adoptable.links
+    bootstrap, links = answer["bootstrap"], there.links
     dump = "dump its database and restore it into a new one"
     return [
         (
@@ -189,8 +203,8 @@ def _obstacles(spec, seen, foreign, answer, source):
             "remove that container first",
         ),
         (
-            seen.adoptable.rivals,
-            f"{', '.join(seen.adoptable.rivals)} runs on its data, too: two servers on it destroy it",
+            there.rivals,
+            f"{', '.join(there.rivals)} runs on its data, too: two servers on it destroy it",
             "stop that container first",
         ),
         (
@@ -228,8 +242,8 @@ def _obstacles(spec, seen, foreign, answer, source):
     ]
 
 
-def _refuse_databases(spec, databases):
-    if databases == ["postgres"]:
+def _refuse_databases(spec: DatabaseSpec, databases: Sequence[str]) -> None:
+    if list(databases) == ["postgres"]:
         wrong = f"it has no database but postgres, which is for maintenance; there is to be one called {spec.name}"
         mend = (
             "where the application's data is in postgres, connect to template1 and run"
@@ -242,7 +256,7 @@ def _refuse_databases(spec, databases):
     raise _refusal(spec, wrong, mend)
 
 
-def _refuse_lost_settings(spec, answer):
+def _refuse_lost_settings(spec: DatabaseSpec, answer: dict[str, Any]) -> None:
     lost = {
         name: value
         for name, value in answer["settings"].items()
@@ -258,29 +272,29 @@ def _refuse_lost_settings(spec, answer):
         )
 
 
-def refuse_other_image(spec, seen, record):
-    adopted = record.adopted
+def refuse_other_image(spec: DatabaseSpec, seen: Observed, record: Record) -> None:
+    adopted = sure(record.adopted)
     used = f"{adopted['image']} is what the container runs: declare it as image, or another one of"
-    if seen.image.major != adopted["major"]:
+    if seen.known_image.major != adopted["major"]:
         raise _refusal(
             spec,
-            f"image {spec.image} is PostgreSQL {seen.image.major}, its data is PostgreSQL {adopted['major']}",
+            f"image {spec.image} is PostgreSQL {seen.known_image.major}, its data is PostgreSQL {adopted['major']}",
             f"{used} version {adopted['major']}",
         )
-    if seen.image.libc != record.libc:
+    if seen.known_image.libc != record.libc:
         raise _refusal(
             spec,
-            f"image {spec.image} has {seen.image.libc}, its data was made under {record.libc}, which sorts text"
+            f"image {spec.image} has {seen.known_image.libc}, its data was made under {record.libc}, which sorts text"
             " otherwise: indexes would miss rows",
             f"{used} that C library",
         )
 
 
-def _refusal(spec, wrong, mend=None):
+def _refusal(spec: DatabaseSpec, wrong: str, mend: str | None = None) -> Refused:
     return Refused(
         f"Container {spec.container} cannot be taken over: {wrong}. Nothing was changed{': ' + mend if mend else ''}"
     )
 
 
-def _inside(path, directory):
+def _inside(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING, Any
 
 from .. import privileges, view
-from ..errors import Refused
+from ..errors import Refused, sure
 from ..server import configuration, scram, takeover
 from ..spec import IMPACTS
 from ..statistics import text
@@ -21,12 +22,19 @@ from . import adoptable, certification, identity, server_steps, supervised, take
 from .converge import desired, removal_of_original
 from .steps import Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
 
+if TYPE_CHECKING:
+    from ..facts import ContainerConfig, Observed
+    from ..record import Record
+    from ..spec import DatabaseSpec
+    from .certification import Certification
+    from .steps import Step
+
 COPY, MOVE = "copy", "move"
 # What is ours in a directory that the old data may lie in, too.
 OWN_ENTRIES = ("backups", "conf", "database.json", "pgdata", "tls")
 
 
-def plan(spec, seen, new_id):
+def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     """Return the Plan that takes the foreign container over, or that finishes what was begun."""
     begun = taken_over.unfinished(seen) and seen.adoptable is None
     if not begun:
@@ -47,7 +55,7 @@ def plan(spec, seen, new_id):
         return Plan(steps=(*steps, *taking), sides=lambda: (before, after), final=False)
     adoptable.refuse_other_image(spec, seen, record)
     config, texts = desired(spec, seen, record)
-    preparing = [certificate.step] if certificate.step is not None else []
+    preparing: list[Step] = [certificate.step] if certificate.step is not None else []
     preparing.append(WriteFiles(texts))
     taking = _take_over(spec, seen, record, config, texts, certificate)
     if IMPACTS.index(taking[0].impact) > IMPACTS.index(spec.max_impact):
@@ -62,7 +70,7 @@ def plan(spec, seen, new_id):
     )
 
 
-def _fetch(spec, seen):
+def _fetch(spec: DatabaseSpec, seen: Observed) -> list[Step]:
     if seen.image is not None:
         return []
     if spec.pull == "never":
@@ -70,13 +78,14 @@ def _fetch(spec, seen):
     return [Pull(spec.image)]
 
 
-def _record(spec, seen, new_id):
+def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
     there = seen.adoptable
     if there is None:
         return identity.new_record(spec, seen, new_id)
     port = spec.port or (there.foreign.published or (None, None))[1]
     record = identity.new_record(dataclasses.replace(spec, port=port), seen, new_id)
-    path, volume = adoptable.data_source(there.foreign.mounts, there.answer["data_directory"])
+    path, volume = sure(adoptable.source_of(there))
+    image = sure(there.image)
     adopted = {
         "at": seen.now,
         "container": there.foreign.id,
@@ -90,25 +99,25 @@ def _record(spec, seen, new_id):
         "volume": volume,
         "owner": list(there.owner),
         "size": there.size,
-        "major": there.image.major,
+        "major": image.major,
         "bootstrap": there.answer["bootstrap"],
         "database": adoptable.choose_database(there.answer["databases"], spec.name),
         "roles_changed": False,
     }
-    return dataclasses.replace(record, adopted=adopted, libc=there.image.libc, initialised=False)
+    return dataclasses.replace(record, adopted=adopted, libc=image.libc, initialised=False)
 
 
-def entries_to_keep(source, place):
+def entries_to_keep(source: str, place: str) -> tuple[str, ...]:
     """Return what stays where it is when data that lies in our own directory is moved further down."""
     below = os.path.relpath(place, source).split(os.sep)[0]
     return OWN_ENTRIES if below == os.pardir else (*OWN_ENTRIES, below)
 
 
-def _before(spec, seen):
+def _before(spec: DatabaseSpec, seen: Observed) -> dict[str, Any]:
     if seen.adoptable is None or seen.adoptable.obstacle:
         return {}
     there = seen.adoptable
-    path, volume = adoptable.data_source(there.foreign.mounts, there.answer["data_directory"])
+    path, volume = sure(adoptable.source_of(there))
     address, port = there.foreign.published or (None, None)
     return {
         "image": there.foreign.image,
@@ -121,8 +130,15 @@ def _before(spec, seen):
     }
 
 
-def _take_over(spec, seen, record, config, texts, certificate):
-    adopted = record.adopted
+def _take_over(
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    config: ContainerConfig | None,
+    texts: dict[str, str],
+    certificate: Certification,
+) -> list[Step]:
+    adopted = sure(record.adopted)
     where = f"volume {adopted['volume']}" if adopted["volume"] else adopted["data"]
     place = adoptable.target(spec, adopted["major"])
     verb = "move" if adopted["method"] == MOVE else "copy"
@@ -139,7 +155,7 @@ def _take_over(spec, seen, record, config, texts, certificate):
     ]
 
 
-def _shut_out(spec, record, answer):
+def _shut_out(spec: DatabaseSpec, record: Record, answer: dict[str, Any]) -> list[str]:
     """Name the roles that log in now and cannot any more: a database has its application's role and declared users."""
     letting = {record.username, *(user.name for user in spec.users)}
     gone = [(name, power) for name, power in answer.get("logins", ()) if name not in letting]
@@ -150,7 +166,7 @@ def _shut_out(spec, record, answer):
     return [f"{what} {', '.join(names)} can no longer log in from outside" for what, names in found if names]
 
 
-def _side_effects(spec, seen, record):
+def _side_effects(spec: DatabaseSpec, seen: Observed, record: Record) -> str:
     """Name what clients will miss."""
     there, words = seen.adoptable, []
     if there is None:
@@ -173,8 +189,8 @@ def _side_effects(spec, seen, record):
     return f" ({'; '.join(words)})" if words else ""
 
 
-def _role_words(spec, seen, record):
-    adopted, words = record.adopted, []
+def _role_words(spec: DatabaseSpec, seen: Observed, record: Record) -> str:
+    adopted, words = sure(record.adopted), []
     if adopted["bootstrap"] != "postgres":
         words.append(f"rename the superuser {adopted['bootstrap']} to postgres")
         if adopted["bootstrap"] == record.username:
@@ -186,19 +202,19 @@ def _role_words(spec, seen, record):
     return ", ".join(words)
 
 
-def _taken_words(spec, seen, record):
+def _taken_words(spec: DatabaseSpec, seen: Observed, record: Record) -> list[str]:
     """Say what is taken from the role before it may log in, and what becomes of event triggers."""
     there = seen.adoptable
     server = there.server if there is not None else None
     if server is None:
         return []
     # Until then, the role may be a superuser itself, beside the one that initdb made.
-    other = record.username if record.username != record.adopted["bootstrap"] else None
-    triggers = [
+    other = record.username if record.username != sure(record.adopted)["bootstrap"] else None
+    triggers: list[privileges.EventTrigger] = [
         {**one, "unsafe": one["enabled"], "owner_is_superuser": False} if one["function_of"] == other else one
         for one in server.privileges["triggers"]
     ]
-    armed = privileges.armed({"triggers": triggers})
+    armed = privileges.armed({**server.privileges, "triggers": triggers})
     kept = [one["name"] for one in triggers if one["enabled"] and one["name"] not in armed]
     altered = [name for name in server.altered if name in spec.governed]
     words = [f"take back ALTER SYSTEM SET {', '.join(altered)}"] if altered else []
@@ -209,24 +225,24 @@ def _taken_words(spec, seen, record):
     return words
 
 
-def _server_steps(spec, seen, record, verifiable):
+def _server_steps(spec: DatabaseSpec, seen: Observed, record: Record, verifiable: bool) -> list[Step]:
     """Predict what the server needs after its roles are in order."""
     there = seen.adoptable
     server = there.server if there is not None else None
     if server is None:
         return [server_steps.set_role(f"set the password of {record.username}", spec, record)]
     role = server.role
-    if record.adopted["bootstrap"] == record.username or role is None:
+    if sure(record.adopted)["bootstrap"] == record.username or role is None:
         role = {"verifier": None, "login": False, "privileged": False}
     elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
         role = {**role, "verifier": None}
     database = {**(server.database or {"public": True}), "owner": record.username}
     # What is taken away is, with the roles; overrides of parameters stay to be taken back.
-    known = {**privileges.NOTHING, "overrides": server.privileges["overrides"]}
+    known: privileges.ObservedPrivileges = {**privileges.NOTHING, "overrides": server.privileges["overrides"]}
     after = dataclasses.replace(server, role=role, database=database, privileges=known)
     return server_steps.change(spec, dataclasses.replace(seen, server=after), record, verifiable)
 
 
-def closed(texts):
+def closed(texts: dict[str, str]) -> dict[str, str]:
     """Return the managed files that let nobody in but us: a pg_hba.conf for the time until its roles are in order."""
     return {**texts, configuration.PG_HBA_CONF: takeover.CLOSED_HBA}

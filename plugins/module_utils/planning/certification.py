@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import pem, validity
-from ..errors import Refused
+from ..errors import Refused, sure
 from .steps import Certificate
+
+if TYPE_CHECKING:
+    from ..facts import Observed, OwnTls
+    from ..spec import DatabaseSpec
 
 CERTIFICATE, KEY, AUTHORITY = "tls/server.crt", "tls/server.key", "tls/ca.crt"
 # Those that a client may have a copy of come first, and what says that the pair is whole comes last.
@@ -27,28 +33,29 @@ class Certification:
 
     step: Certificate | None
     first: Certificate = Certificate("issue a server certificate")
-    own: dict | None = None
+    own: dict[str, Any] | None = None
     verifiable: bool = True
-    warnings: tuple = ()
+    warnings: tuple[str, ...] = ()
 
 
-def decide(spec, seen):
+def decide(spec: DatabaseSpec, seen: Observed) -> Certification:
     """Return the Certification of a database. Raises Refused for a certificate that cannot be used."""
     if spec.tls_fingerprint is None:
         reason = _reason(spec, seen)
         step = Certificate(f"issue a server certificate ({reason})") if reason else None
         return Certification(step, warnings=_authority_warning(seen) if reason else ())
     own = _given(spec, seen) if spec.tls is not None else _kept(spec, seen)
-    if spec.sslmode == "verify-full" and not covers(own.own["names"], spec.host):
+    names = sure(own.own)["names"]
+    if spec.sslmode == "verify-full" and not covers(names, spec.host):
         raise Refused(
-            f"tls_certificate is for {_listed(own.own['names'])}, but with sslmode: verify-full clients connect to"
+            f"tls_certificate is for {_listed(names)}, but with sslmode: verify-full clients connect to"
             f" {spec.host} and would refuse it. Nothing was changed: give base_domain or address, so that the host is"
             " one of its names, or another certificate"
         )
     return own
 
 
-def _reason(spec, seen):
+def _reason(spec: DatabaseSpec, seen: Observed) -> str | None:
     """Say why the host's authority is to issue a certificate, or None."""
     found = seen.certificate
     if found is None or not found["ours"]:
@@ -66,7 +73,7 @@ def _reason(spec, seen):
     return None
 
 
-def _authority_warning(seen):
+def _authority_warning(seen: Observed) -> tuple[str, ...]:
     found = seen.certificate
     if not found or not found["ours"]:
         return ()
@@ -78,16 +85,16 @@ def _authority_warning(seen):
     )
 
 
-def _key_is_safe(seen):
+def _key_is_safe(seen: Observed) -> bool:
     """Whether the server takes the key: it refuses one that others can read, and runs as the image's user."""
     key = seen.files.get(KEY)
     return key is not None and key.mode == 0o600 and (seen.image is None or key.uid == seen.image.uid)
 
 
-def _given(spec, seen):
-    declared, examined = spec.tls, seen.own_tls
-    contents = {
-        AUTHORITY: examined.authority and examined.authority.encode("ascii"),
+def _given(spec: DatabaseSpec, seen: Observed) -> Certification:
+    declared, examined = sure(spec.tls), sure(seen.own_tls)
+    contents: dict[str, bytes | None] = {
+        AUTHORITY: examined.authority.encode("ascii") if examined.authority else None,
         KEY: declared.key.encode("ascii"),
         CERTIFICATE: declared.certificate.encode("ascii"),
     }
@@ -99,7 +106,7 @@ def _given(spec, seen):
     return _own(spec, seen, examined.facts, contents, "" if safe else ": its key has another owner or mode", not safe)
 
 
-def _refuse_unusable(examined, now):
+def _refuse_unusable(examined: OwnTls, now: str) -> None:
     error = examined.error
     if error is None and validity.ended(examined.facts["not_after"], now):
         error = f"tls_certificate ended on {examined.facts['not_after'][:10]}: give one that is valid"
@@ -109,7 +116,7 @@ def _refuse_unusable(examined, now):
         raise Refused(f"{error}. Nothing was changed")
 
 
-def _kept(spec, seen):
+def _kept(spec: DatabaseSpec, seen: Observed) -> Certification:
     """A partial declaration does not give it: what is there stays."""
     if seen.certificate is None or seen.certificate["fingerprint"] != spec.tls_fingerprint:
         raise Refused(
@@ -121,7 +128,14 @@ def _kept(spec, seen):
     return _own(spec, seen, seen.certificate, contents, "" if safe else ": its key has another owner or mode", not safe)
 
 
-def _own(spec, seen, found, contents, why, changes):
+def _own(
+    spec: DatabaseSpec,
+    seen: Observed,
+    found: dict[str, Any],
+    contents: dict[str, bytes | None],
+    why: str,
+    changes: bool,
+) -> Certification:
     end = found["not_after"]
     summary = f"install the declared certificate for {_listed(found['names'])}, until {end[:10]}"
     warnings = []
@@ -134,7 +148,7 @@ def _own(spec, seen, found, contents, why, changes):
             f"its certificate is for {_listed(found['names'])}, so that clients with sslmode=verify-full refuse it as"
             f" that of {spec.host}: give base_domain or address, so that the host is one of its names"
         )
-    if changes and contents[AUTHORITY] is None and len(pem.split(contents[CERTIFICATE].decode("ascii"))) == 1:
+    if changes and contents[AUTHORITY] is None and len(pem.split(sure(contents[CERTIFICATE]).decode("ascii"))) == 1:
         warnings.append(
             "tls_certificate is the server's own alone, and there is no tls_ca: clients that verify need those between"
             " it and an authority that they know. Give the whole chain"
@@ -148,12 +162,12 @@ def _own(spec, seen, found, contents, why, changes):
     )
 
 
-def _shown(found, authority):
+def _shown(found: dict[str, Any], authority: bytes | None) -> dict[str, Any]:
     authorities = pem.fingerprints(authority.decode("ascii", "replace")) if authority else []
     return {**{key: found[key] for key in ("subject", "names", "not_after", "fingerprint")}, "authority": authorities}
 
 
-def installed(seen):
+def installed(seen: Observed) -> dict[str, Any] | None:
     """Return the facts of a certificate of one's own that is there, as `own` has them; None where there is none."""
     found = seen.certificate
     if found is None or found["ours"]:
@@ -162,11 +176,11 @@ def installed(seen):
     return _shown(found, authority.content if authority else None)
 
 
-def _listed(names):
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "no name"
 
 
-def covers(names, host):
+def covers(names: Sequence[str], host: str) -> bool:
     """Say whether a certificate for those names is one for a host, as libpq compares them.
 
     https://www.postgresql.org/docs/current/libpq-ssl.html#LIBQ-SSL-CERTIFICATES
@@ -180,7 +194,7 @@ def covers(names, host):
     return any(_is_address(name, wanted) for name in names)
 
 
-def _is_address(name, wanted):
+def _is_address(name: str, wanted: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     try:
         return ipaddress.ip_address(name) == wanted
     except ValueError:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .. import container as containers
 from .. import layout, networks, tuning, view
-from ..errors import Refused
+from ..errors import Refused, sure
 from ..server import configuration
 from ..spec import IMPACTS
 from ..units import format_size
@@ -36,11 +38,18 @@ from .steps import (
     WriteRecord,
 )
 
+if TYPE_CHECKING:
+    from ..facts import ContainerConfig, Observed
+    from ..record import Record
+    from ..spec import DatabaseSpec
+    from .certification import Certification
+    from .steps import Step
 
-def converge(spec, seen, new_id):
+
+def converge(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     record = identity.new_record(spec, seen, new_id)
     spec = server_steps.with_logins(spec, seen, record)
-    steps = []
+    steps: list[Step] = []
     if seen.record is None or seen.record.port != record.port:
         steps.append(Reserve(record))
     elif _says_otherwise(seen.record, record):
@@ -67,27 +76,27 @@ def converge(spec, seen, new_id):
     )
 
 
-def _says_otherwise(old, new):
+def _says_otherwise(old: Record, new: Record) -> bool:
     """Say whether a record is to be written anew: not for an option that it does not know and nobody gives."""
     same = dataclasses.replace(old, declared=new.declared) == new
     return not same or bool(view.changed_options(old, new))
 
 
-def desired(spec, seen, record):
+def desired(spec: DatabaseSpec, seen: Observed, record: Record) -> tuple[ContainerConfig, dict[str, str]]:
     """Return the container and the managed files as they are to be. Raises Refused where they cannot be so."""
     if seen.settings_error:
         raise Refused(f"settings: the server does not accept them: {seen.settings_error}")
     server_steps.refuse(spec, seen, record)
     networks.refuse_missing(spec, seen)
     personal = configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))
-    config = containers.desired(spec, record, seen.image, personal=personal)
+    config = containers.desired(spec, record, seen.known_image, personal=personal)
     current = seen.container.config if seen.container is not None else None
     if current is not None and spec.read_only is None:
         config = containers.as_confined(current, config)
-    return config, configuration.render(spec, record, seen.image.major, networks.access(spec, seen.networks))
+    return config, configuration.render(spec, record, seen.known_image.major, networks.access(spec, seen.networks))
 
 
-def _wanting_memory(spec, seen, record):
+def _wanting_memory(spec: DatabaseSpec, seen: Observed, record: Record) -> tuple[str, ...]:
     """Return a warning where the server has less memory than it needs. Raises Refused where this run would do that."""
     personal = configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF))
     parameters = {**personal, **spec.parameters}
@@ -109,7 +118,7 @@ def _wanting_memory(spec, seen, record):
     raise Refused(f"{text}. Nothing was changed")
 
 
-def _is_final(seen, record, texts, steps):
+def _is_final(seen: Observed, record: Record, texts: dict[str, str], steps: Sequence[Step]) -> bool:
     """Say whether nothing can come to light that needs more than these steps.
 
     A server that could not be asked may need more. So may one that reads parameters which the image does not know to
@@ -122,10 +131,12 @@ def _is_final(seen, record, texts, steps):
         return False
     before = _text(seen, configuration.POSTGRESQL_CONF)
     changed = configuration.changed_parameters(before, texts[configuration.POSTGRESQL_CONF])
-    return all(name in seen.image.parameters for name in changed)
+    return all(name in seen.known_image.parameters for name in changed)
 
 
-def _fetch_image(spec, seen, record, steps, certificate):
+def _fetch_image(
+    spec: DatabaseSpec, seen: Observed, record: Record, steps: list[Step], certificate: Certification
+) -> Plan:
     if spec.pull == "never":
         raise Refused(
             f"Image {spec.image} is not on the host and pull is never. Nothing was changed: load or build the image"
@@ -142,7 +153,14 @@ def _fetch_image(spec, seen, record, steps, certificate):
     )
 
 
-def _creation(spec, seen, record, config, texts, certificate):
+def _creation(
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    config: ContainerConfig | None,
+    texts: dict[str, str],
+    certificate: Certification,
+) -> list[Step]:
     """config, texts: nothing as long as the image is not known, upon which they depend."""
     return [
         certificate.first,
@@ -152,14 +170,21 @@ def _creation(spec, seen, record, config, texts, certificate):
     ]
 
 
-def _initialise(spec, seen, record, config, texts, certificate):
+def _initialise(
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    config: ContainerConfig,
+    texts: dict[str, str],
+    certificate: Certification,
+) -> tuple[list[Step], tuple[Step, ...]]:
     """A first start, or one that was cut short: nothing of value is in the data directory yet."""
     steps = _creation(spec, seen, record, config, texts, certificate)
     if seen.container is None and not seen.half_made:
         return steps, ()
     running = seen.container is not None and seen.container.running
     first_config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
-    if running and not containers.changed_by_replacement(seen.container.config, first_config):
+    if running and not containers.changed_by_replacement(sure(sure(seen.container).config), first_config):
         # It may have read its files already: they have to be the right ones.
         if certificate.step is None and not _differing_files(seen, texts):
             created = [type(step) for step in steps].index(Create)
@@ -168,15 +193,23 @@ def _initialise(spec, seen, record, config, texts, certificate):
     return [Reset(), *steps], ()
 
 
-def _change(spec, seen, record, config, texts, certificate):
+def _change(
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    config: ContainerConfig,
+    texts: dict[str, str],
+    certificate: Certification,
+) -> tuple[list[Step], tuple[Step, ...]]:
     """A database that has served: bring it to its declaration at the least cost.
 
     texts: the managed files; one that is not to be written yet is taken out.
     """
     _refuse_other_data(spec, seen)
-    steps, pending = [], []
+    steps: list[Step] = []
+    pending: list[Step] = []
 
-    def allowed(step):
+    def allowed(step: Step) -> bool:
         if IMPACTS.index(step.impact) <= IMPACTS.index(spec.max_impact):
             return True
         pending.append(step)
@@ -194,7 +227,9 @@ def _change(spec, seen, record, config, texts, certificate):
     differing = _differing_files(seen, texts)
     altered = server_steps.altered(spec, seen)
     replace = _replacement(spec, seen, config)
-    replaces = replace is not None and allowed(replace)
+    if replace is not None and not allowed(replace):
+        replace = None
+    replaces = replace is not None
     if replaces:
         refuse_loss(spec, seen)
     restart = _restart(spec, seen, texts, altered) if running and not replaces else None
@@ -215,18 +250,19 @@ def _change(spec, seen, record, config, texts, certificate):
     joins = None if replaces else _networks(spec, seen)
     if joins is not None and allowed(joins):
         steps.append(joins)
-    if replaces:
+    if replace is not None:
         steps.append(replace)
     update = None if replaces else _update(seen, config)
-    shrinks = update is not None and containers.less_memory(seen.container.config, config)
-    if shrinks and any(isinstance(step, Restart) for step in pending):
+    if update is None:
+        steps += [restart] if restart is not None else []
+    elif not _shrinks(seen, config):
+        steps += [update, *([restart] if restart is not None else [])]
+    elif any(isinstance(step, Restart) for step in pending):
         # With the parameters that it runs with, the server may need more than what it would be left with.
         reason = "with the parameters that it runs with the server may need more memory: first it is to be restarted"
         pending.append(dataclasses.replace(update, impact="restart", reason=reason))
-    elif shrinks and restart is not None:
-        steps += [restart, update]
     else:
-        steps += [step for step in (update, restart) if step is not None]
+        steps += [*([restart] if restart is not None else []), update]
     if restart is None and running and not replaces and (differing or certificate.step or seen.unread or altered):
         steps.append(Reload())
     if not running and not replaces and (spec.serves or seen.container is None):
@@ -242,33 +278,33 @@ def _change(spec, seen, record, config, texts, certificate):
     return steps, tuple(pending)
 
 
-def removal_of_original(spec):
+def removal_of_original(spec: DatabaseSpec) -> RemovePrevious:
     return RemovePrevious(layout.previous_container(spec.container), ours=False)
 
 
-def _refuse_other_data(spec, seen):
+def _refuse_other_data(spec: DatabaseSpec, seen: Observed) -> None:
     if not seen.data_majors:
         raise Refused(
             f"{spec.container} has been in use, but {spec.directory}/pgdata holds no data. Nothing was changed: put the"
             " data back, or delete the database and create it anew"
         )
-    major = seen.data_majors[-1]
-    if major != seen.image.major:
+    major, image = seen.data_majors[-1], seen.known_image
+    if major != image.major:
         raise Refused(
-            f"Image {spec.image} is PostgreSQL {seen.image.major}, the data of {spec.container} is PostgreSQL {major}."
+            f"Image {spec.image} is PostgreSQL {image.major}, the data of {spec.container} is PostgreSQL {major}."
             f" Nothing was changed: declare an image of version {major}; to move to another major version, dump the"
             " database and restore it into a new one"
         )
     known = seen.record.libc if seen.record else None
-    if known is not None and known != seen.image.libc:
+    if known is not None and known != image.libc:
         raise Refused(
-            f"Image {spec.image} has {seen.image.libc}, the data of {spec.container} was made under {known}, which"
+            f"Image {spec.image} has {image.libc}, the data of {spec.container} was made under {known}, which"
             " sorts text otherwise: indexes would miss rows. Nothing was changed: declare an image with the same C"
             " library; to move to another one, dump the database and restore it into a new one"
         )
 
 
-def refuse_loss(spec, seen):
+def refuse_loss(spec: DatabaseSpec, seen: Observed) -> None:
     """Raise Refused where data would go with the container."""
     if seen.strays and seen.container is not None:
         raise Refused(
@@ -279,7 +315,7 @@ def refuse_loss(spec, seen):
         )
 
 
-def _differing_files(seen, texts):
+def _differing_files(seen: Observed, texts: dict[str, str]) -> list[str]:
     return [
         path
         for path, text in sorted(texts.items())
@@ -287,17 +323,18 @@ def _differing_files(seen, texts):
     ]
 
 
-def _replacement(spec, seen, config):
+def _replacement(spec: DatabaseSpec, seen: Observed, config: ContainerConfig) -> Replace | None:
     if seen.container is None:
         return None
-    fields = containers.changed_by_replacement(seen.container.config, config)
+    current = sure(seen.container.config)
+    fields = containers.changed_by_replacement(current, config)
     if not fields:
         return None
-    changes = view.field_changes(fields, seen.container.config, config)
+    changes = view.field_changes(fields, current, config)
     return Replace(spec.container, config, changes, containers.grace(seen.container))
 
 
-def _networks(spec, seen):
+def _networks(spec: DatabaseSpec, seen: Observed) -> Networks | None:
     """Return the change of the networks of a container that is there, or None."""
     if seen.container is None or seen.networks is None:
         return None
@@ -309,25 +346,30 @@ def _networks(spec, seen):
     return Networks(tuple(leave), tuple(join), moves)
 
 
-def _update(seen, config):
-    fields = containers.changed_in_place(seen.container.config, config) if seen.container is not None else ()
-    if not fields:
+def _update(seen: Observed, config: ContainerConfig) -> Update | None:
+    if seen.container is None:
         return None
-    return Update(config, view.field_changes(fields, seen.container.config, config))
+    current = sure(seen.container.config)
+    fields = containers.changed_in_place(current, config)
+    return Update(config, view.field_changes(fields, current, config)) if fields else None
 
 
-def _text(seen, path):
+def _shrinks(seen: Observed, config: ContainerConfig) -> bool:
+    return containers.less_memory(sure(sure(seen.container).config), config)
+
+
+def _text(seen: Observed, path: str) -> str:
     return seen.files[path].content.decode("utf-8", "replace") if path in seen.files else ""
 
 
-def refuse_broken_files(spec, seen, rewritten=()):
+def refuse_broken_files(spec: DatabaseSpec, seen: Observed, rewritten: Sequence[str] = ()) -> None:
     """A server that serves is not taken down while a file of a person's would keep it from coming back.
 
     rewritten: the files of ours that are written first, so that what is wrong with them counts no more.
     """
-    errors = seen.server.file_errors if seen.server is not None else ()
+    found = seen.server.file_errors if seen.server is not None else ()
     ours = [f"{containers.HOME_MOUNT}/{path}" for path in rewritten]
-    errors = [error for error in errors if not any(path in error for path in ours)]
+    errors = [error for error in found if not any(path in error for path in ours)]
     if errors:
         raise Refused(
             f"The configuration of {spec.container} has errors with which the server would not start again:"
@@ -335,7 +377,7 @@ def refuse_broken_files(spec, seen, rewritten=()):
         )
 
 
-def _restart(spec, seen, texts, altered):
+def _restart(spec: DatabaseSpec, seen: Observed, texts: dict[str, str], altered: Sequence[str]) -> Restart | None:
     """Return the restart that changed parameters need, or that earlier ones still wait for.
 
     altered: the names of those that are to be as declared again, of which the server may run with the other value.
@@ -344,7 +386,7 @@ def _restart(spec, seen, texts, altered):
     text = texts[configuration.POSTGRESQL_CONF]
     changed = configuration.changed_parameters(before, text)
     waiting, withdrawn = (seen.server.pending_restart, seen.server.withdrawn) if seen.server else ((), ())
-    names = configuration.needs_restart(changed, seen.image.parameters)
+    names = configuration.needs_restart(changed, seen.known_image.parameters)
     ours = {
         *configuration.parameters(text),
         *configuration.personal_parameters(_text(seen, configuration.PERSONAL_CONF)),
@@ -352,7 +394,7 @@ def _restart(spec, seen, texts, altered):
         *withdrawn,
     }
     applied = seen.server.applied if seen.server else ()
-    names += configuration.needs_restart([name for name in altered if name in applied], seen.image.parameters)
+    names += configuration.needs_restart([name for name in altered if name in applied], seen.known_image.parameters)
     names += [name for name in waiting if name in ours and name not in altered]
     names = list(dict.fromkeys(names))
     if not names:

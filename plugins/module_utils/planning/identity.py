@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .. import names
-from ..errors import Refused
+from ..errors import Refused, sure
 from ..host.ports import first_free
 from ..record import Record
 
+if TYPE_CHECKING:
+    from ..facts import Observed
+    from ..spec import DatabaseSpec
 
-def new_record(spec, seen, identity):
+
+def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Record:
     """Return the record as it will be: what is given for life stays, the declaration is replaced."""
     old = seen.record or _recovered_record(spec, seen)
     username = spec.username or (old.username if old else None)
@@ -19,7 +25,7 @@ def new_record(spec, seen, identity):
         raise Refused(
             f"There is no database {spec.container}: partial: true changes one that is there. Create it first"
         )
-    if username is None or ((old is None or not old.initialised) and spec.password is None):
+    if not username or ((old is None or not old.initialised) and spec.password is None):
         raise Refused(
             f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
             " of both, postgres_db_credentials generates and stores them"
@@ -49,19 +55,20 @@ def new_record(spec, seen, identity):
     )
 
 
-def _recovered_record(spec, seen):
+def _recovered_record(spec: DatabaseSpec, seen: Observed) -> Record | None:
     """Make the record again from the container, where somebody removed the file."""
     if seen.container is None or not seen.container.database_id:
         return None
-    healthcheck = seen.container.config.healthcheck
-    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else None
+    config = sure(seen.container.config)
+    healthcheck = config.healthcheck
+    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else ""
     return Record(
         id=seen.container.database_id,
         name=spec.name,
         environment=spec.environment,
         # The engine leaves zeros at the end of a fraction out.
         created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
-        port=seen.container.config.port,
+        port=config.port,
         username=username,
         # Data that is there is never taken for half-made.
         initialised=bool(seen.data_majors),
@@ -69,14 +76,14 @@ def _recovered_record(spec, seen):
     )
 
 
-def port(spec, seen, old):
+def port(spec: DatabaseSpec, seen: Observed, old: Record | None) -> int:
     """Return the declared port, else the one of its Record, else the first free one. Raises Refused for one in use."""
     if spec.port is None and old is not None:
         wanted = old.port
     elif spec.port is not None:
         wanted = spec.port
     else:
-        free = first_free(spec.port_range, seen.ports_taken)
+        free: int | None = first_free(spec.port_range, seen.ports_taken)
         if free is None:
             raise Refused(
                 f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
@@ -84,8 +91,8 @@ def port(spec, seen, old):
             )
         return free
     # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
-    ours = seen.container is not None and seen.container.config is not None
-    own = ours and seen.container.active and seen.container.config.port == wanted
+    config = seen.container.config if seen.container is not None and seen.container.active else None
+    own = config is not None and config.port == wanted
     if wanted in seen.ports_taken and not own:
         raise Refused(
             f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 from .. import container as containers
 from .. import layout, networks, view
-from ..errors import Refused
+from ..errors import DatabaseError, Refused
 from . import identity, taken_over
 from .converge import converge, refuse_broken_files, refuse_loss
 from .steps import (
@@ -32,8 +33,13 @@ from .steps import (
     Undelete,
 )
 
+if TYPE_CHECKING:
+    from ..facts import ContainerFacts, Observed
+    from ..spec import DatabaseSpec
+    from .steps import Step
 
-def interrupting(spec, seen):
+
+def interrupting(spec: DatabaseSpec, seen: Observed) -> tuple[Step, ...]:
     """Return the Steps that stand between what is and a declaration, and that a run may not do unless max_impact lets
     it; what can not be done at all is one, too."""
     try:
@@ -42,11 +48,11 @@ def interrupting(spec, seen):
         return (refused(error),)
 
 
-def refused(error):
+def refused(error: DatabaseError) -> Action:
     return Action("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
 
 
-def plan_database(spec, seen, new_id):
+def plan_database(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     """Return the Plan from Observed to DatabaseSpec. new_id: the id that a new database gets.
 
     Raises Refused where the declaration cannot be met without risk to data.
@@ -69,7 +75,7 @@ def plan_database(spec, seen, new_id):
     return converge(spec, seen, new_id)
 
 
-def _refuse_engine(seen):
+def _refuse_engine(seen: Observed) -> None:
     """Raise Refused where the engine cannot run what has no container yet."""
     if seen.unusable:
         raise Refused(seen.unusable)
@@ -81,7 +87,7 @@ def _refuse_engine(seen):
         )
 
 
-def _refuse_foreign(spec, seen):
+def _refuse_foreign(spec: DatabaseSpec, seen: Observed) -> None:
     for container in (seen.container, seen.previous):
         if container is not None and container.config is None and not _was_taken_over(seen, container):
             raise Refused(
@@ -89,7 +95,8 @@ def _refuse_foreign(spec, seen):
                 " rename or remove that container, choose another name or environment, or take it over with its data"
                 " (adopt: true; check mode says what that would do)"
             )
-    directory = containers.data_directory(seen.container.config) if seen.container is not None else None
+    config = seen.container.config if seen.container is not None else None
+    directory = containers.data_directory(config) if config is not None else None
     if directory is not None and directory != spec.directory:
         raise Refused(
             f"Container {spec.container} has its data in {directory}, not in {spec.directory}. Nothing was changed:"
@@ -107,7 +114,7 @@ def _refuse_foreign(spec, seen):
         )
 
 
-def _refuse_nothing_to_adopt(spec, seen):
+def _refuse_nothing_to_adopt(spec: DatabaseSpec, seen: Observed) -> None:
     """A database that is made in the place of one that was to be taken over is empty, and nobody would notice."""
     if spec.adopt and taken_over.takes_over(spec) and seen.container is None and seen.record is None:
         raise Refused(
@@ -116,12 +123,12 @@ def _refuse_nothing_to_adopt(spec, seen):
         )
 
 
-def _was_taken_over(seen, container):
+def _was_taken_over(seen: Observed, container: ContainerFacts) -> bool:
     """What an adoption has left to remove is no stranger; under the database's own name it is."""
     return container is seen.previous and taken_over.is_original(seen, container)
 
 
-def _lifecycle(spec, seen):
+def _lifecycle(spec: DatabaseSpec, seen: Observed) -> Plan:
     """Stop or restart what is there; the other options have no part in it."""
     if seen.container is None:
         what = "its container is missing" if seen.record else "there is no such database"
@@ -135,7 +142,9 @@ def _lifecycle(spec, seen):
         refuse_broken_files(spec, seen)
     before = {"status": view.status_word(seen.container)}
     if spec.state == "stopped":
-        steps = (Stop(spec.container, containers.grace(seen.container)),) if seen.container.active else ()
+        steps: tuple[Step, ...] = (
+            (Stop(spec.container, containers.grace(seen.container)),) if seen.container.active else ()
+        )
         after = {"status": "stopped"}
     else:
         if seen.container.active:
@@ -146,7 +155,7 @@ def _lifecycle(spec, seen):
     return Plan(steps=steps, record=seen.record, sides=lambda: (before, after if steps else before))
 
 
-def _undelete(spec, seen):
+def _undelete(spec: DatabaseSpec, seen: Observed) -> Plan:
     """Take back what was deleted last. Its record then says what else there is to do."""
     if not seen.trash:
         raise Refused(f"There is no {spec.container}, neither here nor in the trash of {spec.data_root}")
@@ -160,14 +169,14 @@ def _undelete(spec, seen):
     return Plan(steps=steps, sides=lambda: ({}, {"status": "running", "id": database_id}), final=False)
 
 
-def _expiry(spec, seen):
+def _expiry(spec: DatabaseSpec, seen: Observed) -> tuple[Expire, ...]:
     if spec.trash_days is None:
         return ()
     expired = layout.expired(spec.container, seen.trash, seen.now, spec.trash_days)
     return (Expire(tuple(expired)),) if expired else ()
 
 
-def _final_backup(spec, seen):
+def _final_backup(spec: DatabaseSpec, seen: Observed) -> list[Step]:
     """Return the step that backs up what is to be deleted, where there is anything of value."""
     if not spec.backed_up_at_last or seen.record is None or not seen.record.initialised:
         return []
@@ -179,7 +188,7 @@ def _final_backup(spec, seen):
     return [FinalBackup(spec.container)]
 
 
-def _delete(spec, seen):
+def _delete(spec: DatabaseSpec, seen: Observed) -> Plan:
     expiry = _expiry(spec, seen)
     if seen.container is None and seen.previous is None and not seen.directory_exists:
         return Plan(steps=((Purge(None),) if seen.doomed and spec.purge else ()) + expiry)
@@ -204,5 +213,5 @@ def _delete(spec, seen):
         if spec.purge:
             steps.append(Purge(spec.directory))
         else:
-            steps.append(Trash(spec.directory, seen.record.id if seen.record else "unrecorded"))
+            steps.append(Trash(spec.directory, (seen.record.id if seen.record else None) or "unrecorded"))
     return Plan(steps=(*steps, *expiry), record=seen.record, sides=lambda: (view.before(spec, seen), {}))

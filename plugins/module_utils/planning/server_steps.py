@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from .. import extensions, names, privileges, users
-from ..errors import Refused
+from ..errors import Refused, sure
 from ..server import configuration, scram
 from .sql_steps import (
     Database,
@@ -24,11 +25,19 @@ from .sql_steps import (
     Users,
 )
 
+if TYPE_CHECKING:
+    from ..facts import Observed, ServerFacts
+    from ..privileges import Override
+    from ..record import Record
+    from ..spec import DatabaseSpec
+    from ..users import ObservedRoles
+    from .steps import Step
+
 # What belongs to it, nobody's role was renamed for.
 SUPERUSER = "postgres"
 
 
-def with_logins(spec, seen, record):
+def with_logins(spec: DatabaseSpec, seen: Observed, record: Record) -> DatabaseSpec:
     """Return the declaration with the logins that take turns among its users; then the application's role has none.
 
     Raises Refused where the one whose turn comes may still be used with its old password.
@@ -50,14 +59,14 @@ def with_logins(spec, seen, record):
     return dataclasses.replace(spec, username=record.username, password=None, users=(*spec.users, *logins))
 
 
-def _end_step(spec, seen, record):
-    if record.login is None or spec.login_grace is None:
+def _end_step(spec: DatabaseSpec, seen: Observed, record: Record) -> list[Step]:
+    if record.login is None or spec.login_grace is None or seen.server is None:
         return []
     going = users.unended(record.username, record.login, seen.server.users)
     return [EndLogins(tuple(going), spec.login_grace)] if going else []
 
 
-def with_passwords(spec, record) -> list:
+def with_passwords(spec: DatabaseSpec, record: Record) -> list[str]:
     """Return the names of the roles that the declaration gives passwords for, with all that take turns with them."""
     own = [record.username] if spec.password is not None else []
     given = [user.name for user in spec.users if user.password is not None]
@@ -65,12 +74,12 @@ def with_passwords(spec, record) -> list:
     return sorted({*own, *given, *(turns if set(turns) & set(given) else ())})
 
 
-def _end_sessions_step(spec, record) -> list:
+def _end_sessions_step(spec: DatabaseSpec, record: Record) -> list[Step]:
     going = with_passwords(spec, record) if spec.end_sessions else []
     return [EndSessions(tuple(going))] if going else []
 
 
-def refuse(spec, seen, record):
+def refuse(spec: DatabaseSpec, seen: Observed, record: Record) -> None:
     """Raise Refused where the declared extensions or users cannot be had."""
     _refuse_unknown_extensions(spec, seen)
     observed = seen.server.users if seen.server else users.NOTHING
@@ -90,7 +99,7 @@ def refuse(spec, seen, record):
         raise _disagreement(", ".join(differing), spec.container)
 
 
-def _user_step(spec, record, observed, verifiable):
+def _user_step(spec: DatabaseSpec, record: Record, observed: ObservedRoles, verifiable: bool) -> list[Step]:
     declared = users.feasible(spec.users, observed)
     changes = users.changes(declared, record.username, observed)
     if not any(change.words for change in changes):
@@ -101,21 +110,21 @@ def _user_step(spec, record, observed, verifiable):
     return [Users(spec.name, record.username, declared, observed, words, proved, verifiable)]
 
 
-def _extension_step(spec, installed):
+def _extension_step(spec: DatabaseSpec, installed: dict[str, Any]) -> list[Step]:
     words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
     return [Extensions(spec.name, spec.extensions, installed, tuple(words))] if words else []
 
 
-def _refuse_unknown_extensions(spec, seen):
-    unknown = [name for name in spec.extensions if name not in seen.image.extensions]
+def _refuse_unknown_extensions(spec: DatabaseSpec, seen: Observed) -> None:
+    unknown = [name for name in spec.extensions if name not in seen.known_image.extensions]
     if unknown:
         raise Refused(
             f"extensions has {', '.join(unknown)}, which image {spec.image} does not have. Nothing was changed: declare"
-            f" an image that has it, or one of {', '.join(seen.image.extensions)}"
+            f" an image that has it, or one of {', '.join(seen.known_image.extensions)}"
         )
 
 
-def _password_differs(spec, record, verifier):
+def _password_differs(spec: DatabaseSpec, record: Record, verifier: str | None) -> bool:
     """Say whether the server has another password than the one given, or none. Raises Refused where it keeps it."""
     if spec.password is None or scram.matches(spec.password, verifier):
         return False
@@ -124,7 +133,7 @@ def _password_differs(spec, record, verifier):
     return True
 
 
-def _disagreement(username, container):
+def _disagreement(username: str, container: str) -> Refused:
     return Refused(
         f"The stored password of {username} is not the one that {container} has: somebody changed it there, or another"
         " copy of the credentials is in use. Nothing was changed. To give the server the stored one, set"
@@ -133,27 +142,27 @@ def _disagreement(username, container):
     )
 
 
-def altered(spec, seen, restarts=True):
+def altered(spec: DatabaseSpec, seen: Observed, restarts: bool = True) -> list[str]:
     """Return the names of what ALTER SYSTEM has set and what is governed by the declaration.
 
     restarts: also those that would take effect with a restart only.
     """
     known = seen.server.altered if seen.server is not None else seen.altered
     found = [name for name in known if name in spec.governed]
-    waiting = () if restarts else configuration.needs_restart(found, seen.image.parameters)
+    waiting = () if restarts else configuration.needs_restart(found, seen.known_image.parameters)
     return [name for name in found if name not in waiting]
 
 
-def overrides(spec, server):
+def overrides(spec: DatabaseSpec, server: ServerFacts) -> list[Override]:
     """Return the entries of ALTER DATABASE ... SET and ALTER ROLE ... SET that outrank what is declared."""
     return privileges.overrides(server.privileges, spec.outranking)
 
 
-def _trust_steps(spec, server, owner):
+def _trust_steps(spec: DatabaseSpec, server: ServerFacts, owner: str) -> list[Step]:
     """Return the steps that take away what is not declared: privileges, event triggers, parameters."""
     words = [f"take away that {what}" for what in privileges.held(server.privileges)]
     words += [f"disable event trigger {name}: {why}" for name, why in privileges.armed(server.privileges).items()]
-    steps = [Privileges(spec.name, owner, tuple(words))] if words else []
+    steps: list[Step] = [Privileges(spec.name, owner, tuple(words))] if words else []
     found = overrides(spec, server)
     if found:
         shown = tuple(privileges.override_words(one) for one in found)
@@ -161,11 +170,11 @@ def _trust_steps(spec, server, owner):
     return steps
 
 
-def _prove_login(spec, record, verifiable):
-    return ProveLogin(spec.name, record.username, spec.password, verifiable)
+def _prove_login(spec: DatabaseSpec, record: Record, verifiable: bool) -> ProveLogin:
+    return ProveLogin(spec.name, record.username, sure(spec.password), verifiable)
 
 
-def creation(spec, seen, record, verifiable):
+def creation(spec: DatabaseSpec, seen: Observed, record: Record, verifiable: bool) -> list[Step]:
     """Return the steps that a new server needs, in order. verifiable: Certification's."""
     owner = record.username
     return [
@@ -179,13 +188,15 @@ def creation(spec, seen, record, verifiable):
     ]
 
 
-def _refuse_renamed(spec, seen, record):
+def _refuse_renamed(spec: DatabaseSpec, seen: Observed, record: Record) -> None:
     """Raise Refused where the database or its owner may have got another name: a new one would hide what it holds."""
     if seen.record is None or not seen.record.initialised:
         return
-    role, database = seen.server.role, seen.server.database
+    role, database = seen.known_server.role, seen.known_server.database
     if database is None:
-        others = sorted(name for name, owner in seen.server.others.items() if role is None or owner == record.username)
+        others = sorted(
+            name for name, owner in seen.known_server.others.items() if role is None or owner == record.username
+        )
         if others:
             raise Refused(
                 f"{spec.container} has no database {spec.name} any more, but {', '.join(others)}: was it renamed? An"
@@ -203,7 +214,7 @@ def _refuse_renamed(spec, seen, record):
         )
 
 
-def _role_words(spec, record, role):
+def _role_words(spec: DatabaseSpec, record: Record, role: dict[str, Any] | None) -> str | None:
     """Say what is to be done to the application's role, or return None."""
     if role is None:
         return f"create role {record.username}, which is missing"
@@ -215,7 +226,7 @@ def _role_words(spec, record, role):
     return f"set the password of {record.username}" if differs else None
 
 
-def _database_words(spec, record, database):
+def _database_words(spec: DatabaseSpec, record: Record, database: dict[str, Any] | None) -> str | None:
     """Say what is to be done to the database, or return None."""
     if database is None:
         return f"create database {spec.name}, which is missing"
@@ -226,7 +237,7 @@ def _database_words(spec, record, database):
     return None
 
 
-def change(spec, seen, record, verifiable):
+def change(spec: DatabaseSpec, seen: Observed, record: Record, verifiable: bool) -> list[Step]:
     """Return the steps that a server which has served needs; none where it could not be asked.
 
     verifiable: Certification's.
@@ -234,7 +245,8 @@ def change(spec, seen, record, verifiable):
     if seen.server is None:
         return []
     _refuse_renamed(spec, seen, record)
-    steps, owner, database = [], record.username, seen.server.database
+    owner, database = record.username, seen.server.database
+    steps: list[Step] = []
     words = _role_words(spec, record, seen.server.role)
     if words:
         steps.append(set_role(words, spec, record))
@@ -256,6 +268,6 @@ def change(spec, seen, record, verifiable):
     return steps
 
 
-def set_role(words, spec, record):
+def set_role(words: str, spec: DatabaseSpec, record: Record) -> Role:
     """Return the step that makes the application's role as it is to be."""
     return Role(words, record.username, spec.password, record.login is None)

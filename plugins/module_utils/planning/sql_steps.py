@@ -12,7 +12,7 @@ from ..server import privileges, roles, scram, sql
 from .steps import Step
 
 if TYPE_CHECKING:
-    from ..users import User
+    from ..users import ObservedRoles, User
 
 
 class SqlStep(Step):
@@ -185,7 +185,7 @@ class Users(Step):
     name: str
     owner: str
     declared: tuple[User, ...] = dataclasses.field(repr=False)
-    observed: dict[str, Any] = dataclasses.field(repr=False)
+    observed: ObservedRoles = dataclasses.field(repr=False)
     changes: tuple[str, ...]
     proved: tuple[User, ...] = dataclasses.field(repr=False)
     verifiable: bool

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 _ALIVE = ("running", "restarting", "paused")
 # What a supervisor writes on the containers that it keeps, by the beginning of a label: who that is, the label that
@@ -25,7 +27,7 @@ _SUPERVISORS = {
 }
 
 
-def supervisor(labels: dict) -> tuple | None:
+def supervisor(labels: dict[str, str]) -> tuple[str, str] | None:
     """Return (who keeps a container, how to take it out first) as its labels say; None where nobody is known to."""
     for prefix, (who, naming, mend) in _SUPERVISORS.items():
         if any(label.startswith(prefix) for label in labels):
@@ -34,13 +36,13 @@ def supervisor(labels: dict) -> tuple | None:
     return None
 
 
-def mount_of(mounts: list, directory: str) -> str:
+def mount_of(mounts: Sequence[dict[str, Any]], directory: str) -> str:
     """Return the directory of the host that a container mounts (the engine's Mounts) and that holds another one."""
     sources = [mount.get("Source") or "" for mount in mounts or []]
     return max((source for source in sources if source and _inside(directory, source)), key=len, default=directory)
 
 
-def rivals(listed: list, data: str, mount: str, ours: tuple) -> list:
+def rivals(listed: Iterable[dict[str, Any]], data: str, mount: str, ours: tuple[str, ...]) -> list[str]:
     """Return the names of the containers of the engine's list that are alive and may write to a data directory.
 
     mount: what was mounted to reach it: what mounts more than that, such as a tool that looks after all volumes, is no

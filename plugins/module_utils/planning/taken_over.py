@@ -8,27 +8,33 @@ The record says so (Record.adopted), from the start of an adoption on.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import Refused
+
+if TYPE_CHECKING:
+    from ..facts import ContainerFacts, Observed
+    from ..spec import DatabaseSpec
 
 _TAKES_OVER = ("started", "present")
 
 
-def takes_over(spec):
+def takes_over(spec: DatabaseSpec) -> bool:
     return spec.state in _TAKES_OVER
 
 
-def unfinished(seen):
+def unfinished(seen: Observed) -> bool:
     """Say whether an adoption was begun and has not come to its end."""
     return seen.record is not None and bool(seen.record.adopted) and not seen.record.initialised
 
 
-def is_original(seen, container):
+def is_original(seen: Observed, container: ContainerFacts | None) -> bool:
     """Say whether a container is the one that was, or is being, taken over."""
     adopted = seen.record.adopted if seen.record is not None else None
-    return bool(adopted) and container.id == adopted["container"]
+    return bool(adopted and container is not None and container.id == adopted["container"])
 
 
-def concerns(spec, seen):
+def concerns(spec: DatabaseSpec, seen: Observed) -> bool:
     """Say whether a run is about an adoption. Raises Refused where one was cut short and is not to be finished."""
     if unfinished(seen):
         if spec.adopt and spec.state in _TAKES_OVER:
