@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import datetime
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import container as containers
@@ -144,7 +144,7 @@ def observe_database(
     image = None
     if target is not None:
         cache = layout.image_cache(spec.data_root)
-        image = images.describe(engine, target, spec.image, cache, remember=not check_mode)
+        image = images.describe(sure(engine), target, spec.image, cache, remember=not check_mode)
     managed = {path: files.read(os.path.join(spec.directory, path)) for path in KNOWN_FILES}
     server, server_error = None, None
     if not recorded or _written_since_start(own, managed.values()):
@@ -233,7 +233,8 @@ def _adoptable(
     # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
     from . import foreign
 
-    return foreign.observe(engine, spec, remember)
+    found: Adoptable = foreign.observe(engine, spec, remember)
+    return found
 
 
 def data_majors(directory: str) -> tuple[int, ...]:
@@ -357,7 +358,8 @@ def _certificate(spec: DatabaseSpec, managed: dict[str, FileFacts | None], remem
         current = known_authority.content == authority
         if ours is not None and (current or _tls().same_authority(known_authority.content, authority)):
             return {**ours, "current": current}
-    return _tls().describe_own(certificate.content, key.content)
+    own: dict[str, Any] | None = _tls().describe_own(certificate.content, key.content)
+    return own
 
 
 def _own_tls(spec: DatabaseSpec, now: str) -> OwnTls | None:
@@ -406,7 +408,7 @@ def _is_own(by: str, spec: DatabaseSpec) -> bool:
     return by in (f"database {spec.container}", f"container {spec.container}")
 
 
-def read_tls(directory: str) -> tuple[str | None, dict[str, Any] | None]:
+def read_tls(directory: str) -> tuple[str | None, Mapping[str, Any] | None]:
     """Return the certificate of the authority (PEM) and what the server's says of itself; None where there is none."""
     paths = (certification.AUTHORITY, certification.CERTIFICATE)
     authority, certificate = (_content(files.read(os.path.join(directory, path))) for path in paths)

@@ -48,7 +48,7 @@ def to_json(record: Record) -> str:
     return json.dumps({"schema": SCHEMA, **dataclasses.asdict(record)}, indent=2, sort_keys=True) + "\n"
 
 
-def from_json(text: str, path: str) -> Record:
+def from_json(text: str | bytes, path: str) -> Record:
     """Read a record. Raises DatabaseError where the file is damaged or of a later version of this collection."""
     try:
         content = json.loads(text)

@@ -127,7 +127,7 @@ def _converge_all(run: _Run, specs: list[DatabaseSpec], declarations: list[dict[
     wanted = _wanted_by_several(host, specs)
     if wanted:
         sure(engine).get_ready()
-    with initdb.clusters(engine, host.data_root, wanted) as clusters:
+    with initdb.clusters(sure(engine), host.data_root, wanted) as clusters:
         run = dataclasses.replace(run, clusters=clusters)
         with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
             return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations)))

@@ -173,7 +173,7 @@ def still_used(owner: str, login: str | None, password: str | None, observed: Ob
 
     0 where nobody can, or where the password stays.
     """
-    role = observed["roles"].get(login)
+    role = observed["roles"].get(login) if login else None
     if role is None or not role["verifier"] or (password and scram.matches(password, role["verifier"])):
         return 0
     return role["ends_in"] if role["ends_in"] is None else max(0, role["ends_in"])

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import extensions, layout, networks, privileges, users
@@ -190,7 +190,7 @@ def database(
     record: Record,
     container: ContainerFacts | None,
     personal: str = "",
-    tls: tuple[str | None, dict[str, Any] | None] = (None, None),
+    tls: tuple[str | None, Mapping[str, Any] | None] = (None, None),
 ) -> dict[str, Any]:
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 

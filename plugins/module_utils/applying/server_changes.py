@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..errors import sure
 from ..host import altered
 from ..planning.sql_steps import Altered, ProveLogin, SqlStep, Users
 from ..planning.steps import Step
@@ -53,5 +54,7 @@ def change_users(work: Work, step: Users) -> None:
 
 
 def _prove_login(work: Work, username: str, password: str | None, script: str, verifiable: bool) -> None:
-    facts = work.facts or work.seen.container
-    session.prove_login(work.engine, work.name, facts, work.spec.name, username, password, script, verify=verifiable)
+    facts = sure(work.facts or work.seen.container)
+    session.prove_login(
+        work.engine, work.name, facts, work.spec.name, username, sure(password), script, verify=verifiable
+    )

@@ -52,5 +52,5 @@ class Work:
         return self.spec.container
 
     @property
-    def username(self) -> str | None:
+    def username(self) -> str:
         return self.record.username

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..errors import DatabaseError
 from ..server import configuration
@@ -54,7 +54,7 @@ def names(directory: str, major: int) -> tuple[str, ...]:
         return ()
 
 
-def reset(directory: str, major: int, unwanted: set[str]) -> None:
+def reset(directory: str, major: int, unwanted: Collection[str]) -> None:
     """Take parameters out, as ALTER SYSTEM RESET does. Raises DatabaseError."""
     try:
         with _directory(directory, major) as place:

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..server import privileges, roles, scram, sql
 from .steps import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..extensions import Installed
     from ..users import ObservedRoles, User
 
 
@@ -132,7 +135,7 @@ class Extensions(SqlStep):
 
     name: str
     wanted: dict[str, str | None]
-    installed: dict[str, dict[str, Any]]
+    installed: Mapping[str, Installed]
     changes: tuple[str, ...]
     verb = "extensions"
 

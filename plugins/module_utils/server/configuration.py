@@ -48,7 +48,9 @@ CONTRACT = (
 )
 
 
-def render(spec: DatabaseSpec, record: Record, major: int, access: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+def render(
+    spec: DatabaseSpec, record: Record, major: int | str, access: Iterable[tuple[str, str]] = ()
+) -> dict[str, str]:
     """Return the managed files' texts by path below the database's directory. access: as pg_hba_conf has it."""
     return {
         POSTGRESQL_CONF: postgresql_conf(spec, major),
@@ -57,7 +59,7 @@ def render(spec: DatabaseSpec, record: Record, major: int, access: Iterable[tupl
     }
 
 
-def postgresql_conf(spec: DatabaseSpec, major: int) -> str:
+def postgresql_conf(spec: DatabaseSpec, major: int | str) -> str:
     data = container.pgdata(major)
     values = (
         "*",
