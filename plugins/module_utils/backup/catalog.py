@@ -15,11 +15,16 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, Undecided
 from ..host import files
 from . import manifest as manifests
 from . import naming
+
+if TYPE_CHECKING:
+    from .manifest import Manifest
 
 # Larger ones are none of ours: a table's row count takes some forty bytes.
 _LARGEST_MANIFEST = 64 << 20
@@ -40,28 +45,28 @@ class Backup:
     size_bytes: int
     created_at: str
     age_seconds: int
-    manifest: object | None
+    manifest: Manifest | None
     damage: str | None
     undecided: bool = False
 
     @property
-    def good(self):
+    def good(self) -> bool:
         return self.damage is None
 
     @property
-    def checked(self):
+    def checked(self) -> bool:
         return self.good and self.manifest is not None and self.manifest.checked_at is not None
 
     @property
-    def verified(self):
+    def verified(self) -> bool:
         return self.good and self.manifest is not None and self.manifest.verified_at is not None
 
     @property
-    def sequence(self):
+    def sequence(self) -> int:
         return self.manifest.sequence if self.manifest else 0
 
 
-def backups(backup_directory, now=None):
+def backups(backup_directory: str, now: datetime.datetime | None = None) -> list[Backup]:
     """Return the backups in the directory of a database, the newest last.
 
     Ordered by when they were taken, not by what a clock that was moved back has made of their names.
@@ -79,7 +84,7 @@ def backups(backup_directory, now=None):
     return sorted(found, key=lambda backup: (backup.sequence, backup.created_at, backup.file_name))
 
 
-def find(backup_directory, wanted, now=None):
+def find(backup_directory: str, wanted: str, now: datetime.datetime | None = None) -> Backup:
     """Return the backup of that name, or the newest good (`latest`) or newest verified (`latest_verified`) one.
 
     Of what a restore has replaced, a backup is only meant by its name: else a restore that is run twice undoes itself.
@@ -127,7 +132,7 @@ def told(passed: list[Backup]) -> str:
     return "; ".join(f"{backup.file_name}: {backup.damage}" for backup in passed[-3:])
 
 
-def at(path, now=None):
+def at(path: str, now: datetime.datetime | None = None) -> Backup:
     """Return the backup at a path, in whatever directory: its manifest says what it is of. Raises DatabaseError."""
     directory, name = os.path.split(path)
     manifest = _read_manifest(directory, name)
@@ -136,7 +141,7 @@ def at(path, now=None):
     return _backup(directory, manifest.container, name, now or utc_now())
 
 
-def describe(backup):
+def describe(backup: Backup) -> dict[str, Any]:
     """Return what a person sees of a backup, as postgres_db_info and the result of postgres_db_backup have it."""
     manifest = backup.manifest
     shown = {
@@ -176,7 +181,7 @@ _SHOWN = (
 
 
 @contextlib.contextmanager
-def in_use(backup):
+def in_use(backup: Backup) -> Iterator[int]:
     """Keep a backup from being removed while it is read: `remove` leaves alone what anybody holds so."""
     descriptor = open_entry(backup.path)
     try:
@@ -188,7 +193,7 @@ def in_use(backup):
         os.close(descriptor)
 
 
-def open_entry(path):
+def open_entry(path: str) -> int:
     """Open a file or directory for reading, but neither a symbolic link nor a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -207,7 +212,7 @@ def is_lost(error: OSError) -> bool:
     return error.errno in (errno.ENOENT, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN)
 
 
-def remove(backup):
+def remove(backup: Backup) -> None:
     """Remove a backup and what is beside it; the manifest first, so that half of a removal counts no longer.
 
     Raises DatabaseError where it is being read.
@@ -231,7 +236,7 @@ def remove(backup):
 
 
 @contextlib.contextmanager
-def writing(directory):
+def writing(directory: str) -> Iterator[None]:
     """Keep others from revising, and from sweeping up, what is in the directory of a database's backups."""
     descriptor = open_entry(directory)
     try:
@@ -241,12 +246,12 @@ def writing(directory):
         os.close(descriptor)
 
 
-def write_manifest(backup_directory, manifest):
+def write_manifest(backup_directory: str, manifest: Manifest) -> None:
     path = os.path.join(backup_directory, naming.manifest_name(manifest.file_name))
     files.write(path, manifests.to_json(manifest).encode("utf-8"), 0o640)
 
 
-def revise(backup, **changes):
+def revise(backup: Backup, **changes: Any) -> Manifest:
     """Write changes of a backup's manifest, on top of what is there by now, and return the new Manifest.
 
     The lock of the backups is not waited for: a backup of the same database may take hours.
@@ -258,21 +263,23 @@ def revise(backup, **changes):
     return manifest
 
 
-def utc_now():
+def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
 
-def iso(moment):
+def iso(moment: datetime.datetime) -> str:
     return moment.replace(microsecond=0).isoformat() + "Z"
 
 
-def age(moment, now=None):
+def age(moment: str, now: datetime.datetime | None = None) -> int:
     """Return the seconds since a moment of a manifest."""
     return int(((now or utc_now()) - datetime.datetime.fromisoformat(moment[:19])).total_seconds())
 
 
-def _backup(directory, container, name, now):
+def _backup(directory: str, container: str, name: str, now: datetime.datetime) -> Backup:
     parsed, path = naming.parse(container, name), os.path.join(directory, name)
+    if parsed is None:
+        raise DatabaseError(f"{name} is not the name of a backup of {container}")
     manifest, damage, undecided, size = None, None, False, 0
     try:
         status = os.lstat(path)
@@ -295,12 +302,12 @@ def _backup(directory, container, name, now):
         created_at=created_at,
         age_seconds=age(created_at, now),
         manifest=manifest,
-        damage=damage or _disagreement(manifest, name, size),
+        damage=damage or (None if manifest is None else _disagreement(manifest, name, size)),
         undecided=undecided,
     )
 
 
-def _disagreement(manifest, name, size):
+def _disagreement(manifest: Manifest, name: str, size: int) -> str | None:
     if manifest.file_name != name:
         return f"its manifest is that of {manifest.file_name}"
     if manifest.size_bytes != size:
@@ -310,14 +317,14 @@ def _disagreement(manifest, name, size):
     return None
 
 
-def _wrong_kind(parsed, status):
+def _wrong_kind(parsed: naming.Name, status: os.stat_result) -> str | None:
     if stat.S_ISLNK(status.st_mode):
         return "it is a symbolic link, which is not followed"
     fitting = stat.S_ISDIR if parsed.format == "directory" else stat.S_ISREG
     return None if fitting(status.st_mode) else "it is neither a file nor a directory of the format that its name says"
 
 
-def _read_manifest(directory, name):
+def _read_manifest(directory: str, name: str) -> Manifest:
     path = os.path.join(directory, naming.manifest_name(name))
     if not _exists(path):
         raise DatabaseError("it has no manifest: whoever made it was cut short, or it was put there by hand")
@@ -325,12 +332,12 @@ def _read_manifest(directory, name):
         return manifests.from_json(stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace"), path)
 
 
-def _size(path, status):
+def _size(path: str, status: os.stat_result) -> int:
     if not stat.S_ISDIR(status.st_mode):
         return status.st_size
     with os.scandir(path) as entries:
         return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
 
 
-def _exists(path):
+def _exists(path: str) -> bool:
     return os.path.lexists(path)

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import DatabaseError, Undecided
 from ..host import files
 from . import catalog, naming, store
 from .manifest import CHECK
 
+if TYPE_CHECKING:
+    from .catalog import Backup
 
-def check(backup):
+
+def check(backup: Backup) -> str | None:
     """Read a whole backup and write down what became of it; returns what is wrong with it, or None.
 
     A backup that is found damaged is not good from then on, until it is found whole again. Raises DatabaseError where
@@ -22,7 +27,7 @@ def check(backup):
         now = catalog.iso(catalog.utc_now())
         if failure is not None:
             catalog.revise(backup, failure=failure, failed_at=now, failed_how=CHECK)
-        elif backup.manifest.failed_how == CHECK:
+        elif backup.manifest is not None and backup.manifest.failed_how == CHECK:
             catalog.revise(backup, checked_at=now, checked_how=how, failure=None, failed_at=None, failed_how=None)
         else:
             # What a verification found wrong is not put right by reading the file.
@@ -30,7 +35,7 @@ def check(backup):
     return failure
 
 
-def find_damage(backup):
+def find_damage(backup: Backup) -> tuple[str, None] | tuple[str | None, str]:
     """Return what is wrong with a backup, or None, and how that was looked at. Raises as `check` does."""
     manifest = backup.manifest
     if manifest is None:
@@ -53,15 +58,15 @@ def find_damage(backup):
             return f"{name} in it is not what was taken", None
     if (sha256, size) != (manifest.sha256, manifest.size_bytes):
         return "its checksum is not that of what was taken", None
-    return _globals_damage(backup), f"checksum compared, {how}"
+    return _globals_damage(backup, manifest.globals_sha256), f"checksum compared, {how}"
 
 
-def _globals_damage(backup):
-    if backup.manifest.globals_sha256 is None:
+def _globals_damage(backup: Backup, sha256: str | None) -> str | None:
+    if sha256 is None:
         return None
     text = files.read(naming.globals_name(backup.path))
     if text is None:
         return "its file of the roles is missing"
-    if store.text_sum(text.content.decode("utf-8", "replace")) != backup.manifest.globals_sha256:
+    if store.text_sum(text.content.decode("utf-8", "replace")) != sha256:
         return "its file of the roles is not what was taken"
     return None

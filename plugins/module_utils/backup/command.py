@@ -10,17 +10,19 @@ import os
 import random
 import sys
 import time
+from collections.abc import Sequence
 
 from .. import layout, spec
 from ..errors import DatabaseError
 from . import journal, schedule, scheduled, timetable
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0, 1 where something failed, 2 where it could not be tried."""
     given = _parser().parse_args(arguments)
     try:
-        return given.handle(given)
+        code: int = given.handle(given)
+        return code
     except DatabaseError as error:
         journal.Standard().say(error.message, journal.ERROR)
         return 2
@@ -28,13 +30,13 @@ def main(arguments=None):
         return 130
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=os.path.basename(sys.argv[0]), description="Scheduled backups of this host's PostgreSQL databases."
     )
     parser.add_argument(
         "--directory",
-        default=layout.schedule(spec.DEFAULTS["data_root"]),
+        default=layout.schedule(str(spec.DEFAULTS["data_root"])),
         help="where the schedules are and what became of them (default: %(default)s)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -52,7 +54,7 @@ def _parser():
     return parser
 
 
-def _run(given):
+def _run(given: argparse.Namespace) -> int:
     scheduled.end_on_signals()
     written = journal.System(schedule.UNIT) if given.cron else journal.Standard()
     try:
@@ -70,13 +72,13 @@ def _run(given):
         return 2
 
 
-def _list(given):
+def _list(given: argparse.Namespace) -> int:
     for line in timetable.lines(timetable.observe(given.directory)):
         sys.stdout.write(f"{line}\n")
     return 0
 
 
-def _check(given):
+def _check(given: argparse.Namespace) -> int:
     with open(given.path, encoding="utf-8") as stream:
         schedule.from_json(stream.read(), given.path)
     return 0

@@ -6,20 +6,40 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..server import census, session
 
 _END = "that is all"
 
 
-def take_census(engine, container, database, deadline):
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+
+    class Counted(Protocol):
+        """What has these as a manifest has them."""
+
+        @property
+        def objects(self) -> Mapping[str, int]: ...
+
+        @property
+        def row_counts(self) -> Mapping[str, int] | None: ...
+
+        @property
+        def extensions(self) -> Mapping[str, str]: ...
+
+
+def take_census(
+    engine: Engine, container: str, database: str, deadline: float
+) -> tuple[dict[str, Any], dict[str, int]]:
     """Return what a database holds (census), and the rows of each of its tables."""
     script = census.prepare() + "BEGIN;\n" + census.facts() + census.row_counts(_END) + "COMMIT;\n"
     lines = session.psql(engine, container, script, max(1.0, deadline - time.monotonic()), database).splitlines()
     return census.parse(lines[0]), census.read_row_counts(lines[1:], _END)
 
 
-def differences(manifest, facts, counts):
+def differences(manifest: Counted, facts: Mapping[str, Any], counts: Mapping[str, int]) -> tuple[list[str], list[str]]:
     """Return how a restored database differs from its manifest: (what is wrong, what is only worth knowing).
 
     manifest: whatever has objects, row_counts and extensions as a manifest has them.

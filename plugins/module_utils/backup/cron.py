@@ -38,17 +38,17 @@ class Cron:
     """
 
     expression: str
-    fields: tuple
+    fields: tuple[frozenset[int], ...]
     either: bool
 
-    def on(self, day):
+    def on(self, day: datetime.date) -> bool:
         """Say whether it comes round on that date."""
         of_month = day.day in self.fields[2]
         of_week = day.isoweekday() % 7 in self.fields[4]
         fits = of_month or of_week if self.either else of_month and of_week
         return fits and day.month in self.fields[3]
 
-    def previous(self, now):
+    def previous(self, now: datetime.datetime) -> datetime.datetime | None:
         """Return the last time at or before now (naive, local); None where there was none for years."""
         for back in range(_DAYS_AHEAD):
             day = now.date() - datetime.timedelta(days=back)
@@ -57,7 +57,7 @@ class Cron:
                 return times[-1]
         return None
 
-    def following(self, now):
+    def following(self, now: datetime.datetime) -> datetime.datetime | None:
         """Return the first time after now (naive, local); None where there is none for years."""
         for ahead in range(_DAYS_AHEAD):
             day = now.date() + datetime.timedelta(days=ahead)
@@ -66,7 +66,7 @@ class Cron:
                 return times[0]
         return None
 
-    def _times(self, day):
+    def _times(self, day: datetime.date) -> list[datetime.datetime]:
         if not self.on(day):
             return []
         return [
@@ -76,7 +76,7 @@ class Cron:
         ]
 
 
-def parse(calendar):
+def parse(calendar: str) -> Cron:
     """Return the Cron of a name or an expression of five fields. Raises DatabaseError."""
     expression = NAMES.get(calendar.strip().lower(), calendar.strip())
     parts = expression.split()
@@ -94,8 +94,8 @@ def parse(calendar):
     return found
 
 
-def _values(calendar, part, name, least, most):
-    found = set()
+def _values(calendar: str, part: str, name: str, least: int, most: int) -> frozenset[int]:
+    found: set[int] = set()
     for piece in part.lower().split(","):
         match = _PART.fullmatch(piece)
         if not match:
@@ -110,7 +110,7 @@ def _values(calendar, part, name, least, most):
     return frozenset(found)
 
 
-def _number(calendar, word, name):
+def _number(calendar: str, word: str, name: str) -> int:
     if word.isdigit():
         return int(word)
     names = {"month": _MONTHS, "day of the week": _DAYS}.get(name, ())

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import re
 import secrets
 import socket
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from ..server.session import SUPERUSER, environment, psql
@@ -21,31 +24,41 @@ from .dumping import Dumping
 from .manifest import Manifest
 from .target import refuse_unless_running
 
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from .catalog import Backup
+    from .store import Summed
+    from .target import Running, Target
+
 # What sessions of a backup are called on the server: under the lock of the backups, all that are there are stale.
 APPLICATION = "vellaric backup "
 
 
-def take(engine, target, options, progress=None):
+def take(
+    engine: Engine, target: Target, options: dump_options.Options, progress: Callable[[str], None] | None = None
+) -> tuple[Backup, list[str]]:
     """Take a backup, check it and return it as a catalog.Backup, with the warnings it came with.
 
     The caller holds layout.backup_lock. progress: called with a line of text now and then. Raises DatabaseError; there
     is then nothing of it left.
     """
-    refuse_unless_running(target)
-    dump_options.refuse(options, target.image.major)
+    running = refuse_unless_running(target)
+    dump_options.refuse(options, running.image.major)
     formats.refuse_what_stays_closed(options.format, options.compression)
-    return _Taking(engine, target, options, progress or (lambda text: None)).run()
+    return _Taking(engine, running, options, progress or (lambda text: None)).run()
 
 
 class _Taking:
-    def __init__(self, engine, target, options, progress):
+    def __init__(
+        self, engine: Engine, target: Running, options: dump_options.Options, progress: Callable[[str], None]
+    ) -> None:
         self._engine, self._target, self._options, self._progress = engine, target, options, progress
         self._container, self._store = target.container, target.store
         self._deadline = time.monotonic() + options.timeout
         self._application = APPLICATION + secrets.token_hex(6)
-        self._warnings = []
+        self._warnings: list[str] = []
 
-    def run(self):
+    def run(self) -> tuple[Backup, list[str]]:
         began = time.monotonic()
         target, options = self._target, self._options
         self._end_stale()
@@ -76,7 +89,7 @@ class _Taking:
             self._store.clean()
         return catalog.find(target.backup_directory, name), self._warnings
 
-    def _end_stale(self):
+    def _end_stale(self) -> None:
         """End what a killed run has left on the server, where the container did not do so itself."""
         psql(
             self._engine,
@@ -85,7 +98,7 @@ class _Taking:
             f" WHERE starts_with(application_name, {literal(APPLICATION)});\n",
         )
 
-    def _name(self, earlier):
+    def _name(self, earlier: Sequence[Backup]) -> tuple[str, datetime.datetime]:
         """Choose a name: that of this second, or of the next that is free."""
         now = catalog.utc_now()
         moment = naming.free_moment(self._container, [backup.file_name for backup in earlier], now)
@@ -100,13 +113,13 @@ class _Taking:
         return naming.file_name(self._container, moment, self._options.format, self._options.compression), moment
 
     @contextlib.contextmanager
-    def _snapshot(self):
+    def _snapshot(self) -> Iterator[snapshots.Snapshot]:
         command = ["psql", "-XAtq", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER]
         command += ["-d", self._target.name, "-f", "-"]
         with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
             yield snapshots.Snapshot(execution, self._container, self._deadline, self._warnings)
 
-    def _dumping(self, expected):
+    def _dumping(self, expected: int) -> Dumping:
         return Dumping(
             self._engine,
             self._target,
@@ -119,10 +132,10 @@ class _Taking:
         )
 
     @property
-    def _environment(self):
+    def _environment(self) -> dict[str, str]:
         return {"PGAPPNAME": self._application, **environment(self._target.image.major)}
 
-    def _globals(self):
+    def _globals(self) -> tuple[str, str]:
         """Return the roles of the server with their settings as SQL, and the version of its pg_dump."""
         command = ["sh", "-c", f"pg_dump --version && exec pg_dumpall -U {SUPERUSER} -w --globals-only"]
         finished = self._engine.execute(
@@ -133,7 +146,16 @@ class _Taking:
         version, text = finished.stdout.split("\n", 1)
         return text, re.sub(r"^.*\) ", "", version).strip()
 
-    def _manifest(self, name, moment, earlier, facts, summed, row_counts, globals_text):
+    def _manifest(
+        self,
+        name: str,
+        moment: datetime.datetime,
+        earlier: Sequence[Backup],
+        facts: Mapping[str, Any],
+        summed: Summed,
+        row_counts: dict[str, int] | None,
+        globals_text: str,
+    ) -> Manifest:
         target, options = self._target, self._options
         sha256, size, files, how = summed
         return Manifest(
@@ -153,7 +175,7 @@ class _Taking:
             server_version=facts["server_version"],
             dump_version="",
             image=target.facts.declared_image,
-            image_id=target.facts.config.image_id,
+            image_id=target.image.id,
             database=facts["database"],
             extensions=facts["extensions"],
             objects=facts["objects"],

@@ -34,7 +34,7 @@ class Options:
     taken_by: str = "module"
 
 
-def refuse(options, major):
+def refuse(options: Options, major: int | None) -> None:
     """Raise DatabaseError for options that do not go together, or not with a major version (None: any)."""
     if options.jobs > 1 and options.format != "directory":
         raise DatabaseError("jobs: only format: directory is dumped by several processes; leave jobs out")

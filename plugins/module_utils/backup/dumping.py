@@ -17,6 +17,8 @@ import socket
 import stat
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError
@@ -24,7 +26,14 @@ from ..host import attended, cgroups
 from ..host.execution import Finished
 from ..server.session import SUPERUSER, psql
 from ..statistics.text import size as shown_size
-from . import catalog, naming, store, stream
+from . import catalog, dump_options, naming, store, stream
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from ..host.execution import Execution
+    from .snapshot import Snapshot
+    from .store import Summed
+    from .target import Running
 
 _PROGRESS_SECONDS = 10
 # To end by itself when told to, before it is killed (the script below), and for the engine to say so.
@@ -49,7 +58,17 @@ SELECT pg_catalog.format('%s of %s (process %s) has %s for itself', coalesce(nul
 class Dumping:
     """One dump. environment: of what runs in the container; expected: its size, as far as one can tell before."""
 
-    def __init__(self, engine, target, options, deadline, environment, expected, progress, warnings):
+    def __init__(
+        self,
+        engine: Engine,
+        target: Running,
+        options: dump_options.Options,
+        deadline: float,
+        environment: dict[str, str],
+        expected: int,
+        progress: Callable[[str], None],
+        warnings: list[str],
+    ) -> None:
         self._engine, self._target, self._options, self._progress = engine, target, options, progress
         self._container, self._store = target.container, target.store
         self._deadline, self._environment, self._expected = deadline, environment, expected
@@ -57,7 +76,7 @@ class Dumping:
         self._shown = time.monotonic()
         self._killed_before = self._killed()
 
-    def run(self, name, snapshot):
+    def run(self, name: str, snapshot: Snapshot) -> Summed:
         """Have the dump written under its partial name; returns (sha256, size, files, how it was checked)."""
         piped = self._options.format == "plain" and self._make_pipe(name)
         fast = stream.fast_gzip() if piped and self._options.compression == "gzip" else None
@@ -65,12 +84,13 @@ class Dumping:
         inside = f"{BACKUP_MOUNT}/{naming.WORK}/{name}"
         command = attended.command(self._command(snapshot, inside, compressor is not None), after=_TERMINATE)
         count = snapshot.count_rows if self._options.row_counts else (lambda: None)
+        summed: Summed | None = None
         with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
             try:
                 if piped:
                     summed = self._receive(name, execution, compressor, count)
                 else:
-                    summed = self._await_file(name, execution, count)
+                    self._await_file(name, execution, count)
             except BaseException:
                 attended.end(execution, _GRACE)
                 raise
@@ -81,7 +101,7 @@ class Dumping:
             summed = store.sums(path, self._options.compression, marked, f"The backup of {self._container}")
         return summed
 
-    def _make_pipe(self, name):
+    def _make_pipe(self, name: str) -> bool:
         """Make the named pipe; False where the file system has none (then pg_dump writes a file)."""
         path = os.path.join(self._store.work, name)
         try:
@@ -92,7 +112,7 @@ class Dumping:
             os.chown(path, self._store.uid, self._store.gid, follow_symlinks=False)
         return True
 
-    def _command(self, snapshot, path, compressed_outside):
+    def _command(self, snapshot: Snapshot, path: str, compressed_outside: bool) -> list[str]:
         options = self._options
         command = ["pg_dump", "-U", SUPERUSER, "-w", "-d", self._target.name, f"--snapshot={snapshot.name}", "-f", path]
         # The database's own: what it holds need not be right in another one.
@@ -107,7 +127,9 @@ class Dumping:
             return [*command, f"-Z{level}"]
         return [*command, f"--compress={options.compression}:{level}"]
 
-    def _receive(self, name, execution, compressor, started):
+    def _receive(
+        self, name: str, execution: Execution, compressor: list[str] | None, started: Callable[[], object]
+    ) -> Summed:
         """Take the dump in from the pipe, through the compressor, into the partial file."""
         pipe = self._open_pipe(os.path.join(self._store.work, name))
         path = self._store.partial(name)
@@ -123,7 +145,7 @@ class Dumping:
             if compressor:
                 process = subprocess.Popen(compressor, stdin=pipe, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 stack.callback(_end_process, process)
-                source = process.stdout.fileno()
+                source = stream.pipe_of(process.stdout).fileno()
                 stream.widen(source)
             with store.errors("write", path):
                 output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -139,7 +161,7 @@ class Dumping:
                     begun = checker.size
                 self._say(checker.size)
             if compressor and process.wait() != 0:
-                said = process.stderr.read().decode("utf-8", "replace").strip()
+                said = stream.pipe_of(process.stderr).read().decode("utf-8", "replace").strip()
                 raise DatabaseError(f"{self._container}: {compressor[0]} failed: {said or process.returncode}")
             with store.errors("write", path):
                 os.fchown(output, 0, self._store.gid)
@@ -153,14 +175,14 @@ class Dumping:
             return checker.sha256, checker.size, {}, f"{checker.how} while it was written"
 
     @staticmethod
-    def _open_pipe(path):
+    def _open_pipe(path: str) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise DatabaseError(f"{path} is no longer the pipe that was made there")
         return descriptor
 
-    def _await_writer(self, pipe, execution):
+    def _await_writer(self, pipe: int, execution: Execution) -> bool:
         """Wait until pg_dump writes; False where it ended without. Without a writer, to read would be the end."""
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
@@ -173,7 +195,7 @@ class Dumping:
                 return False
             execution.look()
 
-    def _pieces(self, source, execution):
+    def _pieces(self, source: int, execution: Execution) -> Iterator[bytes]:
         """Yield what comes from a pipe until its end, and hear what pg_dump complains of meanwhile."""
         poll = select.poll()
         poll.register(source, select.POLLIN)
@@ -190,7 +212,7 @@ class Dumping:
             elif not ready:
                 execution.look()
 
-    def _await_file(self, name, execution, started):
+    def _await_file(self, name: str, execution: Execution, started: Callable[[], object]) -> None:
         """Wait for the end of a dump that pg_dump writes by itself."""
         begun = False
         path = os.path.join(self._store.work, name)
@@ -213,21 +235,21 @@ class Dumping:
             # A small one is written before one sees it.
             started()
 
-    def _patience(self):
+    def _patience(self) -> int:
         """Return the milliseconds to wait at most. Raises socket.timeout where all the time is over."""
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise socket.timeout()
         return int(min(remaining, 1.0) * 1000) + 1
 
-    def _say(self, size):
+    def _say(self, size: int | Callable[[], int]) -> None:
         if time.monotonic() - self._shown >= _PROGRESS_SECONDS:
             self._shown = time.monotonic()
             size = size() if callable(size) else size
             expected = shown_size(self._expected)
             self._progress(f"{self._container}: {shown_size(size)} written, of about {expected}")
 
-    def _refuse_failure(self, execution):
+    def _refuse_failure(self, execution: Execution) -> None:
         finished = execution.finish(self._deadline)
         if finished.exit_code == 0:
             if finished.stderr.strip():
@@ -243,18 +265,18 @@ class Dumping:
             said=finished.stderr.splitlines()[:20],
         )
 
-    def _status(self, finished):
+    def _status(self, finished: Finished) -> str:
         """Return the container's status; where its server went, the engine says so a moment later."""
         went = finished.exit_code > 128 or "terminating connection" in finished.stderr or "closed" in finished.stderr
         deadline = time.monotonic() + (_NOTICED if went else 0)
         while True:
             facts = self._engine.inspect(self._container)
-            status = (facts or {}).get("State", {}).get("Status", "removed")
+            status: str = (facts or {}).get("State", {}).get("Status", "removed")
             if status != "running" or time.monotonic() >= deadline:
                 return status
             time.sleep(0.1)
 
-    def _reason(self, finished):
+    def _reason(self, finished: Finished) -> str:
         text = finished.stderr
         if "LOCK TABLE" in text and "timeout" in text:
             return (
@@ -275,7 +297,7 @@ class Dumping:
         sample = cgroups.sample(self._target.facts.pid)
         return sample.oom_kills if sample else None
 
-    def _holders(self):
+    def _holders(self) -> str | None:
         """Say who has which table for himself, while he still has."""
         try:
             lines = psql(self._engine, self._container, _HOLDERS, 10, self._target.name).splitlines()
@@ -312,15 +334,16 @@ def _of_table(said: str) -> str:
     return f" to dump {table.group(1)}" if table else ""
 
 
-def _end_process(process):
+def _end_process(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
     for pipe in (process.stdout, process.stderr):
-        pipe.close()
+        if pipe is not None:
+            pipe.close()
 
 
-def _begin_writing(path):
+def _begin_writing(path: str) -> None:
     # The directory is the server's user's: what is there now may be anything.
     with contextlib.suppress(OSError, DatabaseError):
         descriptor = catalog.open_entry(path)
@@ -330,14 +353,14 @@ def _begin_writing(path):
             os.close(descriptor)
 
 
-def _file_size(path):
+def _file_size(path: str) -> int:
     try:
         return os.lstat(path).st_size
     except OSError:
         return 0
 
 
-def _files(path):
+def _files(path: str) -> list[str]:
     try:
         return [os.path.join(path, entry) for entry in os.listdir(path)]
     except OSError:

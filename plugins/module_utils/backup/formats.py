@@ -85,18 +85,18 @@ class Dump:
     read_since: int | None = None
 
     @property
-    def archive(self):
+    def archive(self) -> bool:
         """Whether pg_restore reads it, and not psql."""
         return self.kind != PLAIN
 
     @property
-    def major(self):
+    def major(self) -> int | None:
         """The major version of the server that was dumped; None where it does not say."""
         version = self.server_version or self.dump_version
         return major_of(version) if version else None
 
 
-def detect(path):
+def detect(path: str) -> Dump:
     """Return the Dump at a path. Raises DatabaseError where it is none, saying what it looks like instead."""
     try:
         if os.path.isdir(path):
@@ -115,7 +115,7 @@ def detect(path):
     return _described(path, content, compression, size)
 
 
-def _directory(path):
+def _directory(path: str) -> Dump:
     contents = os.path.join(path, DIRECTORY_CONTENTS)
     if not os.path.isfile(contents):
         raise DatabaseError(
@@ -129,7 +129,7 @@ def _directory(path):
     return Dump(path, DIRECTORY, "none", size, *versions, marked=True, read_since=_read_since(start))
 
 
-def _described(path, content, compression, size):
+def _described(path: str, content: bytes, compression: str, size: int) -> Dump:
     if content.startswith(b"PGDMP"):
         versions = _archive_versions(content, path)
         return Dump(path, CUSTOM, compression, size, *versions, marked=True, read_since=_read_since(content))
@@ -154,31 +154,31 @@ def _described(path, content, compression, size):
         )
     if b"\0" in content or not _STATEMENT.match(content.lstrip(b"\xef\xbb\xbf")):
         raise DatabaseError(f"{path} is no dump of PostgreSQL: neither SQL nor an archive of pg_dump")
-    versions = [
+    server, dump = (
         match.group(1).decode("ascii", "replace") if match else None
         for match in (_FROM.search(content), _BY.search(content))
-    ]
-    return Dump(path, PLAIN, compression, size, *versions, marked=bool(_MARK.search(content)))
+    )
+    return Dump(path, PLAIN, compression, size, server, dump, marked=bool(_MARK.search(content)))
 
 
-def _read_since(content):
+def _read_since(content: bytes) -> int:
     """Return the major version whose pg_restore can read an archive first; later ones than we know: the last."""
     return _READ_SINCE.get(content[6], 0 if content[6] < 14 else max(_READ_SINCE.values()))
 
 
-def _archive_versions(content, path):
+def _archive_versions(content: bytes, path: str) -> tuple[str, str]:
     """Read the versions from an archive's head (src/bin/pg_dump/pg_backup_archiver.c, ReadHead)."""
     try:
         major, minor, integer = content[5], content[6], content[8]
         position = 11
 
-        def number():
+        def number() -> int:
             nonlocal position
             sign, value = content[position], int.from_bytes(content[position + 1 : position + 1 + integer], "little")
             position += 1 + integer
             return -value if sign else value
 
-        def text():
+        def text() -> str:
             nonlocal position
             length = number()
             if length < 0:
@@ -197,22 +197,22 @@ def _archive_versions(content, path):
         for part in range(7):
             number()
         text()
-        versions = [re.match(r"[0-9][0-9.]*", text()) for turn in range(2)]
-        if not all(versions):
+        server, dump = (re.match(r"[0-9][0-9.]*", text()) for turn in range(2))
+        if server is None or dump is None:
             raise IndexError
-        return [match.group() for match in versions]
+        return server.group(), dump.group()
     except IndexError:
         raise DatabaseError(f"{path} begins as an archive of pg_dump, but is damaged or cut short") from None
 
 
-def decompressor(compression: str, which: typing.Callable = shutil.which) -> list[str]:
+def decompressor(compression: str, which: typing.Callable[[str], str | None] = shutil.which) -> list[str]:
     """Return the command that decompresses its input. Raises Undecided where this host has none."""
     for command in _DECOMPRESSORS[compression]:
         if which(command[0]):
             return list(command)
-    command = unpack.command(compression)
-    if command is not None:
-        return command
+    ours = unpack.command(compression)
+    if ours is not None:
+        return ours
     wanted = _DECOMPRESSORS[compression][-1][0]
     raise Undecided(
         f"The dump is compressed with {compression}, but this host has neither {wanted} nor its library: install"
@@ -233,7 +233,7 @@ def refuse_what_stays_closed(format_: str, compression: str) -> None:
         ) from None
 
 
-def head(dump, size=HEAD):
+def head(dump: Dump, size: int = HEAD) -> bytes:
     """Return the beginning of a dump's content, at least as much as is asked for where there is as much."""
     if dump.compression != "none":
         return _decompressed_head(dump.path, dump.compression, size)
@@ -241,14 +241,15 @@ def head(dump, size=HEAD):
         return stream.read(size)
 
 
-def _decompressed_head(path, compression, size=HEAD):
+def _decompressed_head(path: str, compression: str, size: int = HEAD) -> bytes:
     command = decompressor(compression)
     with (
         open(path, "rb") as source,
         subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
     ):
-        content = process.stdout.read(size)
-        process.stdout.close()
+        output = typing.cast(typing.IO[bytes], process.stdout)
+        content = output.read(size)
+        output.close()
         process.terminate()
     if not content and process.returncode < 0 and process.returncode != -signal.SIGTERM:
         raise Undecided(f"{path} could not be read: {command[0]} was ended by signal {-process.returncode}")

@@ -15,10 +15,10 @@ ERROR, WARNING, NOTICE, INFO = syslog.LOG_ERR, syslog.LOG_WARNING, syslog.LOG_NO
 class Standard:
     """Standard error; with systemd behind it, which takes the level from the beginning of the line (sd-daemon(3))."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._levels = "JOURNAL_STREAM" in os.environ
 
-    def say(self, text, level=None):
+    def say(self, text: str, level: int | None = None) -> None:
         for line in text.splitlines():
             prefix = f"<{INFO if level is None else level}>" if self._levels else ""
             _write(f"{prefix}{line}")
@@ -27,16 +27,16 @@ class Standard:
 class System:
     """The system's log, and failures on standard error besides: cron mails what a job prints."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         syslog.openlog(name)
 
-    def say(self, text, level=None):
+    def say(self, text: str, level: int | None = None) -> None:
         for line in text.splitlines():
             syslog.syslog(INFO if level is None else level, line)
             if level == ERROR:
                 _write(line)
 
 
-def _write(line):
+def _write(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -12,6 +12,8 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import DatabaseError, Undecided
 
@@ -21,9 +23,12 @@ BEFORE_RESTORE = "before_restore"
 TAKEN_BY = ("module", "schedule", BEFORE_RESTORE, "final")
 
 
-def major_of(version):
+def major_of(version: str) -> int:
     """Return the major version of what a server or pg_dump calls itself, such as 17.2 or 18beta1."""
-    return int(re.match(r"[0-9]+", version).group())
+    match = re.match(r"[0-9]+", version)
+    if match is None:
+        raise ValueError(f"{version!r} is not a version")
+    return int(match.group())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,40 +70,40 @@ class Manifest:
     dump_version: str
     image: str
     image_id: str
-    database: dict
-    extensions: dict
-    objects: dict
-    row_counts: dict | None
+    database: dict[str, Any]
+    extensions: dict[str, str]
+    objects: dict[str, int]
+    row_counts: dict[str, int] | None
     database_size_bytes: int
     taken_by: str
     preload: str = ""
-    superusers_own: list = dataclasses.field(default_factory=list)
+    superusers_own: list[str] = dataclasses.field(default_factory=list)
     globals_sha256: str | None = None
-    files: dict = dataclasses.field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     checked_at: str | None = None
     checked_how: str | None = None
     verified_at: str | None = None
-    verified_how: dict | None = None
+    verified_how: dict[str, Any] | None = None
     failed_at: str | None = None
     failure: str | None = None
     failed_how: str | None = None
-    extra: dict = dataclasses.field(default_factory=dict)
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def major(self):
+    def major(self) -> int:
         return major_of(self.server_version)
 
 
 _KNOWN = tuple(field.name for field in dataclasses.fields(Manifest) if field.name != "extra")
 
 
-def to_json(manifest):
+def to_json(manifest: Manifest) -> str:
     content = {key: value for key, value in dataclasses.asdict(manifest).items() if key != "extra"}
     content = {**manifest.extra, **content, "schema": SCHEMA}
     return json.dumps({**content, "checksum": _checksum(content)}, indent=2, sort_keys=True) + "\n"
 
 
-def from_json(text, path):
+def from_json(text: str, path: str) -> Manifest:
     """Read a manifest. Raises DatabaseError where it is damaged, Undecided where a later version of ours wrote it."""
     try:
         content = json.loads(text)
@@ -116,13 +121,13 @@ def from_json(text, path):
         raise DatabaseError(f"{path} is damaged ({error})") from error
 
 
-def files_sum(files):
+def files_sum(files: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the checksum of a directory: of the lines that sha256sum would print for its files, sorted by name."""
     lines = "".join(f"{known['sha256']}  {name}\n" for name, known in sorted(files.items()))
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
-def _checksum(content):
+def _checksum(content: Mapping[str, Any]) -> str:
     # A flipped byte of the manifest must not make a backup look verified, or right a count that is wrong.
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+from collections.abc import Iterable
 
 from ..errors import DatabaseError
 
@@ -37,15 +38,15 @@ class Name:
     compression: str | None
 
 
-def suffix(format_, compression):
+def suffix(format_: str, compression: str) -> str:
     return _OTHER_SUFFIXES.get(format_) or _SUFFIXES[(format_, compression)]
 
 
-def file_name(container, moment, format_, compression):
+def file_name(container: str, moment: datetime.datetime, format_: str, compression: str) -> str:
     return f"{container}-{moment.strftime(_STAMP)}{suffix(format_, compression)}"
 
 
-def parse(container, name):
+def parse(container: str, name: str) -> Name | None:
     """Return the Name of a backup of that container, or None for any other file, its manifests and globals too.
 
     Containers whose names begin alike are told apart: backups of `app` are not those of `app-test`.
@@ -65,7 +66,7 @@ def parse(container, name):
     return Name(container, moment, formats[match.group(2)], None)
 
 
-def check(container, name):
+def check(container: str, name: str) -> str:
     """Return the name of a backup that a user gave, without a directory. Raises DatabaseError for what is none."""
     if parse(container, name) is None:
         raise DatabaseError(
@@ -75,15 +76,15 @@ def check(container, name):
     return name
 
 
-def manifest_name(name):
+def manifest_name(name: str) -> str:
     return f"{name}.json"
 
 
-def globals_name(name):
+def globals_name(name: str) -> str:
     return f"{name}.globals.sql"
 
 
-def free_moment(container, names, now):
+def free_moment(container: str, names: Iterable[str], now: datetime.datetime) -> datetime.datetime:
     """Return the first second from now on that no backup among the names has, whatever its format."""
     taken = {parsed.moment for parsed in (parse(container, name) for name in names) if parsed is not None}
     moment = now.replace(microsecond=0)

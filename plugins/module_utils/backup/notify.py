@@ -12,22 +12,28 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from . import outcome
+
+if TYPE_CHECKING:
+    from .outcome import Status
+    from .receiver import Receiver
 
 FAILED, RECOVERED, SUCCEEDED = "failed", "recovered", "succeeded"
 _MOST_OUTPUT = 400
 
 
-def event(status, before):
+def event(status: Status, before: Status) -> str:
     """Return what a run amounts to: RECOVERED is the first one that succeeds after one that failed."""
     if status["outcome"] == outcome.FAILED:
         return FAILED
     return RECOVERED if before.get("outcome") == outcome.FAILED else SUCCEEDED
 
 
-def payload(status, before, host, what):
+def payload(status: Status, before: Status, host: str, what: str) -> dict[str, Any]:
     """Return what is sent. text: for a person, under the name that chat services show."""
     bad = outcome.failed(status)
     word = event(status, before)
@@ -39,16 +45,30 @@ def payload(status, before, host, what):
     else:
         again = " again, after it had failed" if word == RECOVERED else ""
         text = f"{what} on {host} succeeded{again}."
-    keys = ("schedule", "action", "started_at", "finished_at", "error", "databases")
-    return {"text": text, "event": word, "host": host, "failed": bad, **{key: status[key] for key in keys}}
+    return {
+        "text": text,
+        "event": word,
+        "host": host,
+        "failed": bad,
+        "schedule": status["schedule"],
+        "action": status["action"],
+        "started_at": status["started_at"],
+        "finished_at": status["finished_at"],
+        "error": status["error"],
+        "databases": status["databases"],
+    }
 
 
-def send(receiver, content):
+def send(receiver: Receiver, content: Mapping[str, Any]) -> list[str]:
     """Tell the receivers; returns what went wrong with those that could not be told."""
     if receiver.when == "failure" and content["event"] == SUCCEEDED:
         return []
     troubles = []
-    for given, tell in ((receiver.command, _run), (receiver.url, _post)):
+    ways: tuple[tuple[Any, Callable[[Any, Mapping[str, Any], int], None]], ...] = (
+        (receiver.command, _run),
+        (receiver.url, _post),
+    )
+    for given, tell in ways:
         if given is not None:
             try:
                 tell(given, content, receiver.timeout)
@@ -57,7 +77,7 @@ def send(receiver, content):
     return troubles
 
 
-def _run(command, content, timeout):
+def _run(command: Sequence[str], content: Mapping[str, Any], timeout: int) -> None:
     details = {
         "VELLARIC_EVENT": content["event"],
         "VELLARIC_TEXT": content["text"],
@@ -83,14 +103,14 @@ def _run(command, content, timeout):
         raise DatabaseError(f"it ended with exit code {finished.returncode}" + (f": {said}" if said else ""))
 
 
-def _post(url, content, timeout):
+def _post(url: str, content: Mapping[str, Any], timeout: int) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "vellaric.postgres"}
     request = urllib.request.Request(url, json.dumps(content).encode("utf-8"), headers, method="POST")
     with urllib.request.build_opener().open(request, timeout=timeout) as answer:
         answer.read(1)
 
 
-def _trouble(given, error, timeout):
+def _trouble(given: str | Sequence[str], error: Exception, timeout: int) -> str:
     """Say what went wrong, without the URL: those of chat services are secrets."""
     if isinstance(given, str):
         where = f"backup_notify_url ({urllib.parse.urlsplit(given).hostname})"

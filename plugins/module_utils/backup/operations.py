@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from .. import layout, texts
 from ..errors import DatabaseError
@@ -13,6 +16,10 @@ from ..host import locks
 from ..planning.steps import Action
 from . import catalog, check, dump, dump_options, formats, naming, retention, verify
 from .target import Target, observe_target, refuse_unless_running
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from .retention import Retention
 
 STATES = ("present", "checked", "verified", "absent", "pruned")
 
@@ -39,16 +46,18 @@ class Outcome:
 
     container: str
     directory: str
-    actions: list = dataclasses.field(default_factory=list)
-    warnings: list = dataclasses.field(default_factory=list)
-    backup: object | None = None
-    removed: list = dataclasses.field(default_factory=list)
-    before: list = dataclasses.field(default_factory=list)
-    after: list = dataclasses.field(default_factory=list)
+    actions: list[Step] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    backup: catalog.Backup | None = None
+    removed: list[str] = dataclasses.field(default_factory=list)
+    before: list[str] = dataclasses.field(default_factory=list)
+    after: list[str] = dataclasses.field(default_factory=list)
     failure: str | None = None
 
 
-def run(engine, request, check_mode=False, progress=None):
+def run(
+    engine: Engine, request: Request, check_mode: bool = False, progress: Callable[[str], None] | None = None
+) -> Outcome:
     """Do what is asked for, or say what would be done, and return the Outcome."""
     texts.number(request.wait_timeout, "wait_timeout", 0, texts.MOST_SECONDS)
     target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
@@ -67,13 +76,20 @@ def run(engine, request, check_mode=False, progress=None):
     return outcome
 
 
-def locked(target, seconds):
+def locked(target: Target, seconds: float) -> contextlib.AbstractContextManager[None]:
     """Hold the lock of a database's backups: one is taken at a time, and none while the container is replaced."""
     lock = layout.backup_lock(target.data_root, target.container)
     return locks.exclusive(lock, seconds, f"the backups of {target.container}")
 
 
-def _present(engine, target, request, outcome, check_mode, progress):
+def _present(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
     if check_mode:
         _take_if_due(engine, target, request, outcome, True, progress)
         return
@@ -83,9 +99,16 @@ def _present(engine, target, request, outcome, check_mode, progress):
         _take_if_due(engine, target, request, outcome, False, progress)
 
 
-def _take_if_due(engine, target, request, outcome, check_mode, progress):
-    refuse_unless_running(target)
-    dump_options.refuse(request.options, target.image.major)
+def _take_if_due(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
+    running = refuse_unless_running(target)
+    dump_options.refuse(request.options, running.image.major)
     formats.refuse_what_stays_closed(request.options.format, request.options.compression)
     there = catalog.backups(target.backup_directory)
     recent = [backup for backup in there if backup.good and _within(backup.age_seconds, request.max_age)]
@@ -109,7 +132,14 @@ def _take_if_due(engine, target, request, outcome, check_mode, progress):
         _prune(target, request.retention, outcome, check_mode, coming=bool(check_mode and not recent))
 
 
-def _checked(engine, target, request, outcome, check_mode, progress):
+def _checked(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
     backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.manifest is not None and _within(_age(backup.manifest.checked_at), request.max_age) and backup.good:
@@ -120,10 +150,18 @@ def _checked(engine, target, request, outcome, check_mode, progress):
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
 
 
-def _verified(engine, target, request, outcome, check_mode, progress):
+def _verified(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
     backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
-    if backup.verified and (request.max_age is None or _within(_age(backup.manifest.verified_at), request.max_age)):
+    verified_at = backup.manifest.verified_at if backup.manifest is not None and backup.verified else None
+    if verified_at is not None and (request.max_age is None or _within(_age(verified_at), request.max_age)):
         return
     outcome.actions.append(Action("verify", f"restore {backup.file_name} into a throw-away container and compare"))
     if not check_mode:
@@ -145,8 +183,15 @@ def _wanted(target: Target, request: Request, outcome: Outcome) -> catalog.Backu
     return backup
 
 
-def _absent(engine, target, request, outcome, check_mode, progress):
-    naming.check(target.container, request.backup)
+def _absent(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
+    naming.check(target.container, request.backup or "")
     if check_mode:
         there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
         _remove(there, outcome, True)
@@ -157,7 +202,14 @@ def _absent(engine, target, request, outcome, check_mode, progress):
         _remove(there, outcome, False)
 
 
-def _pruned(engine, target, request, outcome, check_mode, progress):
+def _pruned(
+    engine: Engine,
+    target: Target,
+    request: Request,
+    outcome: Outcome,
+    check_mode: bool,
+    progress: Callable[[str], None] | None,
+) -> None:
     if check_mode:
         outcome.after = list(outcome.before)
         _prune(target, request.retention, outcome, True)
@@ -166,14 +218,14 @@ def _pruned(engine, target, request, outcome, check_mode, progress):
         _prune(target, request.retention, outcome, False)
 
 
-def _prune(target, rules, outcome, check_mode, coming=False):
+def _prune(target: Target, rules: Retention | None, outcome: Outcome, check_mode: bool, coming: bool = False) -> None:
     there = catalog.backups(target.backup_directory)
     if coming:
         there.append(_prediction(there, target))
     damaged = [backup.file_name for backup in there if not backup.good]
     if damaged:
         outcome.warnings.append(f"backups that are not good neither count nor are removed: {', '.join(damaged)}")
-    for backup in retention.removable(there, rules):
+    for backup in retention.removable(there, rules) if rules is not None else ():
         try:
             _remove([backup], outcome, check_mode)
         except DatabaseError as error:
@@ -182,14 +234,14 @@ def _prune(target, rules, outcome, check_mode, coming=False):
         outcome.after = [name for name in outcome.after if name not in outcome.removed]
 
 
-def _prediction(there, target):
+def _prediction(there: Sequence[catalog.Backup], target: Target) -> catalog.Backup:
     """Return what a backup that is taken now will be to the rules."""
     now = catalog.utc_now()
     name = naming.file_name(target.container, now, "plain", "gzip")
     return catalog.Backup(target.container, name, name, "plain", 0, catalog.iso(now), 0, None, None)
 
 
-def _remove(backups, outcome, check_mode):
+def _remove(backups: Iterable[catalog.Backup], outcome: Outcome, check_mode: bool) -> None:
     for backup in backups:
         if not check_mode:
             catalog.remove(backup)
@@ -197,10 +249,10 @@ def _remove(backups, outcome, check_mode):
         outcome.removed.append(backup.file_name)
 
 
-def _within(age, limit):
+def _within(age: int | None, limit: int | None) -> bool:
     """Say whether something is recent enough; what is dated in the future is of a clock that was wrong."""
     return age is not None and limit is not None and 0 <= age <= limit
 
 
-def _age(moment):
+def _age(moment: str | None) -> int | None:
     return None if moment is None else catalog.age(moment)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import urllib.parse
+from collections.abc import Mapping
+from typing import Any
 
 from .. import texts
 from ..errors import DatabaseError
@@ -19,13 +21,13 @@ WHEN = ("failure", "always")
 class Receiver:
     """command: a list of arguments, or None; url: or None; when: one of WHEN; timeout: seconds for each."""
 
-    command: tuple | None = None
+    command: tuple[str, ...] | None = None
     url: str | None = None
     when: str = "failure"
     timeout: int = 15
 
 
-def from_declaration(declared):
+def from_declaration(declared: Mapping[str, Any]) -> Receiver:
     """Return the Receiver of what was declared. Raises DatabaseError, naming the variable of role `backup`."""
     command, url = declared.get("command") or None, declared.get("url") or None
     when, timeout = declared.get("when") or "failure", declared.get("timeout") or 15
@@ -51,14 +53,14 @@ def from_declaration(declared):
     return Receiver(tuple(command) if command else None, url, when, timeout)
 
 
-def _parts(url):
+def _parts(url: str) -> urllib.parse.SplitResult | None:
     try:
         return urllib.parse.urlsplit(url)
     except ValueError:
         return None
 
 
-def from_json(text, path):
+def from_json(text: str | bytes, path: str) -> Receiver:
     try:
         return from_declaration(json.loads(text))
     except (ValueError, AttributeError) as error:

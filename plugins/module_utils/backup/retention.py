@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import DatabaseError
+
+if TYPE_CHECKING:
+    from .catalog import Backup
 
 STEPS = ("daily", "weekly", "monthly", "yearly")
 
@@ -29,7 +34,7 @@ class Retention:
     yearly: int | None = None
 
 
-def from_option(given):
+def from_option(given: Mapping[str, int | None] | None) -> Retention:
     """Return the Retention of an option. Raises DatabaseError."""
     values = {field.name: (given or {}).get(field.name) for field in dataclasses.fields(Retention)}
     if all(value is None for value in values.values()):
@@ -40,16 +45,16 @@ def from_option(given):
     return Retention(**values)
 
 
-def kept(backups, retention):
+def kept(backups: Sequence[Backup], retention: Retention) -> dict[str, list[str]]:
     """Return the reasons for which each backup is kept, by its file name; one that is not in there may go.
 
     backups: catalog.Backup, the newest last. Damaged ones neither count nor go: what is left of them may be all that
     there is, and somebody should look at them. The newest good one stays whatever the rules say, and so does the
     newest verified one.
     """
-    reasons = {}
+    reasons: dict[str, list[str]] = {}
 
-    def keep(backup, why):
+    def keep(backup: Backup, why: str) -> None:
         reasons.setdefault(backup.file_name, []).append(why)
 
     good = [backup for backup in backups if backup.good]
@@ -75,13 +80,13 @@ def kept(backups, retention):
     return reasons
 
 
-def removable(backups, retention):
+def removable(backups: Sequence[Backup], retention: Retention) -> list[Backup]:
     """Return the backups that are not kept, the oldest first."""
     reasons = kept(backups, retention)
     return [backup for backup in backups if backup.file_name not in reasons]
 
 
-def _period(step, backup):
+def _period(step: str, backup: Backup) -> tuple[int, ...]:
     day = datetime.date.fromisoformat(backup.created_at[:10])
     if step == "weekly":
         return tuple(day.isocalendar()[:2])

@@ -11,19 +11,25 @@ round, and one for each database that has a calendar of its own.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import names, texts
 from ..errors import DatabaseError
 from . import cron, dump_options, naming, retention
+
+if TYPE_CHECKING:
+    from ..record import Record
 
 SCHEMA = 1
 SCHEDULERS = ("systemd", "cron")
 UNIT = "vellaric-backup"
 BACKUP, VERIFY = ACTIONS = ("backup", "verify")
 # What each environment has unless something else is declared.
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, Any]] = {
     "production": {"calendar": "daily", "verify": "weekly", "retention": {"daily": 7, "weekly": 4, "monthly": 6}},
     "staging": {"calendar": "weekly", "verify": "monthly", "retention": {"last": 4}},
     "development": {"calendar": None, "verify": None, "retention": {"last": 4}},
@@ -51,11 +57,11 @@ class Schedule:
     database: str | None = None
 
     @property
-    def timer(self):
+    def timer(self) -> str:
         return f"{UNIT}@{self.name}.timer"
 
     @property
-    def what(self):
+    def what(self) -> str:
         whose = names.container_name(self.database, self.environment) if self.database else self.environment
         return f"{'Verification' if self.action == VERIFY else 'Backup'} of {whose}"
 
@@ -68,28 +74,28 @@ class Settings:
     seconds that a run waits for another one. textfile_directory: of the node_exporter, or None.
     """
 
-    environments: dict
-    databases: dict
+    environments: dict[str, dict[str, Any]]
+    databases: dict[tuple[str, str], dict[str, Any]]
     data_root: str
     docker_host: str
     scheduler: str
     wait_timeout: int
     textfile_directory: str | None
-    declared: dict
+    declared: dict[str, Any]
 
-    def options(self, name, environment):
+    def options(self, name: str, environment: str) -> dict[str, Any]:
         """Return the options of a database: its own, then those of its environment."""
         return {**self.environments[environment], **self.databases.get((name, environment), {})}
 
-    def dump_options(self, name, environment):
+    def dump_options(self, name: str, environment: str) -> dump_options.Options:
         return _dump_options(self.options(name, environment))
 
-    def retention(self, name, environment):
+    def retention(self, name: str, environment: str) -> retention.Retention | None:
         """Return the Retention of a database; None where everything is kept."""
         given = self.options(name, environment)["retention"]
         return None if given is None else retention.from_option(given)
 
-    def schedules(self):
+    def schedules(self) -> list[Schedule]:
         found = []
         for action, prefix in ((BACKUP, ""), (VERIFY, "verify-")):
             option = CALENDARS[action]
@@ -101,28 +107,28 @@ class Settings:
                     found.append(Schedule(own, action, options[option], environment, name))
         return [schedule for schedule in found if schedule.calendar is not None]
 
-    def find(self, name):
+    def find(self, name: str) -> Schedule:
         for schedule in self.schedules():
             if schedule.name == name:
                 return schedule
         known = ", ".join(schedule.name for schedule in self.schedules()) or "none at all"
         raise DatabaseError(f"There is no schedule {name}; there are: {known}. Run role vellaric.postgres.backup again")
 
-    def covering(self, action, name, environment):
+    def covering(self, action: str, name: str, environment: str) -> Schedule | None:
         """Return the Schedule that covers a database, or None."""
         for schedule in self.schedules():
             if schedule.action == action and schedule.environment == environment and self.covers(schedule, name):
                 return schedule
         return None
 
-    def covers(self, schedule, name):
+    def covers(self, schedule: Schedule, name: str) -> bool:
         """Say whether a schedule takes care of a database of its environment."""
         if schedule.database is not None:
             return schedule.database == name
         return CALENDARS[schedule.action] not in self.databases.get((name, schedule.environment), {})
 
 
-def from_declaration(declared):
+def from_declaration(declared: Any) -> Settings:
     """Return the Settings of what was declared. Raises DatabaseError, naming the variable of role `backup`."""
     if not isinstance(declared, dict) or declared.get("schema", SCHEMA) != SCHEMA:
         raise DatabaseError("The schedule is of another version of this collection: run role vellaric.postgres.backup")
@@ -154,7 +160,7 @@ def from_declaration(declared):
     )
 
 
-def from_json(text, path):
+def from_json(text: str | bytes, path: str) -> Settings:
     try:
         declared = json.loads(text)
         return from_declaration(declared)
@@ -164,7 +170,7 @@ def from_json(text, path):
         ) from None
 
 
-def select(settings, schedule, databases):
+def select(settings: Settings, schedule: Schedule, databases: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those of the databases of the host, as postgres_db_info describes them, that a schedule covers."""
     return [
         shown
@@ -173,13 +179,13 @@ def select(settings, schedule, databases):
     ]
 
 
-def is_missed(schedule, since, now):
+def is_missed(schedule: Schedule, since: datetime.datetime, now: datetime.datetime) -> bool:
     """Say whether a schedule of cron's should have come round since it ran, or was declared. Naive, local times."""
     due = cron.parse(schedule.calendar).previous(now)
     return due is not None and since < due
 
 
-def why_not(shown, record):
+def why_not(shown: Mapping[str, Any], record: Record | None) -> tuple[bool, str] | None:
     """Return why no backup of a database can be taken: (True where that is nothing to worry about, reason), or None.
 
     shown: as postgres_db_info describes it; record: its Record, or None.
@@ -193,7 +199,9 @@ def why_not(shown, record):
     return False, shown["status_reason"] or f"its status is {shown['status']}"
 
 
-def _databases(given, environments, scheduler):
+def _databases(
+    given: object, environments: Mapping[str, Mapping[str, Any]], scheduler: str
+) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
     if not isinstance(given, (list, tuple)):
         raise DatabaseError("backup_databases is not a list")
@@ -215,7 +223,7 @@ def _databases(given, environments, scheduler):
     return found
 
 
-def _options(given, where, scheduler):
+def _options(given: object, where: str, scheduler: str) -> dict[str, Any]:
     if given is not None and not isinstance(given, dict):
         raise DatabaseError(f"{where} is not a mapping such as {{calendar: daily}}")
     options = dict(given or {})
@@ -240,7 +248,7 @@ def _options(given, where, scheduler):
     return options
 
 
-def _refuse(options, where):
+def _refuse(options: Mapping[str, Any], where: str) -> None:
     """Raise DatabaseError for what does not go together, the options of an environment with those of a database."""
     try:
         for key, choices in (("format", naming.FORMATS), ("compression", naming.COMPRESSIONS)):
@@ -251,12 +259,12 @@ def _refuse(options, where):
         raise DatabaseError(f"{where}: {error.message}") from None
 
 
-def _dump_options(options):
+def _dump_options(options: Mapping[str, Any]) -> dump_options.Options:
     chosen = {"level" if key == "compression_level" else key: options[key] for key in _DUMP if key in options}
     return dump_options.Options(**chosen, taken_by="schedule")
 
 
-def _retention(given):
+def _retention(given: object) -> dict[str, int]:
     if not isinstance(given, dict):
         raise DatabaseError(f"retention is {given!r}: a mapping such as {{daily: 7, weekly: 4}}, or null to keep all")
     rules = [field.name for field in dataclasses.fields(retention.Retention)]
@@ -270,7 +278,7 @@ def _retention(given):
     return rules_given
 
 
-def _calendar(given, where, scheduler):
+def _calendar(given: object, where: str, scheduler: str) -> str | None:
     if given is None or given is False or str(given).strip().lower() in _NEVER:
         return None
     text = str(given).strip()
@@ -287,7 +295,7 @@ def _calendar(given, where, scheduler):
     return text
 
 
-def _whole(what, value):
+def _whole(what: str, value: object) -> int:
     # A template gives a number as text.
     if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value.strip(" \n")):
         value = int(value)
@@ -296,21 +304,21 @@ def _whole(what, value):
     return texts.number(value, what, 0)
 
 
-def _text(what, value):
+def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise DatabaseError(f"{what} is {value!r}: a text")
     return texts.line(value, what)
 
 
-def _place(what, value):
+def _place(what: str, value: object) -> str:
     return texts.directory(_text(what, value), what)
 
 
-def _optional_place(what, value):
+def _optional_place(what: str, value: object) -> str | None:
     return _place(what, value) if value else None
 
 
-def refuse_program(given):
+def refuse_program(given: Mapping[str, Any]) -> None:
     """Raise DatabaseError for what cannot be in a unit of systemd's or a table of cron's as it is.
 
     given: what role `backup` writes there beside the schedules, by variable; a value of None is not looked at.

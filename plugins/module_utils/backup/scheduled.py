@@ -15,6 +15,8 @@ import signal
 import socket
 import time
 import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import fleet, layout, names
 from ..errors import DatabaseError
@@ -22,7 +24,12 @@ from ..host import files, locks
 from ..host.engine import Engine
 from ..statistics import text
 from . import catalog, notify, operations, outcome, receiver, schedule, timetable
-from .journal import ERROR, NOTICE, WARNING
+from .journal import ERROR, NOTICE, WARNING, Standard, System
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ..record import Record
 
 # May hold a secret, and is root's alone.
 RECEIVER = "notify.json"
@@ -32,7 +39,7 @@ class Ended(BaseException):
     """The run was told to end, and ends whatever it has begun: no `except Exception` may keep it from that."""
 
 
-def read_receiver(directory):
+def read_receiver(directory: str) -> receiver.Receiver:
     path = os.path.join(directory, RECEIVER)
     found = files.read(path)
     return receiver.from_json(found.content, path) if found is not None else receiver.Receiver()
@@ -41,13 +48,13 @@ def read_receiver(directory):
 class Run:
     """One run of a schedule. journal: says a line at a level."""
 
-    def __init__(self, directory, name, journal):
+    def __init__(self, directory: str, name: str, journal: Standard | System) -> None:
         self._directory, self._journal = directory, journal
         self._settings = timetable.read_settings(directory)
         self._schedule = self._settings.find(name)
         self._engine = Engine(self._settings.docker_host)
         self._before = self._last()
-        self._status = {
+        self._status: outcome.Status = {
             "schedule": name,
             "action": self._schedule.action,
             "started_at": _now(),
@@ -59,10 +66,10 @@ class Run:
             "databases": {},
         }
 
-    def _last(self):
+    def _last(self) -> outcome.Status:
         return outcome.settled(outcome.read(self._directory, self._schedule.name), outcome.is_alive)
 
-    def is_missed(self):
+    def is_missed(self) -> bool:
         """Say whether it should have come round while the host was off, for cron, which does not catch up."""
         last = self._before.get("started_at")
         if last:
@@ -72,7 +79,7 @@ class Run:
             since = datetime.datetime.fromtimestamp(os.path.getmtime(declared))
         return schedule.is_missed(self._schedule, since, datetime.datetime.now())
 
-    def run(self):
+    def run(self) -> int:
         """Do everything and return the exit code."""
         status, settings = self._status, self._settings
         try:
@@ -99,7 +106,7 @@ class Run:
         self._conclude(bad)
         return 0 if status["outcome"] == outcome.OK else 1
 
-    def _one_after_the_other(self):
+    def _one_after_the_other(self) -> None:
         self._engine.connect()
         self._engine.get_ready()
         own = self._schedule
@@ -127,7 +134,7 @@ class Run:
             finally:
                 one["duration_seconds"] = round(time.monotonic() - began, 1)
 
-    def _why_none(self):
+    def _why_none(self) -> str:
         own, settings = self._schedule, self._settings
         if own.database is None:
             return "this host has none of them, so nothing is to be done"
@@ -139,10 +146,10 @@ class Run:
             " backup_databases, or create it"
         )
 
-    def _begin(self, container, shown):
+    def _begin(self, container: str, shown: Mapping[str, Any]) -> outcome.DatabaseStatus:
         """Write down that a database is in hand: what becomes of a run that is killed is known by that."""
-        before = self._before.get("databases", {}).get(container, {})
-        one = {
+        before: outcome.DatabaseStatus = self._before.get("databases", {}).get(container, {})
+        one: outcome.DatabaseStatus = {
             "name": shown["name"],
             "environment": shown["environment"],
             "outcome": outcome.RUNNING,
@@ -159,7 +166,7 @@ class Run:
         outcome.write(self._directory, self._status)
         return one
 
-    def _handle(self, shown, record, one):
+    def _handle(self, shown: Mapping[str, Any], record: Record | None, one: outcome.DatabaseStatus) -> None:
         own, settings, name, environment = self._schedule, self._settings, shown["name"], shown["environment"]
         container = shown["container_name"]
         options = settings.dump_options(name, environment)
@@ -188,52 +195,57 @@ class Run:
             # Somebody verifies by hand, which may take hours: what comes of it is written down as ours would be.
             return self._skipped(container, one, error.message)
         one["warnings"], one["removed"] = list(result.warnings), list(result.removed)
-        one["backup"], one["size_bytes"] = result.backup.file_name, result.backup.size_bytes
+        backup = result.backup
+        if backup is None:
+            return self._failed(container, one, result.failure or "there is no backup")
+        one["backup"], one["size_bytes"] = backup.file_name, backup.size_bytes
         for warning in result.warnings:
             self._say(f"{container}: {warning}", WARNING)
         if result.failure is not None:
-            return self._failed(container, one, f"{result.backup.file_name} is not good: {result.failure}")
+            return self._failed(container, one, f"{backup.file_name} is not good: {result.failure}")
         one["outcome"], one["last_success_at"] = outcome.OK, _now()
-        return self._say(f"{container}: {self._success(result)}")
+        return self._say(f"{container}: {self._success(result, backup)}")
 
-    def _success(self, result):
-        backup = result.backup
+    def _success(self, result: operations.Outcome, backup: catalog.Backup) -> str:
+        known = backup.manifest
+        if known is None:
+            return backup.file_name
         if self._schedule.action == schedule.VERIFY:
             if not result.actions:
-                return f"{backup.file_name} was verified at {backup.manifest.verified_at} already"
-            how = backup.manifest.verified_how
+                return f"{backup.file_name} was verified at {known.verified_at} already"
+            how = known.verified_how or {}
             return f"{backup.file_name} was restored and compared: {how['tables']} tables, {how['rows']} rows"
-        said = f"{backup.file_name}, {text.size(backup.size_bytes)}, in {backup.manifest.duration_seconds:.1f} s"
+        said = f"{backup.file_name}, {text.size(backup.size_bytes)}, in {known.duration_seconds:.1f} s"
         if result.removed:
             said += f"; {len(result.removed)} removed by retention ({', '.join(result.removed)})"
         return said
 
-    def _skipped(self, container, one, reason):
-        one.update(outcome=outcome.SKIPPED, reason=reason)
+    def _skipped(self, container: str, one: outcome.DatabaseStatus, reason: str) -> None:
+        one["outcome"], one["reason"] = outcome.SKIPPED, reason
         self._say(f"{container}: nothing done: {reason}", NOTICE)
 
-    def _failed(self, container, one, reason):
+    def _failed(self, container: str, one: outcome.DatabaseStatus, reason: str) -> None:
         if self._is_gone(container):
             self._skipped(container, one, f"it is no longer there ({reason})")
         else:
-            one.update(outcome=outcome.FAILED, reason=reason)
+            one["outcome"], one["reason"] = outcome.FAILED, reason
             self._say(f"{container}: FAILED: {reason}", ERROR)
 
-    def _is_gone(self, container):
+    def _is_gone(self, container: str) -> bool:
         """Say whether somebody has deleted a database since the run began."""
         try:
             return not os.path.exists(self._directory_of(container)) and self._engine.inspect(container) is None
         except DatabaseError:
             return False
 
-    def _directory_of(self, container):
+    def _directory_of(self, container: str) -> str:
         return os.path.join(self._settings.data_root, container)
 
-    def _unforeseen(self, error):
+    def _unforeseen(self, error: BaseException) -> None:
         for line in traceback.format_exception(type(error), error, error.__traceback__):
             self._say(line.rstrip(), ERROR)
 
-    def _conclude(self, bad):
+    def _conclude(self, bad: Sequence[str]) -> None:
         """Tell everybody. What cannot be told to one is no reason not to tell the others."""
         status, own = self._status, self._schedule
         if status["error"]:
@@ -246,10 +258,10 @@ class Run:
             except (DatabaseError, OSError) as error:
                 self._say(f"{error}", ERROR)
 
-    def _write_status(self):
+    def _write_status(self) -> None:
         outcome.write(self._directory, self._status)
 
-    def _notify(self):
+    def _notify(self) -> None:
         content = notify.payload(self._status, self._before, socket.gethostname(), self._schedule.what)
         troubles = notify.send(read_receiver(self._directory), content)
         for trouble in troubles:
@@ -258,21 +270,21 @@ class Run:
             self._status["notification_error"] = "; ".join(troubles)
             self._write_status()
 
-    def _write_metrics(self):
+    def _write_metrics(self) -> None:
         if self._settings.textfile_directory:
             statuses = [outcome.read(self._directory, known.name) for known in self._settings.schedules()]
             content = outcome.metrics([status for status in statuses if status], _seconds)
             path = os.path.join(self._settings.textfile_directory, outcome.METRICS_FILE)
             files.write(path, content.encode("utf-8"), 0o644)
 
-    def _say(self, line, level=None):
+    def _say(self, line: str, level: int | None = None) -> None:
         self._journal.say(line, level)
 
 
-def end_on_signals():
+def end_on_signals() -> None:
     """Let the signals by which a run is ended pass through everything that has to clear up."""
 
-    def handle(number, frame):
+    def handle(number: int, frame: FrameType | None) -> None:
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
         raise Ended(
@@ -284,14 +296,14 @@ def end_on_signals():
         signal.signal(one, handle)
 
 
-def _now():
+def _now() -> str:
     return catalog.iso(catalog.utc_now())
 
 
-def _seconds(moment):
+def _seconds(moment: str) -> int:
     """Return a time of ours (ISO 8601, UTC) in seconds since 1970."""
     return int(datetime.datetime.fromisoformat(moment[:19]).replace(tzinfo=datetime.timezone.utc).timestamp())
 
 
-def _local(moment):
+def _local(moment: str) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(_seconds(moment))

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import DatabaseError
 from ..server import census
+
+if TYPE_CHECKING:
+    from ..host.execution import Execution
 
 _COUNTED = "the rows have been counted"
 
@@ -17,7 +22,9 @@ class Snapshot:
     trusted: of another server, as the role that was given there.
     """
 
-    def __init__(self, execution, container, deadline, warnings, trusted=False):
+    def __init__(
+        self, execution: Execution, container: str, deadline: float, warnings: list[str], trusted: bool = False
+    ) -> None:
         self._execution, self._container, self._deadline = execution, container, deadline
         self._warnings, self._trusted = warnings, trusted
         self._counting = False
@@ -25,11 +32,11 @@ class Snapshot:
         self.facts = census.parse(self._ask(census.facts()))
         self.facts["superusers_own"] = [] if trusted else census.parse(self._ask(census.superusers_own()))
 
-    def _ask(self, script):
+    def _ask(self, script: str) -> str:
         self._execution.send(script)
         return self._line()
 
-    def _line(self):
+    def _line(self) -> str:
         line = self._execution.line(self._deadline)
         if line is None:
             said = self._execution.stderr.strip().splitlines()
@@ -38,13 +45,13 @@ class Snapshot:
             )
         return line
 
-    def count_rows(self):
+    def count_rows(self) -> None:
         """Begin to count: not before pg_dump has locked the tables, or one that waits between us and it would stop
         both."""
         self._counting = True
         self._execution.send(census.row_counts(_COUNTED, shared=True, trusted=self._trusted))
 
-    def row_counts(self):
+    def row_counts(self) -> dict[str, int] | None:
         """End, and return the rows of each table, or None where they were not to be counted."""
         if not self._counting:
             return None

@@ -13,6 +13,8 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .. import texts
@@ -24,6 +26,10 @@ from ..statistics.text import size as shown_size
 from . import load, store
 from .manifest import major_of
 from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from ..host.execution import Execution
 
 # What is known of older ones differs too much.
 OLDEST_MAJOR = 10
@@ -50,13 +56,13 @@ _ABOUT = """SELECT json_build_object(
 class Taken:
     """What the source held at the moment of its dump. sequences, sequences_after: where they stood before and after."""
 
-    facts: dict
-    objects: dict
-    row_counts: dict
-    extensions: dict
-    sequences: dict
-    sequences_after: dict
-    warnings: list
+    facts: dict[str, Any]
+    objects: dict[str, int]
+    row_counts: dict[str, int]
+    extensions: dict[str, str]
+    sequences: dict[str, int]
+    sequences_after: dict[str, int]
+    warnings: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,17 +83,17 @@ class Source:
     uid: int = dataclasses.field(default_factory=lambda: 1_500_000_000 + secrets.randbelow(500_000_000))
 
     @property
-    def shown(self):
+    def shown(self) -> str:
         return f"{self.username}@{self.host}:{self.port}/{self.database}"
 
-    def about(self, engine, container, seconds):
+    def about(self, engine: Engine, container: str, seconds: float) -> dict[str, Any]:
         """Ask the source what it is. Raises DatabaseError where it cannot be reached or is too old."""
         with self._client(engine, container, ["psql", *_PSQL]) as client:
             client.send(replacement.ALONE + _ABOUT)
             line = client.line(time.monotonic() + min(seconds, 4 * _CONNECT_SECONDS))
             if line is None:
                 raise DatabaseError(f"{self.shown} cannot be imported: {_said(client)}")
-        about = json.loads(line)
+        about: dict[str, Any] = json.loads(line)
         if major_of(about["server_version"]) < OLDEST_MAJOR:
             raise Refused(
                 f"{self.shown} runs PostgreSQL {about['server_version']}: from {OLDEST_MAJOR} on it can be imported"
@@ -95,7 +101,15 @@ class Source:
             )
         return about
 
-    def dump(self, engine, container, path, deadline, progress, data_root):
+    def dump(
+        self,
+        engine: Engine,
+        container: str,
+        path: str,
+        deadline: float,
+        progress: Callable[[str], None],
+        data_root: str,
+    ) -> Taken:
         """Write a dump in custom format to a path of this host, and return what the source held then (Taken)."""
         warnings = [_passed_over(self.ignored)] if self.ignored else []
         with self._client(engine, container, ["psql", *_PSQL]) as client:
@@ -113,7 +127,15 @@ class Source:
         facts = snapshot.facts
         return Taken(facts, facts["objects"], counts, facts["extensions"], sequences, after, warnings)
 
-    def _receive(self, dumping, path, deadline, progress, data_root, snapshot):
+    def _receive(
+        self,
+        dumping: Execution,
+        path: str,
+        deadline: float,
+        progress: Callable[[str], None],
+        data_root: str,
+        snapshot: Snapshot,
+    ) -> None:
         """Write what comes to a file, with an eye on the room that is left."""
         written, shown, looked = 0, time.monotonic(), 0
         output = dumping.outputs[1]
@@ -145,7 +167,7 @@ class Source:
             raise DatabaseError(f"{self.shown} could not be dumped: {_said(dumping)}")
 
     @contextlib.contextmanager
-    def _client(self, engine, container, command):
+    def _client(self, engine: Engine, container: str, command: list[str]) -> Iterator[Execution]:
         """Run a client of the container's, connected to the source, as a user who owns nothing there."""
         token = secrets.token_hex(8)
         environment = {
@@ -176,7 +198,7 @@ class Source:
 _PSQL = ("-XAtq", "-w", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-f", "-")
 
 
-def _said(client):
+def _said(client: Execution) -> str:
     if "server does not support SSL" in client.stderr:
         return (
             f"{first_error(client.stderr)}. Without TLS, the data can be read on their way: where that is meant, such"
@@ -217,7 +239,7 @@ def _passed_over(parameters: tuple[str, ...]) -> str:
     return f"{', '.join(parameters)} in the url had no part in it{whole}"
 
 
-def parse(url, password, ca_file):
+def parse(url: str, password: str | None, ca_file: str | None) -> Source:
     """Return the Source that a URL names. Raises DatabaseError, saying which part is wrong."""
     try:
         parts = urlsplit(texts.line(url, "url"))

@@ -15,6 +15,8 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError, Undecided
 from ..host import files, roots
@@ -28,6 +30,13 @@ LEAST_FREE = 64 << 20
 _EXPECTED = {"gzip": 0.5, "zstd": 0.5, "lz4": 0.7, "none": 1.2}
 
 
+if TYPE_CHECKING:
+    from .manifest import Manifest
+
+    # (sha256, size, {name: {sha256, size_bytes}} of a directory's files, how it was read).
+    Summed = tuple[str, int, dict[str, dict[str, Any]], str]
+
+
 @dataclasses.dataclass(frozen=True)
 class Store:
     """Where the backups of one database are made and kept. uid, gid: of the server's user in the container."""
@@ -37,20 +46,20 @@ class Store:
     gid: int
 
     @property
-    def work(self):
+    def work(self) -> str:
         return os.path.join(self.directory, naming.WORK)
 
-    def partial(self, name):
+    def partial(self, name: str) -> str:
         return os.path.join(self.directory, f".{name}{files.PARTIAL}")
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Make the directories, and finish or remove what a killed run has left."""
         roots.make(os.path.dirname(self.directory))
         files.make_directory(self.directory, 0o750, 0, self.gid)
         self.clean()
         files.make_directory(self.work, 0o700, self.uid, self.gid)
 
-    def clean(self):
+    def clean(self) -> None:
         """Leave no trace of a backup that was not finished, nor of the work on one that was."""
         if os.path.islink(self.work) or not os.path.isdir(self.work):
             # Nobody but the server's user could have put it there, when the directory was still its own.
@@ -60,7 +69,7 @@ class Store:
         with catalog.writing(self.directory):
             self._sweep()
 
-    def _sweep(self):
+    def _sweep(self) -> None:
         suffix = naming.manifest_name("") + files.PARTIAL
         container = os.path.basename(self.directory)
         for entry in sorted(os.listdir(self.directory), reverse=True):
@@ -80,9 +89,11 @@ class Store:
         files.synchronise(self.directory)
 
     @staticmethod
-    def _is_whole(manifest_path, path):
+    def _is_whole(manifest_path: str, path: str) -> bool:
         """Say whether all but the manifest's own name was in place when a run was killed."""
         known = files.read(manifest_path)
+        if known is None:
+            return False
         try:
             manifest = manifests.from_json(known.content.decode("utf-8", "replace"), manifest_path)
         except DatabaseError:
@@ -90,7 +101,7 @@ class Store:
         there = os.path.lexists(path) and not os.path.lexists(naming.manifest_name(path))
         return there and manifest.file_name == os.path.basename(path)
 
-    def publish(self, manifest, globals_text):
+    def publish(self, manifest: Manifest, globals_text: str | None) -> None:
         """Give a finished backup its name: the globals first, the manifest last."""
         name = manifest.file_name
         final, manifest_path = os.path.join(self.directory, name), self.partial(naming.manifest_name(name))
@@ -106,7 +117,7 @@ class Store:
             os.rename(manifest_path, naming.manifest_name(final))
             files.synchronise(self.directory)
 
-    def take_in(self, name):
+    def take_in(self, name: str) -> str:
         """Take what the server's user wrote in WORK out of its reach."""
         source, target = os.path.join(self.work, name), self.partial(name)
         with errors("take over", source):
@@ -125,7 +136,7 @@ class Store:
                 os.close(descriptor)
         return target
 
-    def _own(self, descriptor, mode):
+    def _own(self, descriptor: int, mode: int) -> None:
         status = os.fstat(descriptor)
         if status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
             raise DatabaseError(f"A file in {self.work} has another name elsewhere: it is not taken for a backup")
@@ -134,7 +145,7 @@ class Store:
         os.fsync(descriptor)
 
 
-def sums(path, compression, marked, what):
+def sums(path: str, compression: str, marked: bool, what: str) -> Summed:
     """Read a file, or each of a directory, and return (sha256, size, {name: {sha256, size_bytes}}, how it was read).
 
     Raises DatabaseError where plain SQL (marked) is not whole.
@@ -144,7 +155,7 @@ def sums(path, compression, marked, what):
             _feed(checker, path)
             checker.finish(what)
         return checker.sha256, checker.size, {}, checker.how
-    known = {}
+    known: dict[str, dict[str, Any]] = {}
     for entry in sorted(os.listdir(path)):
         with stream.checker("none", False) as checker:
             _feed(checker, os.path.join(path, entry))
@@ -152,7 +163,7 @@ def sums(path, compression, marked, what):
     return manifests.files_sum(known), sum(of["size_bytes"] for of in known.values()), known, checker.how
 
 
-def _feed(checker, path):
+def _feed(checker: stream.Checker, path: str) -> None:
     descriptor = catalog.open_entry(path)
     try:
         with errors("read", path):
@@ -162,17 +173,19 @@ def _feed(checker, path):
         os.close(descriptor)
 
 
-def expected_size(earlier, format_, compression, database_size):
+def expected_size(earlier: Sequence[catalog.Backup], format_: str, compression: str, database_size: int) -> int:
     """Return the bytes that a backup may come to: by the last one of its kind, or by the size of the database."""
     for backup in reversed(earlier):
         known = backup.manifest
-        if backup.good and (known.format, known.compression) == (format_, compression) and known.database_size_bytes:
+        if known is None or not backup.good or not known.database_size_bytes:
+            continue
+        if (known.format, known.compression) == (format_, compression):
             growth = max(1.0, database_size / known.database_size_bytes)
             return int(known.size_bytes * growth * 1.1)
     return int(database_size * _EXPECTED[compression])
 
 
-def refuse_without_space(directory, expected, what):
+def refuse_without_space(directory: str, expected: float, what: str) -> None:
     status = os.statvfs(directory)
     free = status.f_bavail * status.f_frsize
     if free < expected + LEAST_FREE:
@@ -184,7 +197,7 @@ def refuse_without_space(directory, expected, what):
 
 
 @contextlib.contextmanager
-def errors(verb, path):
+def errors(verb: str, path: str) -> Iterator[None]:
     """Turn what the operating system says into a DatabaseError that says what mends it."""
     try:
         yield
@@ -202,9 +215,9 @@ def errors(verb, path):
         raise kind(f"Could not {verb} {path}: {error.strerror or error}{mend}") from error
 
 
-def _name(error):
-    return errno.errorcode.get(error.errno, "")
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "")
 
 
-def text_sum(text):
+def text_sum(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -13,6 +13,8 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
+from typing import IO
 
 from ..errors import DatabaseError, Undecided
 from . import formats
@@ -35,7 +37,7 @@ _TAIL = 4096
 _FAST_GZIP = ("igzip", "-c", "-2")
 
 
-def fast_gzip(which=shutil.which):
+def fast_gzip(which: Callable[[str], str | None] = shutil.which) -> list[str] | None:
     """Return the command that compresses faster than pg_dump itself, or None where this host has none."""
     return list(_FAST_GZIP) if which(_FAST_GZIP[0]) else None
 
@@ -47,12 +49,12 @@ class Checker:
     processor may run.
     """
 
-    def __init__(self, compression, marked):
+    def __init__(self, compression: str, marked: bool) -> None:
         self.size = 0
         self._sum = hashlib.sha256()
         self._marked = marked
         self._tail = b""
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._broken = False
         self.how = "read to its end"
         if not marked:
@@ -67,17 +69,17 @@ class Checker:
                 return
         self.how = "decompressed to its end mark" if compression != "none" else "read to its end mark"
 
-    def _start(self, command):
-        self._process = subprocess.Popen(
+    def _start(self, command: list[str]) -> None:
+        process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
-        widen(self._process.stdin.fileno())
-        widen(self._process.stdout.fileno())
-        self._drain = threading.Thread(target=self._keep_tail, daemon=True)
+        self._process, self._command = process, command[0]
+        widen(pipe_of(process.stdin).fileno())
+        widen(pipe_of(process.stdout).fileno())
+        self._drain = threading.Thread(target=self._keep_tail, args=(pipe_of(process.stdout).fileno(),), daemon=True)
         self._drain.start()
 
-    def _keep_tail(self):
-        descriptor = self._process.stdout.fileno()
+    def _keep_tail(self, descriptor: int) -> None:
         tail = b""
         while True:
             data = os.read(descriptor, CHUNK)
@@ -87,10 +89,10 @@ class Checker:
         self._tail = tail
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         return self._sum.hexdigest()
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> None:
         self.size += len(data)
         self._sum.update(data)
         if self._process is None:
@@ -98,21 +100,21 @@ class Checker:
                 self._tail = (self._tail + data)[-_TAIL:]
         elif not self._broken:
             try:
-                write_all(self._process.stdin.fileno(), data)
+                write_all(pipe_of(self._process.stdin).fileno(), data)
             except BrokenPipeError:
                 # It found something wrong, and says what at the end.
                 self._broken = True
 
-    def finish(self, what):
+    def finish(self, what: str) -> None:
         """Raise DatabaseError where it was not whole."""
         if self._process is not None:
-            self._process.stdin.close()
+            pipe_of(self._process.stdin).close()
             self._drain.join()
-            stderr = self._process.stderr.read().decode("utf-8", "replace").strip()
+            stderr = pipe_of(self._process.stderr).read().decode("utf-8", "replace").strip()
             code = self._process.wait()
             if code < 0:
                 raise Undecided(
-                    f"{what} could not be decompressed: {self._process.args[0]} was ended by signal {-code}, perhaps"
+                    f"{what} could not be decompressed: {self._command} was ended by signal {-code}, perhaps"
                     " for want of memory: run this again"
                 )
             if code != 0 or self._broken:
@@ -122,7 +124,7 @@ class Checker:
         if self._marked and END_MARK not in self._tail:
             raise DatabaseError(f"{what} does not end with pg_dump's end mark: it is cut short")
 
-    def close(self):
+    def close(self) -> None:
         """End the decompressor where `finish` was not come to."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
@@ -130,7 +132,7 @@ class Checker:
 
 
 @contextlib.contextmanager
-def checker(compression, marked):
+def checker(compression: str, marked: bool) -> Iterator[Checker]:
     made = Checker(compression, marked)
     try:
         yield made
@@ -138,25 +140,32 @@ def checker(compression, marked):
         made.close()
 
 
-def widen(descriptor):
+def pipe_of(pipe: IO[bytes] | None) -> IO[bytes]:
+    """Return a pipe of a process that was started with it."""
+    if pipe is None:
+        raise ValueError("the process was started without this pipe")
+    return pipe
+
+
+def widen(descriptor: int) -> None:
     """Let a pipe hold more than its 64 KiB: on a busy host each side then waits less often for the other."""
     with contextlib.suppress(OSError):
         fcntl.fcntl(descriptor, _F_SETPIPE_SZ, _PIPE)
 
 
-def begin_writing(descriptor, since=0):
+def begin_writing(descriptor: int, since: int = 0) -> None:
     """Have what a file was given from there on go to the disk while more comes: fsync then has little to wait for."""
     if _sync_file_range is not None:
         _sync_file_range(descriptor, since, 0, _SYNC_FILE_RANGE_WRITE)
 
 
-def write_all(descriptor, data):
+def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def read_chunks(descriptor):
+def read_chunks(descriptor: int) -> Iterator[bytes]:
     """Yield what a file holds, from its beginning."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     while True:

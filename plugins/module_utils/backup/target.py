@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING, cast
 
 from .. import layout, names, observe, spec, texts
 from ..container import BACKUP_MOUNT
 from ..errors import DatabaseError
 from ..host import images
 from .store import Store
+
+if TYPE_CHECKING:
+    from ..facts import ContainerFacts, ImageFacts
+    from ..host.engine import Engine
+    from ..record import Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,26 +27,31 @@ class Target:
 
     name: str
     environment: str
-    record: object | None
-    facts: object | None
-    image: object | None
+    record: Record | None
+    facts: ContainerFacts | None
+    image: ImageFacts | None
     backup_directory: str
     data_root: str
 
     @property
-    def container(self):
+    def container(self) -> str:
         return names.container_name(self.name, self.environment)
 
     @property
-    def running(self):
+    def running(self) -> bool:
         return self.facts is not None and self.facts.running
 
     @property
-    def store(self):
+    def store(self) -> Store:
+        """Where its backups are written, of one whose image is known."""
+        if self.image is None:
+            raise DatabaseError(f"The image of {self.container} is not known: run postgres_db on it")
         return Store(self.backup_directory, self.image.uid, self.image.gid)
 
 
-def observe_target(engine, data_root, name, environment, backup_root=None):
+def observe_target(
+    engine: Engine | None, data_root: str, name: str, environment: str, backup_root: str | None = None
+) -> Target:
     """Return the Target of that name. Its backups are looked for where its container has them, or its record, or
     where backup_root says: those of a database that was deleted stay."""
     container = names.container_name(name, environment)
@@ -51,10 +62,10 @@ def observe_target(engine, data_root, name, environment, backup_root=None):
     if facts is not None and facts.config is None:
         raise DatabaseError(f"There is a container {container} that this collection did not create")
     if backup_root is None:
-        backup_root = (record.declared.get("backup_root") if record else None) or spec.DEFAULTS["backup_root"]
+        backup_root = (record.declared.get("backup_root") if record else None) or str(spec.DEFAULTS["backup_root"])
     directory = os.path.join(backup_root, container)
     image = None
-    if facts is not None:
+    if engine is not None and facts is not None:
         mounted = [source for source, inside, mode in facts.config.mounts if inside == BACKUP_MOUNT]
         directory = mounted[0] if mounted else directory
         inspected = engine.inspect_image(facts.config.image_id)
@@ -64,7 +75,17 @@ def observe_target(engine, data_root, name, environment, backup_root=None):
     return Target(name, environment, record, facts, image, directory, data_root)
 
 
-def refuse_unless_running(target):
+if TYPE_CHECKING:
+
+    class Running(Target):
+        """One whose server runs, and has been ready before."""
+
+        record: Record
+        facts: ContainerFacts
+        image: ImageFacts
+
+
+def refuse_unless_running(target: Target) -> Running:
     """Raise DatabaseError where there is no server that could be asked for a dump."""
     container = target.container
     if target.facts is None:
@@ -80,9 +101,11 @@ def refuse_unless_running(target):
             f"No backup of {container} can be taken: its first start has not been completed. Run the task that creates"
             " it again"
         )
-    mounts = [mode for source, inside, mode in target.facts.config.mounts if inside == BACKUP_MOUNT]
+    config = target.facts.config
+    mounts = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
     if target.image is None or mounts != ["rw"]:
         raise DatabaseError(
             f"No backup of {container} can be taken: its container does not mount {target.backup_directory}. Run"
             " postgres_db on it, which replaces the container"
         )
+    return cast("Running", target)

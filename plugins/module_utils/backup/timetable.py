@@ -10,11 +10,16 @@ import datetime
 import os
 import re
 import subprocess
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import names
 from ..errors import DatabaseError
 from ..host import files
 from . import catalog, cron, outcome, schedule
+
+if TYPE_CHECKING:
+    from .schedule import Schedule
 
 CONFIGURATION = "schedule.json"
 _SECONDS = 5
@@ -28,25 +33,25 @@ class Timetable:
     systemd cannot be asked.
     """
 
-    settings: object | None
-    statuses: dict
-    next_runs: dict | None
+    settings: schedule.Settings | None
+    statuses: dict[str, outcome.Status]
+    next_runs: dict[str, str] | None
 
-    def next_run(self, own):
+    def next_run(self, own: Schedule) -> str | None:
         return (self.next_runs or {}).get(own.name)
 
-    def of(self, name, environment):
+    def of(self, name: str, environment: str) -> dict[str, Any] | None:
         """Return what is scheduled for a database, as postgres_db_info returns it; None where nothing is."""
         if self.settings is None:
             return None
-        container = names.container_name(name, environment)
-        backup = self._part(schedule.BACKUP, name, environment, container)
-        return {**backup, "verify": self._part(schedule.VERIFY, name, environment, container)}
+        covering = self.settings.covering
+        backup = self._part(covering(schedule.BACKUP, name, environment), name, environment)
+        return {**backup, "verify": self._part(covering(schedule.VERIFY, name, environment), name, environment)}
 
-    def _part(self, action, name, environment, container):
-        own = self.settings.covering(action, name, environment)
-        status = self.statuses.get(own.name, {}) if own else {}
-        last = status.get("databases", {}).get(container, {})
+    def _part(self, own: Schedule | None, name: str, environment: str) -> dict[str, Any]:
+        systemd = self.settings is not None and self.settings.scheduler == "systemd"
+        status: outcome.Status = self.statuses.get(own.name, {}) if own else {}
+        last: outcome.DatabaseStatus = status.get("databases", {}).get(names.container_name(name, environment), {})
         started = last.get("started_at")
         if not last and status.get("error"):
             # The run came to nothing before it had taken the database in hand.
@@ -54,7 +59,7 @@ class Timetable:
         failed = last.get("outcome") == outcome.FAILED
         return {
             "calendar": own.calendar if own else None,
-            "unit": own.timer if own and self.settings.scheduler == "systemd" else None,
+            "unit": own.timer if own and systemd else None,
             "active": own.name in self.next_runs if own and self.next_runs is not None else None,
             "next_run_at": self.next_run(own) if own else None,
             "last_run_at": started,
@@ -65,7 +70,7 @@ class Timetable:
         }
 
 
-def read_settings(directory):
+def read_settings(directory: str) -> schedule.Settings:
     """Return the Settings of a directory (layout.schedule). Raises DatabaseError where there are none, or damaged."""
     path = os.path.join(directory, CONFIGURATION)
     found = files.read(path)
@@ -74,7 +79,7 @@ def read_settings(directory):
     return schedule.from_json(found.content, path)
 
 
-def observe(directory):
+def observe(directory: str) -> Timetable:
     """Return the Timetable of a directory. Raises DatabaseError where what is there is damaged."""
     if not os.path.exists(os.path.join(directory, CONFIGURATION)):
         return Timetable(None, {}, {})
@@ -85,7 +90,7 @@ def observe(directory):
     return Timetable(settings, statuses, ask(known) if known else {})
 
 
-def lines(timetable):
+def lines(timetable: Timetable) -> list[str]:
     """Return a table for a person."""
     if timetable.settings is None or not timetable.settings.schedules():
         return ["Nothing is scheduled."]
@@ -112,7 +117,7 @@ def lines(timetable):
     return table + ([""] + details if details else [])
 
 
-def _ask_systemd(known):
+def _ask_systemd(known: Sequence[Schedule]) -> dict[str, str] | None:
     """Ask for all timers at once; None where systemd cannot be asked."""
     command = ["systemctl", "show", "--property=Id,NextElapseUSecRealtime,ActiveState", *(own.timer for own in known)]
     try:
@@ -133,19 +138,19 @@ def _ask_systemd(known):
     found = {}
     for block in finished.stdout.split("\n\n"):
         properties = dict(line.partition("=")[::2] for line in block.splitlines())
-        name, moment = by_timer.get(properties.get("Id")), _moment(properties.get("NextElapseUSecRealtime", ""))
+        name, moment = by_timer.get(properties.get("Id", "")), _moment(properties.get("NextElapseUSecRealtime", ""))
         if name is not None and moment is not None and properties.get("ActiveState") == "active":
             found[name] = moment
     return found
 
 
-def _moment(text):
+def _moment(text: str) -> str | None:
     """Return what systemd prints (C(Tue 2026-11-24 00:00:00 UTC)) in ISO 8601; None for none."""
     match = re.search(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)", text)
     return f"{match.group(1)}T{match.group(2)}Z" if match else None
 
 
-def _reckon(known):
+def _reckon(known: Sequence[Schedule]) -> dict[str, str]:
     now = datetime.datetime.now()
     found = {}
     for own in known:

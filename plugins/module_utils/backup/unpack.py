@@ -33,7 +33,15 @@ def command(compression: str) -> list[str] | None:
     if compression in _LIBRARIES and _library(compression) is None:
         return None
     # In a module, this is a file within a zip.
-    return [sys.executable, "-c", sys.modules[__name__].__spec__.loader.get_source(__name__), compression]
+    loader: typing.Any = getattr(sys.modules[__name__].__spec__, "loader", None)
+    return [sys.executable, "-c", loader.get_source(__name__), compression]
+
+
+def _needed(compression: str) -> ctypes.CDLL:
+    library = _library(compression)
+    if library is None:
+        raise Broken(f"this host has no library for {compression}")
+    return library
 
 
 class _Buffer(ctypes.Structure):
@@ -44,7 +52,7 @@ class _Buffer(ctypes.Structure):
 
 class _Zstd:
     def __init__(self) -> None:
-        self._library = _library("zstd")
+        self._library = _needed("zstd")
         self._library.ZSTD_createDStream.restype = ctypes.c_void_p
         for name in ("ZSTD_decompressStream", "ZSTD_isError", "ZSTD_getErrorName"):
             getattr(self._library, name).restype = ctypes.c_size_t
@@ -61,7 +69,7 @@ class _Zstd:
 
 class _Lz4:
     def __init__(self) -> None:
-        self._library = _library("lz4")
+        self._library = _needed("lz4")
         for name in ("LZ4F_decompress", "LZ4F_createDecompressionContext"):
             getattr(self._library, name).restype = ctypes.c_size_t
         self._library.LZ4F_getErrorName.restype = ctypes.c_char_p
@@ -83,12 +91,12 @@ class _Lz4:
         return given.value, made.value, left == 0
 
 
-_OF_PYTHON = {
+_OF_PYTHON: dict[str, typing.Callable[[], typing.Any]] = {
     "gzip": lambda: zlib.decompressobj(wbits=31),
     "xz": lzma.LZMADecompressor,
     "bzip2": bz2.BZ2Decompressor,
 }
-_OF_LIBRARIES = {"zstd": _Zstd, "lz4": _Lz4}
+_OF_LIBRARIES: dict[str, type[_Zstd] | type[_Lz4]] = {"zstd": _Zstd, "lz4": _Lz4}
 
 
 def _library(compression: str) -> ctypes.CDLL | None:
@@ -121,7 +129,7 @@ def _by_library(codec: _Zstd | _Lz4) -> bool:
                 break
 
 
-def _by_python(make: typing.Callable) -> bool:
+def _by_python(make: typing.Callable[[], typing.Any]) -> bool:
     """The same, with what Python brings."""
     codec, begun, whole = make(), False, False
     while True:

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 
+from ..errors import DatabaseError
 from ..facts import FileFacts
 from ..host import files
 from ..server import loader
@@ -27,7 +28,7 @@ class WayIn:
 
     def open(self, database: str) -> None:
         """Let the role into a database, and into no other."""
-        known = files.read(self._hba)
+        known = self._read()
         self._write(loader.with_way_in(known.content.decode("utf-8"), database), known)
 
     def end(self) -> None:
@@ -35,10 +36,16 @@ class WayIn:
         for database in json.loads(self._sql(loader.SPEAK_OF_IT)):
             self._sql(loader.FORGET, database)
         self._sql(loader.end())
-        known = files.read(self._hba)
+        known = self._read()
         text = known.content.decode("utf-8")
         if loader.without_way_in(text) != text:
             self._write(loader.without_way_in(text), known)
+
+    def _read(self) -> FileFacts:
+        known = files.read(self._hba)
+        if known is None:
+            raise DatabaseError(f"{self._hba} is missing: run postgres_db on the database, which writes it")
+        return known
 
     def _write(self, text: str, known: FileFacts) -> None:
         status = os.stat(self._hba)
