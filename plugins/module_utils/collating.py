@@ -16,6 +16,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from . import layout, texts
 from .backup import dump_rules, formats, load
@@ -28,6 +29,9 @@ from .planning.steps import Action
 from .server import collations, loader, scram, session, sql
 from .server.configuration import PG_HBA_CONF
 from .statistics.text import size as shown_size
+
+if TYPE_CHECKING:
+    from .backup.target import Running
 
 # What each database may set for those who connect is not for this; the second is for functions that find names by it.
 _PATHS = ("pg_catalog", "pg_catalog, public")
@@ -50,7 +54,7 @@ class Outcome:
 
     actions: list[Action] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
-    databases: list[dict] = dataclasses.field(default_factory=list)
+    databases: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     failed: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -64,8 +68,7 @@ def bring_over(
     """Bring all databases of a server over; with check_mode, say what that would be."""
     for name in ("timeout", "wait_timeout"):
         texts.number(getattr(options, name), name, 1, texts.MOST_SECONDS)
-    refuse_unless_running(target)
-    work = _Work(engine, target, options, progress)
+    work = _Work(engine, refuse_unless_running(target), options, progress)
     if check_mode:
         return work.predict()
     with locks.exclusive(
@@ -74,7 +77,7 @@ def bring_over(
         return work.run()
 
 
-def refuse_unless_running(target: Target) -> None:
+def refuse_unless_running(target: Target) -> Running:
     container = target.container
     if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"
@@ -84,10 +87,11 @@ def refuse_unless_running(target: Target) -> None:
             f"Nothing of {container} can be rebuilt: its container is {target.facts.status}. Start it with postgres_db,"
             " state: started"
         )
+    return cast("Running", target)
 
 
 class _Work:
-    def __init__(self, engine: Engine, target: Target, options: Options, progress: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, target: Running, options: Options, progress: Callable[[str], None]) -> None:
         self._engine, self._target, self._options, self._progress = engine, target, options, progress
         self._container, self._major = target.container, target.image.major
         self._deadline = time.monotonic() + options.timeout
@@ -139,12 +143,13 @@ class _Work:
                 )
 
     @staticmethod
-    def _run_as(index: dict) -> str | None:
+    def _run_as(index: dict[str, Any]) -> str | None:
         if not index["superuser"]:
-            return index["owner"]
+            owner: str = index["owner"]
+            return owner
         return session.SUPERUSER if index["trusted"] else None
 
-    def _steps(self, database: dict) -> list[Action]:
+    def _steps(self, database: dict[str, Any]) -> list[Action]:
         steps = []
         for index in database["indexes"]:
             if index["run_as"] is None:
@@ -155,13 +160,13 @@ class _Work:
             steps.append(Action("refresh", _refreshed(database)))
         return steps
 
-    def _summary(self, database: dict, index: dict) -> str:
+    def _summary(self, database: dict[str, Any], index: dict[str, Any]) -> str:
         own = index["superuser"] or index["exclusion"] or not self._options.concurrently
         how = ", keeping off writes to its table meanwhile" if own else ""
         size = shown_size(index["size_bytes"])
         return f"rebuild index {index['name']} of database {database['name']} ({size}) as {index['run_as']}{how}"
 
-    def _failed_in(self, database: dict) -> bool:
+    def _failed_in(self, database: dict[str, Any]) -> bool:
         return any(index.get("failed") or index["run_as"] is None for index in database["indexes"])
 
     # Doing it
@@ -178,7 +183,7 @@ class _Work:
             load.clear(self._exchange)
         return self._outcome
 
-    def _bring_over(self, database: dict) -> None:
+    def _bring_over(self, database: dict[str, Any]) -> None:
         name = database["name"]
         steps = {index["name"]: self._summary(database, index) for index in database["indexes"] if index["run_as"]}
         for owner in sorted({index["owner"] for index in database["indexes"] if not index["superuser"]}):
@@ -207,7 +212,7 @@ class _Work:
             self._sql(collations.refresh(name, changed, database["changed"]), name if database["open"] else None)
             self._outcome.actions.append(Action("refresh", _refreshed(database)))
 
-    def _as_owner(self, database: str, owner: str, indexes: list[dict]) -> dict[str, str]:
+    def _as_owner(self, database: str, owner: str, indexes: list[dict[str, Any]]) -> dict[str, str]:
         """Rebuild indexes of one owner in a session with that owner's rights; return why which could not be."""
         if '"' in database or not texts.is_line(database):
             return {index["name"]: "pg_hba.conf can have no database of that name" for index in indexes}
@@ -229,7 +234,7 @@ class _Work:
         finally:
             self._way_in.end()
 
-    def _built(self, running: load.Loading, owner: str, indexes: list[dict], path: str) -> dict[str, str]:
+    def _built(self, running: load.Loading, owner: str, indexes: list[dict[str, Any]], path: str) -> dict[str, str]:
         wanted = {index["name"]: [collations.rebuild(index, self._options.concurrently)] for index in indexes}
         failed = running.each(wanted, [f"SET ROLE {sql.identifier(owner)};", f"SET search_path = {path};"])
         # What fails before the first of them fails for all.
@@ -254,7 +259,7 @@ def _connected(database: str) -> str:
     return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _left(database: dict, index: dict) -> str:
+def _left(database: dict[str, Any], index: dict[str, Any]) -> str:
     return (
         f"index {index['name']} of database {database['name']} was left: its table {index['table']} belongs to a"
         f" superuser ({index['owner']}), and to rebuild it would run what belongs to somebody else. Give the table to"
@@ -262,7 +267,7 @@ def _left(database: dict, index: dict) -> str:
     )
 
 
-def _refreshed(database: dict) -> str:
+def _refreshed(database: dict[str, Any]) -> str:
     versions = [one["actual"] for one in database["collations"]]
     versions = sorted({*versions, database["actual"]} if database["changed"] else set(versions))
     return f"note in database {database['name']} that its texts are sorted under version {', '.join(versions)}"

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .. import extensions, users
 from ..record import Record
@@ -19,7 +20,7 @@ _ITEM = re.compile(r'\s*("(?:[^"]|"")*"|[^",\s]+)\s*(?:,|$)')
 _IMPLIED = ("pg_catalog", "pg_temp")
 
 
-def search_path(database: dict, owner: str) -> str:
+def search_path(database: Mapping[str, Any], owner: str) -> str:
     """Return the search path of a database as a manifest has it, for SET: what its functions find things by.
 
     What the server looks at first by itself is left to it.

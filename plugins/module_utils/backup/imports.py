@@ -14,6 +14,8 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import extensions as declared_extensions
 from ..errors import DatabaseError, Refused
@@ -23,8 +25,13 @@ from ..server import replacement
 from . import declared, dump_rules, formats, load
 from .compare import differences, take_census
 from .manifest import major_of
-from .replace import Replacing, refuse_options
+from .replace import Outcome, Replacing, refuse_options
 from .source import Source
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from .replace import Doing
+    from .target import Target
 
 # A dump is smaller than what it fills, plain SQL the least: how much is not known before.
 _SPACE_FACTOR = {"plain": {"none": 1.5}, "custom": {}, "tar": {}, "directory": {}}
@@ -45,7 +52,7 @@ class Options:
     path: str | None = None
     source: Source | None = None
     replace: bool = False
-    roles: tuple = ()
+    roles: tuple[str, ...] = ()
     backup_first: bool = True
     keep_old: int = 7
     jobs: int = 1
@@ -53,7 +60,13 @@ class Options:
     wait_timeout: int = 120
 
 
-def import_database(engine, target, options, check_mode=False, progress=None):
+def import_database(
+    engine: Engine,
+    target: Target,
+    options: Options,
+    check_mode: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Outcome:
     """Bring what is elsewhere into a database (target.Target); return the Outcome.
 
     With check_mode nothing is changed, and the actions are what would be done. Raises DatabaseError; the database is
@@ -66,7 +79,9 @@ def import_database(engine, target, options, check_mode=False, progress=None):
 
 
 class _Importing(Replacing):
-    def _look(self):
+    _options: Options
+
+    def _look(self) -> None:
         present = self._databases.get(self._target.name)
         if present is None:
             raise Refused(
@@ -85,7 +100,7 @@ class _Importing(Replacing):
         if there == 0:
             self._options = dataclasses.replace(self._options, backup_first=False)
 
-    def _refuse_newer(self, major, version, what):
+    def _refuse_newer(self, major: int | None, version: str | None, what: str) -> None:
         image = self._target.image
         if major is not None and major > image.major:
             raise Refused(
@@ -94,7 +109,7 @@ class _Importing(Replacing):
                 f" version {major} or later"
             )
 
-    def _prepare(self):
+    def _prepare(self) -> None:
         """Make the fresh database, the role that fills it, and the roles that are named."""
         # As it was declared, whatever the source had: text is converted, and indexes are made anew.
         present = self._databases[self._target.name]
@@ -102,7 +117,7 @@ class _Importing(Replacing):
         if self._options.roles:
             self._sql(replacement.ensure_roles(self._options.roles))
 
-    def _load(self, dump, inside):
+    def _load(self, dump: formats.Dump, inside: str | None) -> None:
         self._progress(f"{self._container}: loading {dump.path}")
         known = json.loads(self._sql(replacement.EXTENSIONS))
         wanted = declared_extensions.from_option(self._target.record.declared.get("extensions"))
@@ -128,7 +143,7 @@ class _Importing(Replacing):
             )
         self._outcome.warnings += loaded.warnings
 
-    def _explained(self, error):
+    def _explained(self, error: DatabaseError) -> DatabaseError:
         extension = re.search(r'permission denied to create extension "([^"]+)"', error.message)
         if extension:
             return DatabaseError(
@@ -152,20 +167,20 @@ class _Importing(Replacing):
         return error
 
     @property
-    def _whose(self):
+    def _whose(self) -> str:
         return f"let everything belong to {self._owner}"
 
     # Functions find what they find in a database that has no path of its own.
     _search_path = "public"
 
-    def _finish(self):
+    def _finish(self) -> None:
         fill = self._fill
         self._outcome.warnings += fill.refresh(self._search_path)
         fill.hand_over(self._owner, self._owner, [])
         fill.give_to(self._owner)
         declared.apply(self._sql, self._fresh, self._target.record, self._owner)
 
-    def _count(self):
+    def _count(self) -> tuple[dict[str, Any], dict[str, int]]:
         """Say what has come in; return it (census, row counts)."""
         facts, counts = take_census(self._engine, self._container, self._fresh, self._deadline)
         self._outcome.restored = {
@@ -179,9 +194,9 @@ class _Importing(Replacing):
 
 
 class _ImportingFile(_Importing):
-    def _look(self):
+    def _look(self) -> None:
         super()._look()
-        self._dump = dump = formats.detect(self._options.path)
+        self._dump = dump = formats.detect(self._options.path or "")
         self._refuse_newer(dump.major, dump.server_version, dump.path)
         self._refuse_unreadable(dump)
         factor = _SPACE_FACTOR[dump.kind].get(dump.compression, _COMPRESSED_FACTOR)
@@ -195,14 +210,14 @@ class _ImportingFile(_Importing):
             "dump_version": dump.dump_version,
         }
 
-    def _loading(self):
+    def _loading(self) -> list[Doing]:
         what = f"load {self._dump.path} ({self._dump.kind}) into a fresh database, as a role without privileges"
         return [
             (Action("load", what), self._load_file),
             (Action("count", "count what has come in"), self._count),
         ]
 
-    def _refuse_unreadable(self, dump):
+    def _refuse_unreadable(self, dump: formats.Dump) -> None:
         image = self._target.image
         if dump.read_since is not None and dump.read_since > image.major:
             raise Refused(
@@ -211,7 +226,7 @@ class _ImportingFile(_Importing):
                 " as plain SQL (pg_dump -Fp)"
             )
 
-    def _load_file(self):
+    def _load_file(self) -> None:
         self._prepare()
         inside = None
         if self._dump.archive and self._dump.compression == "none":
@@ -219,7 +234,7 @@ class _ImportingFile(_Importing):
                 inside = self._copy()
         self._load(self._dump, inside)
 
-    def _copy(self):
+    def _copy(self) -> str:
         """Copy the dump to where the loading user may read it, and nothing else."""
         self._refuse_without_space(
             self._dump.size_bytes * (1 + _COMPRESSED_FACTOR), f"To import {self._dump.path} with a copy of it"
@@ -228,9 +243,12 @@ class _ImportingFile(_Importing):
 
 
 class _ImportingServer(_Importing):
-    def _look(self):
+    def _look(self) -> None:
         super()._look()
-        self._source = self._options.source
+        source = self._options.source
+        if source is None:
+            raise Refused("Nothing to import was named: give path or url")
+        self._source = source
         about = self._source.about(self._engine, self._container, self._remaining)
         self._about = about
         self._refuse_newer(major_of(about["server_version"]), about["server_version"], "The source")
@@ -248,7 +266,7 @@ class _ImportingServer(_Importing):
             notes.append(f"what belongs to {', '.join(about['roles'])} there will belong to {self._owner}")
         self._outcome.report = {"source": self._source.shown, "checks": notes, **about}
 
-    def _refuse_roles(self, about):
+    def _refuse_roles(self, about: Mapping[str, Any]) -> None:
         there = json.loads(self._sql(replacement.ROLES))
         missing = [role for role in about["policy_roles"] if role not in there and role not in self._options.roles]
         if missing:
@@ -257,7 +275,7 @@ class _ImportingServer(_Importing):
                 f" have it made, without a login, set roles: {missing}"
             )
 
-    def _refuse_extensions(self, about):
+    def _refuse_extensions(self, about: Mapping[str, Any]) -> None:
         known = json.loads(self._sql(replacement.EXTENSIONS))
         missing = sorted(set(about["extensions"]) - set(known))
         if missing:
@@ -274,14 +292,14 @@ class _ImportingServer(_Importing):
                 f" declare it for the database (extensions: {untrusted}) with postgres_db, and import again"
             )
 
-    def _loading(self):
+    def _loading(self) -> list[Doing]:
         return [
             (Action("dump", f"dump {self._source.shown}"), self._dump_source),
             (Action("load", "load that into a fresh database, as a role without privileges"), self._load_dumped),
             (Action("compare", "compare it with the source: objects, rows, sequences"), self._compare),
         ]
 
-    def _dump_source(self):
+    def _dump_source(self) -> None:
         files.make_directory(self._exchange.host, 0o711)
         self._path = os.path.join(self._exchange.host, "source.dump")
         self._taken = self._source.dump(
@@ -289,13 +307,13 @@ class _ImportingServer(_Importing):
         )
         self._outcome.warnings += self._taken.warnings
 
-    def _load_dumped(self):
+    def _load_dumped(self) -> None:
         self._prepare()
         os.chown(self._path, self._fill.uid, self._fill.uid)
         self._load(formats.detect(self._path), f"{self._exchange.container}/source.dump")
         os.unlink(self._path)
 
-    def _compare(self):
+    def _compare(self) -> None:
         facts, counts = self._count()
         taken = self._taken
         objects = {kind: n for kind, n in taken.facts["objects"].items() if kind not in _LEFT_OUT_KINDS}

@@ -75,7 +75,7 @@ TALKED_TO = _PASSWORD % "" + _RUN
 TALKED_TO_WITH_AUTHORITY = _PASSWORD % '"$PGSSLROOTCERT"' + _AUTHORITY + _RUN
 
 
-def password_line(password):
+def password_line(password: str) -> str:
     """Return the line of a password file. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
     return "*:*:*:*:" + re.sub(r"([\\:])", r"\\\1", password) + "\n"
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import time
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .. import layout, texts
 from ..errors import DatabaseError, Refused
@@ -34,6 +37,32 @@ _RESTART_SECONDS = 3
 _RESERVE = 48 << 20
 
 
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from .target import Running, Target
+
+    # A step, and what does it.
+    Doing = tuple[Action, Callable[[], object]]
+
+    class Options(Protocol):
+        """What both kinds have."""
+
+        @property
+        def backup_first(self) -> bool: ...
+
+        @property
+        def keep_old(self) -> int: ...
+
+        @property
+        def jobs(self) -> int: ...
+
+        @property
+        def timeout(self) -> int: ...
+
+        @property
+        def wait_timeout(self) -> int: ...
+
+
 @dataclasses.dataclass
 class Outcome:
     """What a run came to. restored: what was found in the fresh database; report: what is known of an import.
@@ -41,16 +70,16 @@ class Outcome:
     unmasked: of masked columns that still hold values of the source, table, column and rows.
     """
 
-    actions: list = dataclasses.field(default_factory=list)
-    warnings: list = dataclasses.field(default_factory=list)
-    backup: object | None = None
-    backup_before: object | None = None
+    actions: list[Action] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    backup: catalog.Backup | None = None
+    backup_before: catalog.Backup | None = None
     old_database: str | None = None
-    old_dropped: list = dataclasses.field(default_factory=list)
+    old_dropped: list[str] = dataclasses.field(default_factory=list)
     interruption: float = 0.0
-    restored: dict = dataclasses.field(default_factory=dict)
-    report: dict = dataclasses.field(default_factory=dict)
-    unmasked: list = dataclasses.field(default_factory=list)
+    restored: dict[str, Any] = dataclasses.field(default_factory=dict)
+    report: dict[str, Any] = dataclasses.field(default_factory=dict)
+    unmasked: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 class Replacing:
@@ -59,8 +88,11 @@ class Replacing:
     options: has backup_first, keep_old (days), timeout and wait_timeout (seconds).
     """
 
-    def __init__(self, engine, target, options, progress=None):
-        self._engine, self._target, self._options = engine, target, options
+    def __init__(
+        self, engine: Engine, target: Target, options: Options, progress: Callable[[str], None] | None = None
+    ) -> None:
+        # A look comes first, which refuses another target.
+        self._engine, self._target, self._options = engine, cast("Running", target), options
         self._progress = progress or (lambda text: None)
         self._container = target.container
         self._directory = os.path.join(target.data_root, target.container)
@@ -70,25 +102,28 @@ class Replacing:
 
     # For the classes below
 
-    def _look(self):
+    def _look(self) -> None:
         """Look at what is to come into the database. Raises Refused where it is not to."""
 
-    def _loading(self):
+    def _loading(self) -> list[Doing]:
         """Return the steps that load the fresh database and look at it, as (Step, function) pairs."""
+        raise NotImplementedError
 
-    def _finish(self):
+    def _finish(self) -> None:
         """Give the fresh database to its owner, with what belongs to it."""
 
-    def _in_use(self):
+    def _in_use(self) -> contextlib.AbstractContextManager[object]:
         """A context in which what is read stays there."""
         return contextlib.nullcontext()
 
-    # In words, whose everything becomes.
-    _whose = ""
+    @property
+    def _whose(self) -> str:
+        """In words, whose everything becomes."""
+        raise NotImplementedError
 
     # The run
 
-    def predict(self):
+    def predict(self) -> Outcome:
         self._observe()
         self._outcome.actions = [step for step, function in self._steps()]
         if self._exists and self._options.keep_old:
@@ -96,14 +131,14 @@ class Replacing:
         self._outcome.old_dropped = self._expired()
         return self._outcome
 
-    def run(self):
+    def run(self) -> Outcome:
         """Run under the locks of the database and of its backups."""
         what, seconds = self._container, self._options.wait_timeout
         with locks.exclusive(layout.database_lock(self._target.data_root, what), seconds, what):
             with locks.exclusive(layout.backup_lock(self._target.data_root, what), seconds, f"the backups of {what}"):
                 return self._run()
 
-    def _run(self):
+    def _run(self) -> Outcome:
         self._observe()
         self._exchange = load.exchange_of(self._directory, self._target.image)
         load.clear(self._exchange)
@@ -134,20 +169,20 @@ class Replacing:
                 load.clear(self._exchange)
         return self._outcome
 
-    def _observe(self):
+    def _observe(self) -> None:
         refuse_unless_running(self._target)
         self._databases = json.loads(self._sql(replacement.DATABASES))
         self._now = catalog.utc_now()
         self._refuse_prepared()
         self._leftovers = leftovers(self._target.name, self._databases)
         self._exists = self._target.name in self._databases or "return" in self._leftovers
-        self._owner = self._databases.get(self._target.name, {}).get("owner") or self._target.record.username
+        self._owner: str = self._databases.get(self._target.name, {}).get("owner") or self._target.record.username or ""
         self._look()
 
-    def _steps(self):
+    def _steps(self) -> list[Doing]:
         name, options = self._target.name, self._options
-        steps = [
-            (Action("put_back", words), lambda mend=mend: self._put_back([mend]))
+        steps: list[Doing] = [
+            (Action("put_back", words), functools.partial(self._put_back, [mend]))
             for mend, words in self._leftovers.items()
         ]
         if self._exists and options.backup_first:
@@ -162,7 +197,7 @@ class Replacing:
             steps.append((Action("drop_old", f"remove {', '.join(expired)}, which was replaced"), self._drop_old))
         return steps
 
-    def _expired(self):
+    def _expired(self) -> list[str]:
         """Return what was kept when the database was replaced, for longer than is asked; with 0 days all of it."""
         old = replacement.kept(self._target.name, self._databases)
         if self._exists and self._options.keep_old == 0:
@@ -170,7 +205,7 @@ class Replacing:
         days = self._options.keep_old
         return [name for name, since in old if (self._now - since).total_seconds() >= days * 86400]
 
-    def _refuse_without_space(self, needed, what):
+    def _refuse_without_space(self, needed: float, what: str) -> None:
         status = os.statvfs(self._target.data_root)
         free = status.f_bavail * status.f_frsize
         if free < needed + store.LEAST_FREE:
@@ -180,7 +215,7 @@ class Replacing:
                 f" {shown_size(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
             )
 
-    def _refuse_prepared(self):
+    def _refuse_prepared(self) -> None:
         """Now, not after hours of loading: they keep a database from being replaced, and only a person can end them."""
         found = json.loads(self._sql(replacement.prepared(self._target.name)))
         if found:
@@ -192,14 +227,14 @@ class Replacing:
             )
 
     @property
-    def _remaining(self):
+    def _remaining(self) -> float:
         return max(1.0, self._deadline - time.monotonic())
 
-    def _sql(self, script, database=None):
+    def _sql(self, script: str, database: str | None = None) -> str:
         database = database or replacement.maintenance(self._target.name)
         return session.psql(self._engine, self._container, script, self._remaining, database)
 
-    def _put_back(self, mends):
+    def _put_back(self, mends: Container[str]) -> None:
         """Undo what a run that was cut short has left."""
         name = self._target.name
         if "return" in mends:
@@ -209,7 +244,7 @@ class Replacing:
         if "drop" in mends:
             self._sql(replacement.drop(self._fresh))
 
-    def _reserve(self):
+    def _reserve(self) -> None:
         """Take room that is let go of at the end: a server whose disk was filled needs some to recover, and to drop
         what filled it. https://www.postgresql.org/docs/current/disk-full.html"""
         files.make_directory(self._exchange.host, 0o711)
@@ -221,7 +256,7 @@ class Replacing:
             finally:
                 os.close(descriptor)
 
-    def _clean_up(self):
+    def _clean_up(self) -> None:
         """After a failure: the database as it was, and nothing of the fresh one. What cannot be mended now is left to
         the next run, which begins with this."""
         load.clear(self._exchange)
@@ -237,7 +272,7 @@ class Replacing:
                 if not self._comes_back(deadline):
                     return
 
-    def _comes_back(self, deadline):
+    def _comes_back(self, deadline: float) -> bool:
         """Wait until the server answers; False where it was stopped, or is not back in time."""
         ended = None
         while time.monotonic() < deadline:
@@ -258,22 +293,22 @@ class Replacing:
                 return False
         return False
 
-    def _take_backup(self):
+    def _take_backup(self) -> None:
         taken, warnings = dump.take(self._engine, self._target, dump_options.Options(taken_by=BEFORE_RESTORE))
         self._outcome.backup_before = taken
         self._outcome.warnings += warnings
 
-    def _say(self, done, total):
+    def _say(self, done: int, total: int) -> None:
         self._progress(f"{self._container}: {shown_size(done)} of {shown_size(total)} loaded")
 
-    def _analyze(self):
+    def _analyze(self) -> None:
         self._outcome.warnings += self._fill.analyze()
 
-    def _take_over(self):
+    def _take_over(self) -> None:
         self._finish()
         self._fill.end(keep=True)
 
-    def _swap(self):
+    def _swap(self) -> None:
         name = self._target.name
         old = replacement.kept_name(name, self._now) if self._exists else None
         began = time.monotonic()
@@ -284,20 +319,20 @@ class Replacing:
             self._outcome.old_database = old if self._options.keep_old else None
             self._pause_subscriptions(old)
 
-    def _pause_subscriptions(self, old):
+    def _pause_subscriptions(self, old: str) -> None:
         try:
             self._sql(replacement.PAUSE_SUBSCRIPTIONS, old)
         except DatabaseError as error:
             # What was asked for has been done.
             self._outcome.warnings.append(f"the subscriptions of {old} may still be enabled: {error.message}")
 
-    def _drop_old(self):
+    def _drop_old(self) -> None:
         for name in self._expired():
             self._sql(replacement.drop(name))
             self._outcome.old_dropped.append(name)
 
 
-def leftovers(name, databases):
+def leftovers(name: str, databases: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return what a run that was cut short has left, by what mends it, in words."""
     found = {}
     if name not in databases and replacement.kept(name, databases):
@@ -309,12 +344,12 @@ def leftovers(name, databases):
     return found
 
 
-def refuse_options(options):
+def refuse_options(options: Options) -> None:
     for name, least in (("keep_old", 0), ("jobs", 1), ("timeout", 1), ("wait_timeout", 1)):
         texts.number(getattr(options, name), name, least, _MOST.get(name, texts.MOST_SECONDS))
 
 
-def refuse_unless_running(target):
+def refuse_unless_running(target: Target) -> Running:
     container = target.container
     if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"
@@ -329,3 +364,4 @@ def refuse_unless_running(target):
             f"Nothing can be restored into {container}: its first start has not been completed. Run the task that"
             " creates it again"
         )
+    return cast("Running", target)

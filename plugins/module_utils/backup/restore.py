@@ -10,6 +10,8 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ..container import BACKUP_MOUNT, DATA_MOUNT
 from ..errors import DatabaseError, Refused
@@ -18,7 +20,15 @@ from ..planning.steps import Action
 from ..server import replacement, sql
 from . import catalog, declared, dump_rules, formats, masking, naming, store, stream
 from .compare import differences, take_census
-from .replace import Replacing, refuse_options
+from .replace import Outcome, Replacing, refuse_options
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
+    from .catalog import Backup
+    from .load import Exchange
+    from .manifest import Manifest
+    from .replace import Doing
+    from .target import Running, Target
 
 # Below the server's data: the values of masked columns, while they are compared.
 _VALUES = ".vellaric-masking"
@@ -45,12 +55,12 @@ class Options:
     backup_first: bool = True
     keep_old: int = 7
     jobs: int = 1
-    mask: tuple = ()
+    mask: tuple[str, ...] = ()
     timeout: int = 86400
     wait_timeout: int = 120
 
 
-def find(directory, wanted):
+def find(directory: str, wanted: str) -> Backup:
     """Return the backup that is meant by a name, `latest`, `latest_verified` or a path. Raises DatabaseError."""
     if not os.path.isabs(wanted):
         if "/" in wanted:
@@ -68,7 +78,13 @@ def find(directory, wanted):
     return catalog.at(path)
 
 
-def restore(engine, target, options, check_mode=False, progress=None):
+def restore(
+    engine: Engine,
+    target: Target,
+    options: Options,
+    check_mode: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Outcome:
     """Bring a database (target.Target) back to a backup; return the Outcome.
 
     With check_mode nothing is changed, and the actions are what would be done. Raises DatabaseError; the database is
@@ -80,23 +96,24 @@ def restore(engine, target, options, check_mode=False, progress=None):
 
 
 class _Restoring(Replacing):
-    def _look(self):
+    _options: Options
+
+    def _look(self) -> None:
         target = self._target
         directory = self._options.source_directory or target.backup_directory
         self._backup = find(directory, self._options.backup)
         if self._options.backup == "latest" and not self._options.allow_older:
             refuse_older(catalog.passed_over(directory, self._backup), self._backup)
         self._outcome.backup = self._backup
-        refuse_backup(target, self._backup, self._options.allow_other_database)
-        self._manifest = self._backup.manifest
+        self._manifest = refuse_backup(target, self._backup, self._options.allow_other_database)
         self._other = self._manifest.database_id != target.record.id
         needed = (self._manifest.database_size_bytes or 0) * _SPACE_FACTOR
         self._refuse_without_space(needed, f"To restore {self._backup.file_name}")
 
-    def _in_use(self):
+    def _in_use(self) -> contextlib.AbstractContextManager[int]:
         return catalog.in_use(self._backup)
 
-    def _steps(self):
+    def _steps(self) -> list[Doing]:
         name = self._backup.file_name
         # Before a backup of the present state, which takes longer.
         checked = (Action("check_backup", f"read {name} and compare it with its manifest"), lambda: check(self._backup))
@@ -106,9 +123,9 @@ class _Restoring(Replacing):
 
     _whose = "let everything belong to whom it belonged, with its settings and privileges"
 
-    def _loading(self):
+    def _loading(self) -> list[Doing]:
         name = self._backup.file_name
-        steps = [
+        steps: list[Doing] = [
             (Action("load", f"load {name} into a fresh database"), self._load),
             (Action("compare", "compare it with the manifest: objects, rows, extensions"), self._compare),
         ]
@@ -116,9 +133,9 @@ class _Restoring(Replacing):
             steps.append((Action("mask", "run the masking SQL"), self._mask))
         return steps
 
-    def _load(self):
+    def _load(self) -> None:
         manifest = self._manifest
-        source_owner = manifest.database.get("owner")
+        source_owner: str = manifest.database.get("owner", "")
         self._make_roles(source_owner)
         try:
             self._fill.begin(manifest.database["encoding"], manifest.database["locale"], self._options.jobs)
@@ -145,9 +162,9 @@ class _Restoring(Replacing):
             )
         self._outcome.warnings += loaded.warnings
 
-    def _finish(self):
+    def _finish(self) -> None:
         manifest, fill = self._manifest, self._fill
-        source_owner = manifest.database.get("owner")
+        source_owner: str = manifest.database.get("owner", "")
         self._outcome.warnings += fill.refresh(self._search_path)
         self._outcome.warnings += fill.hand_over(source_owner, self._owner, manifest.superusers_own)
         fill.grant()
@@ -160,7 +177,7 @@ class _Restoring(Replacing):
             self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")
         declared.apply(self._sql, self._fresh, self._target.record, self._owner)
 
-    def _make_roles(self, source_owner):
+    def _make_roles(self, source_owner: str) -> None:
         """Make the roles that the backup speaks of and the server does not have.
 
         Those of another database come without passwords, and cannot log in: they are not to open doors here.
@@ -181,7 +198,7 @@ class _Restoring(Replacing):
             )
 
     @contextlib.contextmanager
-    def _visible(self):
+    def _visible(self) -> Iterator[str | None]:
         """Give the path under which the server sees the backup, or None where it has to come through a pipe."""
         path, own = self._backup.path, os.path.dirname(self._backup.path) == self._target.backup_directory
         if own:
@@ -195,7 +212,7 @@ class _Restoring(Replacing):
         else:
             yield None
 
-    def _compare(self):
+    def _compare(self) -> None:
         facts, counts = take_census(self._engine, self._container, self._fresh, self._deadline)
         wrong, notes = differences(self._manifest, facts, counts)
         if wrong:
@@ -212,7 +229,7 @@ class _Restoring(Replacing):
             "extensions": facts["extensions"],
         }
 
-    def _mask(self):
+    def _mask(self) -> None:
         """As the role to whom everything belongs by now, before any setting of the database's applies."""
         wanted = masking.columns(self._options.mask)
         with self._values() as (here, inside):
@@ -233,7 +250,7 @@ class _Restoring(Replacing):
             )
 
     @contextlib.contextmanager
-    def _values(self):
+    def _values(self) -> Iterator[tuple[str, str]]:
         """Give a directory that the server may write to, as the host and as the container see it."""
         here = os.path.join(self._directory, "pgdata", _VALUES)
         files.remove_tree(here)
@@ -245,7 +262,7 @@ class _Restoring(Replacing):
 
 
 @contextlib.contextmanager
-def _tablespaces_named():
+def _tablespaces_named() -> Iterator[None]:
     """Where a tablespace is missing, say what is to be done about it: the server says only that it is."""
     try:
         yield
@@ -268,11 +285,12 @@ def refuse_older(passed: list[catalog.Backup], backup: catalog.Backup) -> None:
         )
 
 
-def refuse_backup(target, backup, allow_other_database):
-    """Raise Refused where a backup does not count, or is not one for this database."""
-    if not backup.good:
+def refuse_backup(target: Running, backup: Backup, allow_other_database: bool) -> Manifest:
+    """Return the manifest. Raises Refused where a backup does not count, or is not one for this database."""
+    manifest = backup.manifest
+    if not backup.good or manifest is None:
         raise Refused(f"{backup.path} is not a good backup: {backup.damage}")
-    manifest, major = backup.manifest, target.image.major
+    major = target.image.major
     if manifest.database_id != target.record.id and not allow_other_database:
         raise Refused(
             f"{backup.file_name} is a backup of {manifest.container} ({manifest.database_id}), not of"
@@ -291,20 +309,21 @@ def refuse_backup(target, backup, allow_other_database):
             f"{backup.file_name} needs {', '.join(missing)}, which the image of {target.container} does not have."
             " Nothing was changed: use an image with it"
         )
+    return manifest
 
 
-def check(backup):
+def check(backup: Backup) -> None:
     """Read a backup to its end. Raises DatabaseError where it is not what its manifest says."""
     manifest = backup.manifest
     sha256 = store.sums(backup.path, "none", False, backup.file_name)[0]
-    if sha256 != manifest.sha256:
+    if manifest is None or sha256 != manifest.sha256:
         raise DatabaseError(
             f"{backup.file_name} is damaged: its checksum is not that of its manifest. Nothing was changed: restore"
             " another backup"
         )
 
 
-def share(source, target, exchange):
+def share(source: str, target: str, exchange: Exchange) -> None:
     """Let the server's user of an exchange read a file or a directory of files: by another name, or a copy."""
     if os.path.isdir(source):
         files.make_directory(target, 0o750, 0, exchange.gid)
@@ -314,7 +333,7 @@ def share(source, target, exchange):
         _share_file(source, target, exchange)
 
 
-def _share_file(source, target, exchange):
+def _share_file(source: str, target: str, exchange: Exchange) -> None:
     descriptor = catalog.open_entry(source)
     try:
         status = os.fstat(descriptor)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .. import container as containers
 from .. import image_environment, layout, names, tuning
@@ -24,6 +26,13 @@ from .check import find_damage
 from .compare import differences, take_census
 from .filling import Filling
 from .manifest import CHECK, VERIFICATION
+
+if TYPE_CHECKING:
+    from ..facts import ImageFacts
+    from ..host.engine import Engine
+    from .catalog import Backup
+    from .manifest import Manifest
+    from .target import Target
 
 # On the throw-away containers of verifications, with the name of the database's container.
 VERIFICATION_LABEL = LABEL + "verification"
@@ -49,7 +58,15 @@ _PARAMETERS = {
 }
 
 
-def verify(engine, target, backup, jobs=1, timeout=86400, progress=None, wait_timeout=0):
+def verify(
+    engine: Engine,
+    target: Target,
+    backup: Backup,
+    jobs: int = 1,
+    timeout: float = 86400,
+    progress: Callable[[str], None] | None = None,
+    wait_timeout: float = 0,
+) -> list[str]:
     """Restore a backup into a throw-away container and write down what became of it; returns what differs.
 
     Another run that verifies a backup of this database is waited for; where it was this one, its answer is ours.
@@ -64,22 +81,31 @@ def verify(engine, target, backup, jobs=1, timeout=86400, progress=None, wait_ti
             return []
         if now is not None and (now.failed_at or "") > asked and now.failure:
             return [now.failure]
-        return _Verification(engine, target, backup, jobs, timeout, progress).run()
+        if backup.manifest is None:
+            raise DatabaseError(f"{backup.file_name} cannot be verified: {backup.damage}")
+        return _Verification(engine, target, backup, backup.manifest, jobs, timeout, progress).run()
 
 
 class _Verification:
-    def __init__(self, engine, target, backup, jobs, timeout, progress):
+    def __init__(
+        self,
+        engine: Engine,
+        target: Target,
+        backup: Backup,
+        manifest: Manifest,
+        jobs: int,
+        timeout: float,
+        progress: Callable[[str], None],
+    ) -> None:
         self._engine, self._target, self._backup = engine, target, backup
         self._jobs, self._timeout, self._progress = jobs, timeout, progress
-        self._manifest = backup.manifest
+        self._manifest = manifest
         self._deadline = time.monotonic() + timeout
         self._container = f"{target.container}-verify"
         self._directory = os.path.join(target.data_root, _DIRECTORY, target.container)
 
-    def run(self):
+    def run(self) -> list[str]:
         began = time.monotonic()
-        if self._manifest is None:
-            raise DatabaseError(f"{self._backup.file_name} cannot be verified: {self._backup.damage}")
         self._clear()
         image = self._image()
         self._refuse_without_space()
@@ -92,7 +118,7 @@ class _Verification:
             wrong, notes, facts, counts = self._try(image)
         finally:
             self._clear()
-        if wrong:
+        if wrong or facts is None or counts is None:
             return self._failed(f"restored, it is not what was backed up: {'; '.join(wrong[:10])}", VERIFICATION, wrong)
         now = catalog.iso(catalog.utc_now())
         proof = {
@@ -110,17 +136,17 @@ class _Verification:
         catalog.revise(self._backup, verified_at=now, verified_how=proof, **changes)
         return []
 
-    def _failed(self, failure, how, wrong=None):
+    def _failed(self, failure: str, how: str, wrong: list[str] | None = None) -> list[str]:
         found = {"failure": failure, "failed_at": catalog.iso(catalog.utc_now()), "failed_how": how}
         catalog.revise(self._backup, **found, verified_at=None, verified_how=None)
         return wrong or [failure]
 
-    def _clear(self):
+    def _clear(self) -> None:
         """Remove what this, or a verification that was killed, has made."""
         self._engine.remove(self._container)
         files.remove_tree(self._directory)
 
-    def _image(self):
+    def _image(self) -> ImageFacts:
         """Return the ImageFacts of the image that the backup was taken with, or of what its name is now."""
         for reference in (self._manifest.image_id, self._manifest.image):
             inspected = self._engine.inspect_image(reference)
@@ -132,13 +158,13 @@ class _Verification:
             " build it (role vellaric.postgres.image), then verify again"
         )
 
-    def _refuse_without_space(self):
+    def _refuse_without_space(self) -> None:
         files.make_directory(self._directory, 0o755)
         expected = int(self._manifest.database_size_bytes * _SPACE_FACTOR) + (64 << 20)
         what = f"The verification of {self._backup.file_name}"
         store.refuse_without_space(self._directory, expected, what)
 
-    def _start(self, image):
+    def _start(self, image: ImageFacts) -> None:
         pgdata = os.path.join(self._directory, "pgdata")
         files.make_directory(pgdata, 0o700, image.uid, image.gid)
         for name, text in ((_HBA_FILE, _HBA), (_IDENT_FILE, _IDENT)):
@@ -191,7 +217,7 @@ class _Verification:
         self._engine.start(self._container)
         session.wait_until_ready(self._engine, self._container, "postgres", session.SUPERUSER, _START_SECONDS)
 
-    def _try(self, image):
+    def _try(self, image: ImageFacts) -> tuple[list[str], list[str], dict[str, Any] | None, dict[str, int] | None]:
         manifest, database = self._manifest, self._manifest.name
         owner = manifest.database["owner"]
         self._make_roles()
@@ -230,7 +256,7 @@ class _Verification:
             return [error.message.replace(self._container, "the throw-away server")], [], None, None
         return wrong, notes, facts, counts
 
-    def _refuse_if_ended(self, error):
+    def _refuse_if_ended(self, error: DatabaseError) -> None:
         """What ended the container, or took too long, says nothing against the backup."""
         state = (self._engine.inspect(self._container) or {}).get("State", {})
         if state.get("Status") != "running" or time.monotonic() > self._deadline:
@@ -240,7 +266,7 @@ class _Verification:
                 f" ended, or it took too long {why}. The backup may be right: verify it again"
             )
 
-    def _make_roles(self):
+    def _make_roles(self) -> None:
         there = json.loads(self._sql(replacement.ROLES))
         known = files.read(naming.globals_name(self._backup.path))
         owner = self._manifest.database["owner"]
@@ -252,11 +278,11 @@ class _Verification:
             place = f"{containers.DATA_MOUNT}/tablespaces/{number}"
             self._sql(f"\\! mkdir -p -m 700 {place}\nCREATE TABLESPACE {shown} LOCATION '{place}';\n")
 
-    def _sql(self, script, database=session.SUPERUSER):
+    def _sql(self, script: str, database: str = session.SUPERUSER) -> str:
         return session.psql(self._engine, self._container, script, self._remaining(), database)
 
-    def _remaining(self):
+    def _remaining(self) -> float:
         return max(1.0, self._deadline - time.monotonic())
 
-    def _say(self, done, total):
+    def _say(self, done: int, total: int) -> None:
         self._progress(f"{self._target.container}: {shown_size(done)} of {shown_size(total)} loaded")

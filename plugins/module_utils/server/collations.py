@@ -8,6 +8,9 @@ https://www.postgresql.org/docs/current/sql-altercollation.html#SQL-ALTERCOLLATI
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .loader import ALONE, FIRST_NORMAL_OID, LOADER
 from .sql import identifier, literal
 
@@ -152,13 +155,13 @@ def act_as(owner: str, act: bool) -> str:
     )
 
 
-def rebuild(index: dict, concurrently: bool) -> str:
+def rebuild(index: Mapping[str, Any], concurrently: bool) -> str:
     """Return what rebuilds an index, as its owner. What excludes by an operator cannot be rebuilt beside itself."""
     beside = " CONCURRENTLY" if concurrently and not index["exclusion"] else ""
     return f"REINDEX INDEX{beside} {index['name']};"
 
 
-def rebuild_own(index: dict) -> str:
+def rebuild_own(index: Mapping[str, Any]) -> str:
     """Return what rebuilds an index of a superuser's, once it is certain that its name is still that index's.
 
     Nobody can give the name to another one meanwhile; where somebody has, it is an error.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import observe, run, view
 from ..errors import DatabaseError
@@ -16,8 +18,11 @@ from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
+if TYPE_CHECKING:
+    from ..host.engine import Engine
 
-def main():
+
+def main() -> None:
     module = Module(
         argument_spec={
             **ARGUMENTS,
@@ -37,7 +42,7 @@ def main():
         gc.freeze()
 
 
-def _converge(module):
+def _converge(module: Module) -> None:
     try:
         _bring_about(module)
     except DatabaseError as error:
@@ -45,14 +50,15 @@ def _converge(module):
         raise
 
 
-def _bring_about(module):
+def _bring_about(module: Module) -> None:
     declarations = _declarations(module)
-    engine = arguments.engine(module)
+    found = arguments.engine(module)
+    engine: Engine | None = found
     try:
-        engine.connect()
+        found.connect()
         if module.check_mode:
             # What is predicted could be done: a run that changes nothing does without.
-            engine.get_ready()
+            found.get_ready()
     except NoEngine as error:
         if not module.check_mode:
             raise
@@ -78,7 +84,7 @@ def _bring_about(module):
     module.exit_json(**result)
 
 
-def _nothing_made(module, declarations):
+def _nothing_made(module: Module, declarations: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the containers' names of those that have never served: no server has their credentials, and no client."""
     found = []
     for declared in declarations:
@@ -93,7 +99,7 @@ def _nothing_made(module, declarations):
     return found
 
 
-def _declarations(module):
+def _declarations(module: Module) -> list[dict[str, Any]]:
     """Return one mapping of parameters for each declared database: the module's own options are the list's defaults."""
     shared = {name: value for name, value in module.params.items() if name != "databases"}
     if module.params["databases"] is None:
@@ -110,7 +116,7 @@ def _declarations(module):
     return declarations
 
 
-def _invocation(module):
+def _invocation(module: Module) -> dict[str, Any]:
     """Return what a verbose run shows of the call: of each database what is given, not what could be given.
 
     Ansible's own would be almost half of the result of many, which the controller takes apart and a callback may store.
@@ -121,7 +127,7 @@ def _invocation(module):
     return {"module_args": {**module.params, "databases": given}}
 
 
-def _result(outcomes, single):
+def _result(outcomes: Sequence[run.Outcome], single: bool) -> dict[str, Any]:
     results = [_one_result(outcome) for outcome in outcomes]
     if single:
         return {**results[0], "diff": _diff(outcomes[0])}
@@ -132,7 +138,7 @@ def _result(outcomes, single):
     }
 
 
-def _diff(outcome):
+def _diff(outcome: run.Outcome) -> dict[str, Any]:
     return {
         "before_header": outcome.container,
         "after_header": outcome.container,
@@ -141,13 +147,13 @@ def _diff(outcome):
     }
 
 
-def _named(outcome):
+def _named(outcome: run.Outcome) -> str:
     """Among several, an error says whose it is."""
-    message = outcome.error.message
+    message = "" if outcome.error is None else outcome.error.message
     return message if outcome.container in message else f"{outcome.container}: {message}"
 
 
-def _one_result(outcome):
+def _one_result(outcome: run.Outcome) -> dict[str, Any]:
     result = {
         "changed": bool(outcome.actions),
         "container_name": outcome.container,

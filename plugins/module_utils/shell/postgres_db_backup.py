@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from ..backup import catalog, dump_options, naming, operations, retention
 from ..names import ENVIRONMENTS
@@ -15,7 +17,7 @@ from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
 
-def main():
+def main() -> None:
     defaults = dump_options.Options()
     rules = [field.name for field in dataclasses.fields(retention.Retention)]
     module = Module(
@@ -45,7 +47,7 @@ def main():
         _run(module)
 
 
-def _run(module):
+def _run(module: Module) -> None:
     request = _request(module.params)
     engine = arguments.engine(module)
     engine.connect()
@@ -55,11 +57,12 @@ def _run(module):
         module.warn(f"{outcome.container}: {warning}")
     result = _result(outcome)
     if outcome.failure is not None:
-        module.fail_json(msg=f"{outcome.backup.file_name} is not good: {outcome.failure}", **result)
+        name = outcome.backup.file_name if outcome.backup else request.backup
+        module.fail_json(msg=f"{name} is not good: {outcome.failure}", **result)
     module.exit_json(**result)
 
 
-def _request(given):
+def _request(given: Mapping[str, Any]) -> operations.Request:
     rules = given["retention"]
     return operations.Request(
         name=given["name"],
@@ -83,7 +86,7 @@ def _request(given):
     )
 
 
-def _result(outcome):
+def _result(outcome: operations.Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": outcome.container,

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .. import collating
 from ..backup.target import observe_target
 from ..names import ENVIRONMENTS
@@ -55,7 +58,7 @@ def _run(module: Module) -> None:
     module.exit_json(**result)
 
 
-def _result(container: str, outcome: collating.Outcome) -> dict:
+def _result(container: str, outcome: collating.Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": container,
@@ -71,7 +74,7 @@ def _result(container: str, outcome: collating.Outcome) -> dict:
     }
 
 
-def _shown(database: dict) -> dict:
+def _shown(database: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": database["name"],
         "recorded": database["recorded"],
@@ -82,6 +85,6 @@ def _shown(database: dict) -> dict:
     }
 
 
-def _versions(database: dict, which: str) -> dict:
+def _versions(database: Mapping[str, Any], which: str) -> dict[str, str]:
     found = {one["name"]: one[which] for one in database["collations"]}
     return {"its default": database[which], **found} if database["changed"] else found

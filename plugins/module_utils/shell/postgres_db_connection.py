@@ -9,6 +9,8 @@ import grp
 import os
 import pwd
 import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import connection as connections
 from .. import names, texts
@@ -17,6 +19,9 @@ from ..host import files
 from ..spec import SSLMODES
 from .module import Module, edge
 
+if TYPE_CHECKING:
+    from ..facts import FileFacts
+
 MODE = 0o600
 CA_MODE = 0o644
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----")
@@ -24,7 +29,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n----
 _MOST_ID = 2**32 - 2
 
 
-def main():
+def main() -> None:
     module = Module(
         argument_spec={
             "path": {"type": "path", "required": True},
@@ -48,7 +53,7 @@ def main():
         module.exit_json(**_write(module.params, module.check_mode))
 
 
-def _write(params, check_mode):
+def _write(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     connection = parsed(params)
     # A link stays one; what is replaced is what it leads to.
     path, kind = os.path.realpath(texts.line(params["path"], "path")), params["format"]
@@ -60,9 +65,11 @@ def _write(params, check_mode):
         raise DatabaseError(f"{path}: {error}") from error
     authority = _authority(params, check_mode)
     there = os.stat(path) if known else None
-    uid, gid = _owner(params["owner"], there and there.st_uid), _group(params["group"], there and there.st_gid)
+    uid = _owner(params["owner"], there.st_uid if there else None)
+    gid = _group(params["group"], there.st_gid if there else None)
     stale = known is None or wanted != text
-    changed = stale or known.mode != MODE or (there.st_uid, there.st_gid) != (uid, gid)
+    kept = known is not None and there is not None and known.mode == MODE
+    changed = stale or not kept or (there is not None and (there.st_uid, there.st_gid) != (uid, gid))
     if changed and check_mode:
         _refuse_missing_directory(path)
     elif changed:
@@ -72,11 +79,11 @@ def _write(params, check_mode):
     return {**result, "diff": _diff(path, kind, connection, known, there, stale, (uid, gid))}
 
 
-def _authority(params, check_mode):
+def _authority(params: Mapping[str, Any], check_mode: bool) -> bool:
     """Write the authority's certificate where clients are told to find it; returns whether it was not there so."""
-    if params["ca_certificate"] is None:
-        return False
     path = _ca_file(params)
+    if params["ca_certificate"] is None or path is None:
+        return False
     known = files.read(path)
     if known is None and os.path.lexists(path):
         raise DatabaseError(f"{path} is not a file: choose another ca_file")
@@ -92,9 +99,9 @@ def _authority(params, check_mode):
     return True
 
 
-def _ca_file(params):
+def _ca_file(params: Mapping[str, Any]) -> str | None:
     """Return where clients find the authority's certificate. One that is written is beside the file, unless told."""
-    given = params["ca_file"]
+    given: str | None = params["ca_file"]
     if params["ca_certificate"] is None:
         return given
     if not _CERTIFICATE.search(params["ca_certificate"]):
@@ -104,7 +111,7 @@ def _ca_file(params):
     return os.path.join(directory, os.path.expanduser(texts.line(name, "ca_file")))
 
 
-def parsed(params):
+def parsed(params: Mapping[str, Any]) -> connections.Connection:
     given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "client")}
     given["ca_file"] = _ca_file(params)
     service = params["service"] or f"{params['database']}"
@@ -122,25 +129,25 @@ def parsed(params):
     return connections.Connection(**given, service=service)
 
 
-def _refuse_missing_directory(path):
+def _refuse_missing_directory(path: str) -> None:
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         raise DatabaseError(f"{directory} is not a directory: create it first, or choose another path")
 
 
-def _owner(name, present):
+def _owner(name: str | None, present: int | None) -> int:
     if name is None:
         return os.geteuid() if present is None else present
     return _id(name, "owner", lambda: pwd.getpwnam(name).pw_uid)
 
 
-def _group(name, present):
+def _group(name: str | None, present: int | None) -> int:
     if name is None:
         return os.getegid() if present is None else present
     return _id(name, "group", lambda: grp.getgrnam(name).gr_gid)
 
 
-def _id(name, option, look_up):
+def _id(name: str, option: str, look_up: Callable[[], int]) -> int:
     if re.fullmatch("[0-9]{1,10}", name):
         return texts.number(int(name), option, 0, _MOST_ID)
     try:
@@ -149,11 +156,19 @@ def _id(name, option, look_up):
         raise DatabaseError(f"{option} is {name!r}, which this host does not know") from None
 
 
-def _diff(path, kind, connection, known, there, stale, owner):
+def _diff(
+    path: str,
+    kind: str,
+    connection: connections.Connection,
+    known: FileFacts | None,
+    there: os.stat_result | None,
+    stale: bool,
+    owner: tuple[int, int],
+) -> dict[str, Any]:
     """Say what changes without what is secret: neither the new password, nor anything of the text that was there."""
     before = (
         {"state": "absent"}
-        if known is None
+        if known is None or there is None
         else {
             "mode": f"{known.mode:04o}",
             "owner": f"{there.st_uid}:{there.st_gid}",

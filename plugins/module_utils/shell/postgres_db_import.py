@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..backup import catalog, imports, source
 from ..backup.target import observe_target
 from ..names import ENVIRONMENTS
@@ -13,7 +15,7 @@ from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
 
-def main():
+def main() -> None:
     defaults = imports.Options()
     module = Module(
         argument_spec={
@@ -43,7 +45,7 @@ def main():
         module.exit_json(**_import(module))
 
 
-def _import(module):
+def _import(module: Module) -> dict[str, Any]:
     given = module.params
     options = imports.Options(
         path=given["path"],

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from .. import fleet, texts
 from ..errors import DatabaseError
 from ..findings import evaluate, thresholds
@@ -13,6 +16,9 @@ from ..statistics.gather import Options, gather
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
 
 GATHERED = (
     "container",
@@ -34,7 +40,7 @@ THRESHOLD_ARGUMENTS = {
 }
 
 
-def main():
+def main() -> None:
     module = Module(
         argument_spec={
             "name": {"type": "str"},
@@ -55,7 +61,7 @@ def main():
         module.exit_json(changed=False, **_info(module.params, arguments.engine(module)))
 
 
-def _info(params, engine):
+def _info(params: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
     _check(params)
     engine.connect()
     if "logs" in (params["gather"] or ()):
@@ -85,7 +91,7 @@ def _info(params, engine):
     return result
 
 
-def _check(params):
+def _check(params: Mapping[str, Any]) -> None:
     for option, most in (("timeout", texts.MOST_SECONDS), ("limit", _MOST_SHOWN), ("log_lines", _MOST_SHOWN)):
         texts.number(params[option], option, 1, most)
     texts.directory(params["data_root"], "data_root")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from .. import layout, names
 from ..errors import DatabaseError
@@ -33,7 +35,7 @@ def main() -> None:
     module.exit_json(changed=False, **result)
 
 
-def _presence(params: dict) -> dict:
+def _presence(params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         container = names.container_name(params["name"], params["environment"])
     except names.InvalidName as error:
@@ -50,7 +52,7 @@ def _presence(params: dict) -> dict:
     }
 
 
-def _inspected(params: dict, container: str) -> tuple[bool, dict | None]:
+def _inspected(params: Mapping[str, Any], container: str) -> tuple[bool, dict[str, Any] | None]:
     """Return whether the engine answers, and what it says of a container, None where there is none."""
     path = params["docker_host"].removeprefix("unix://")
     what = f"inspect container {container}"
@@ -60,7 +62,7 @@ def _inspected(params: dict, container: str) -> tuple[bool, dict | None]:
         return False, None
 
 
-def _manages(answer: dict | None, directory: str) -> bool:
+def _manages(answer: dict[str, Any] | None, directory: str) -> bool:
     """Say whether a container is ours, with its data in a directory: somebody may have removed the record."""
     if answer is None or ((answer.get("Config") or {}).get("Labels") or {}).get(LABEL + "managed-by") != MANAGED_BY:
         return False

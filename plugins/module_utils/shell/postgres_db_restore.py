@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from ..backup import catalog, restore
+from ..backup.replace import Outcome
 from ..backup.target import observe_target
 from ..names import ENVIRONMENTS
 from . import arguments
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
+if TYPE_CHECKING:
+    from ..backup.target import Target
+    from ..host.engine import Engine
 
-def main():
+
+def main() -> None:
     defaults = restore.Options()
     module = Module(
         argument_spec={
@@ -41,7 +49,7 @@ def main():
         module.exit_json(**_restore(module))
 
 
-def _restore(module):
+def _restore(module: Module) -> dict[str, Any]:
     given = module.params
     engine = arguments.engine(module)
     engine.connect()
@@ -66,7 +74,7 @@ def _restore(module):
     return result(target, outcome)
 
 
-def _source_directory(engine, given):
+def _source_directory(engine: Engine, given: Mapping[str, Any]) -> str | None:
     if given["source_name"] is None:
         return None
     roots = (given["data_root"], given["backup_root"])
@@ -74,13 +82,14 @@ def _source_directory(engine, given):
     return source.backup_directory
 
 
-def result(target, outcome):
-    before = outcome.backup_before
+def result(target: Target, outcome: Outcome) -> dict[str, Any]:
+    backup, before = outcome.backup, outcome.backup_before
+    holds = f"{backup.file_name}, of {backup.created_at}" if backup else "nothing"
     return {
         "changed": bool(outcome.actions),
         "container_name": target.container,
         "actions": [{"verb": step.verb, "summary": step.summary, "impact": step.impact} for step in outcome.actions],
-        "backup": catalog.describe(outcome.backup),
+        "backup": catalog.describe(backup) if backup else None,
         "backup_before": catalog.describe(before) if before else None,
         "old_database": outcome.old_database,
         "old_dropped": outcome.old_dropped,
@@ -91,6 +100,6 @@ def result(target, outcome):
             "before_header": target.container,
             "after_header": target.container,
             "before": {"database": target.name, "holds": "what it holds now"},
-            "after": {"database": target.name, "holds": f"{outcome.backup.file_name}, of {outcome.backup.created_at}"},
+            "after": {"database": target.name, "holds": holds},
         },
     }
