@@ -5,16 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from . import layout
 from .errors import DatabaseError
 from .host import cluster, images
 from .planning import adoptable, supervised
 from .server import privileges, roles, session, sql, takeover
 
+if TYPE_CHECKING:
+    from .facts import ServerFacts
+    from .host.engine import Engine
+    from .spec import DatabaseSpec
 
-def observe(engine, spec, remember):
+
+def observe(engine: Engine, spec: DatabaseSpec, remember: bool) -> adoptable.Adoptable:
     """Look at the foreign container of a database that is to be taken over, and ask its server."""
-    foreign = adoptable.from_inspect(engine.inspect(spec.container))
+    inspected = engine.inspect(spec.container)
+    if inspected is None:
+        raise DatabaseError(f"Container {spec.container} was removed while it was looked at: run the task again")
+    foreign = adoptable.from_inspect(inspected)
     if not foreign.running:
         return adoptable.Adoptable(
             foreign, obstacle="it does not run, so that its server cannot be asked what it holds: start it first"
@@ -36,7 +47,7 @@ def observe(engine, spec, remember):
     )
 
 
-def _ask(engine, spec, script, environment=None):
+def _ask(engine: Engine, spec: DatabaseSpec, script: str, environment: Mapping[str, str] | None = None) -> str:
     """Run SQL as the foreign container's own superuser."""
     finished = engine.execute(
         spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS, environment
@@ -49,7 +60,7 @@ def _ask(engine, spec, script, environment=None):
     return finished.stdout
 
 
-def _server(engine, spec, answer):
+def _server(engine: Engine, spec: DatabaseSpec, answer: Mapping[str, Any]) -> ServerFacts | None:
     database = adoptable.choose_database(answer["databases"], spec.name)
     if database is None:
         return None
@@ -63,7 +74,7 @@ def _server(engine, spec, answer):
     return sql.facts(answers)
 
 
-def _data(engine, spec, foreign, answer):
+def _data(engine: Engine, spec: DatabaseSpec, foreign: adoptable.Foreign, answer: Mapping[str, Any]) -> dict[str, Any]:
     source = adoptable.data_source(foreign.mounts, answer["data_directory"])
     if source is None:
         return {}
@@ -82,6 +93,6 @@ def _data(engine, spec, foreign, answer):
     }
 
 
-def source_of(foreign, path):
+def source_of(foreign: adoptable.Foreign, path: str) -> str:
     """Return what a foreign container mounts to reach its data."""
     return supervised.mount_of([{"Source": mount[0]} for mount in foreign.mounts], path)

@@ -225,7 +225,7 @@ def _adoptable(
     engine: Engine | None, spec: DatabaseSpec, own: ContainerFacts | None, record: Record | None, remember: bool
 ) -> Adoptable | None:
     """Look at a foreign container that is to be taken over, unless that has been begun: the record then says all."""
-    if not spec.adopt or own is None or own.config is not None:
+    if engine is None or not spec.adopt or own is None or own.config is not None:
         return None
     begun = record.adopted if record is not None and not record.initialised else None
     if begun and begun["container"] == own.id:

@@ -187,7 +187,7 @@ def status_word(container: ContainerFacts | None) -> str:
 
 def database(
     spec: DatabaseSpec,
-    record: Record,
+    record: Record | None,
     container: ContainerFacts | None,
     personal: str = "",
     tls: tuple[str | None, Mapping[str, Any] | None] = (None, None),
@@ -249,14 +249,14 @@ def database(
     }
 
 
-def _adopted(record: Record) -> dict[str, Any] | None:
+def _adopted(record: Record | None) -> dict[str, Any] | None:
     """Say what it was before it was ours; with a copy, the original data stays until somebody removes it."""
     if record is None or not record.adopted:
         return None
     return {key: record.adopted[key] for key in ("at", "image", "method", "data", "volume")}
 
 
-def _status(record: Record, container: ContainerFacts | None) -> tuple[str, str | None]:
+def _status(record: Record | None, container: ContainerFacts | None) -> tuple[str, str | None]:
     """Return the seed's status, `active`, `stopped` or `error`, and for an error the reason."""
     if record is not None and record.adopted and not record.initialised:
         return "error", "its adoption was cut short: run the task again with adopt: true"

@@ -160,7 +160,7 @@ class _Taking:
         sha256, size, files, how = summed
         return Manifest(
             container=self._container,
-            database_id=target.record.id,
+            database_id=target.record.id or "",
             name=target.name,
             environment=target.environment,
             file_name=name,
@@ -174,7 +174,7 @@ class _Taking:
             sequence=max([backup.sequence for backup in earlier], default=0) + 1,
             server_version=facts["server_version"],
             dump_version="",
-            image=target.facts.declared_image,
+            image=target.facts.declared_image or target.image.id,
             image_id=target.image.id,
             database=facts["database"],
             extensions=facts["extensions"],

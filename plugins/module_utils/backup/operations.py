@@ -46,7 +46,7 @@ class Outcome:
 
     container: str
     directory: str
-    actions: list[Step] = dataclasses.field(default_factory=list)
+    actions: list[Action] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
     backup: catalog.Backup | None = None
     removed: list[str] = dataclasses.field(default_factory=list)

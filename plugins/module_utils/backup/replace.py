@@ -106,7 +106,7 @@ class Replacing:
         """Look at what is to come into the database. Raises Refused where it is not to."""
 
     def _loading(self) -> list[Doing]:
-        """Return the steps that load the fresh database and look at it, as (Step, function) pairs."""
+        """Return the steps that load the fresh database and look at it, as (Action, function) pairs."""
         raise NotImplementedError
 
     def _finish(self) -> None:

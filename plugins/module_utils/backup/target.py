@@ -59,19 +59,20 @@ def observe_target(
     backup_root = None if backup_root is None else texts.directory(backup_root, "backup_root")
     record = observe.read_record(os.path.join(data_root, container))
     facts = observe.inspect(engine, container) if engine is not None else None
-    if facts is not None and facts.config is None:
+    config = facts.config if facts is not None else None
+    if facts is not None and config is None:
         raise DatabaseError(f"There is a container {container} that this collection did not create")
     if backup_root is None:
         backup_root = (record.declared.get("backup_root") if record else None) or str(spec.DEFAULTS["backup_root"])
     directory = os.path.join(backup_root, container)
     image = None
-    if engine is not None and facts is not None:
-        mounted = [source for source, inside, mode in facts.config.mounts if inside == BACKUP_MOUNT]
+    if engine is not None and facts is not None and config is not None:
+        mounted = [source for source, inside, mode in config.mounts if inside == BACKUP_MOUNT]
         directory = mounted[0] if mounted else directory
-        inspected = engine.inspect_image(facts.config.image_id)
+        inspected = engine.inspect_image(config.image_id)
         if inspected is not None:
             cache = layout.image_cache(data_root)
-            image = images.describe(engine, inspected, facts.declared_image, cache, remember=False)
+            image = images.describe(engine, inspected, facts.declared_image or config.image_id, cache, remember=False)
     return Target(name, environment, record, facts, image, directory, data_root)
 
 

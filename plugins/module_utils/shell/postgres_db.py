@@ -73,11 +73,12 @@ def _bring_about(module: Module) -> None:
     if not single:
         result["undeclared"] = undeclared
     failed = [outcome for outcome in outcomes if outcome.error]
-    if failed:
+    first = failed[0].error if failed else None
+    if first is not None:
         names = {outcome.container for outcome in failed}
         result["nothing_made"] = [name for name in _nothing_made(module, declarations) if name in names]
-        details = failed[0].error.details if len(outcomes) == 1 else {}
-        summary = failed[0].error.message
+        details = first.details if len(outcomes) == 1 else {}
+        summary = first.message
         if len(outcomes) > 1:
             summary = f"{len(failed)} of {len(outcomes)} failed: {'; '.join(map(_named, failed))}"
         module.fail_json(msg=summary, **{**details, **result})

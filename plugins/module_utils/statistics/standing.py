@@ -51,11 +51,11 @@ def drift(engine: Engine, database: Database, seconds: float) -> list[str]:
 
     Raises DatabaseError where that cannot be said.
     """
-    seen, record = database.seen, database.record
-    if seen is None:
+    seen, record, container = database.seen, database.record, database.container
+    if seen is None or record is None or container is None:
         raise DatabaseError("it has no record that could be read")
     if seen.server is None:
-        server = observe.ask_server(engine, database.container, database.spec, record, seconds)
+        server = observe.ask_server(engine, container, database.spec, record, seconds)
         seen = dataclasses.replace(seen, server=server, server_error=None)
     try:
         plan = plan_database(dataclasses.replace(database.spec, state="present"), seen, new_id=None)
