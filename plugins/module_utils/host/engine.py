@@ -160,6 +160,10 @@ class Engine:
                 return why
         return None
 
+    def root(self) -> str | None:
+        """Return the directory of the host that the engine keeps images, volumes and containers in."""
+        return self._get("ask the engine", "/info").get("DockerRootDir")
+
     def containers(self) -> list[dict[str, Any]]:
         """Return the engine's list of all containers, running or not, without those that are being removed."""
         return [entry for entry in self._get("list the containers", "/containers/json", all=1) if entry.get("Names")]

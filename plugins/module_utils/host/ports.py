@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,15 +18,22 @@ _LISTEN = "0A"
 
 def listening() -> set[int]:
     """Return the ports on which anything on this host listens, whatever the address."""
-    ports: set[int] = set()
+    return {port for port, _inode in _listeners()}
+
+
+def sockets(port: int) -> set[str]:
+    """Return the sockets that listen on a port, as a process has them (C(/proc/PID/fd))."""
+    return {f"socket:[{inode}]" for known, inode in _listeners() if known == port}
+
+
+def _listeners() -> Iterator[tuple[int, str]]:
     for table in _TABLES:
         try:
             with open(table, encoding="ascii") as stream:
                 rows = [line.split() for line in stream][1:]
         except OSError:
             continue
-        ports.update(int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[3] == _LISTEN)
-    return ports
+        yield from ((int(row[1].rsplit(":", 1)[1], 16), row[9]) for row in rows if row[3] == _LISTEN)
 
 
 def published(containers: Iterable[dict[str, Any]]) -> dict[int, str]:

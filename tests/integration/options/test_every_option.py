@@ -42,6 +42,11 @@ def right(host: harness.Host) -> dict[str, list[dict]]:
         ],
         "postgres_db_collations": [there, {**gone, "everything": True, "timeout": 60}],
         "postgres_db_presence": [there, gone],
+        "postgres_db_diagnosis": [
+            {**there, "password": harness.PASSWORD, "timeout": 2},
+            {"container": host.container("gone"), "data_root": host.data_root},
+            {"client": {"host": "127.0.0.1", "port": 1, "ca_certificate": "PEM"}, "database": "a", "username": "b"},
+        ],
         "postgres_db_connection": [{**connection, "username": harness.USERNAME, "password": harness.PASSWORD}],
         "postgres_db_credentials_file": [{"path": f"{host.root}/credentials.yml", "action": "read"}],
         "postgres_db_credentials": [{"path": f"{host.root}/credentials.yml", **gone}],
