@@ -16,6 +16,12 @@ SOUGHT = {
     "backups": {"database": "has {}", "backups": "has backups of {}"},
     "container": {"container": "has a container {}"},
     "deleted": {"deleted": "has {} in its trash"},
+    "diagnosis": {
+        "database": "has {}",
+        "container": "has a container {}",
+        "deleted": "has {} in its trash",
+        "backups": "has anything of {}",
+    },
 }
 
 

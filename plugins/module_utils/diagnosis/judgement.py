@@ -115,7 +115,8 @@ def _first_broken(codes: tuple[str, ...], found: dict[str, dict[str, Any]]) -> s
         if there is not None and there["state"] == FAILS:
             return code
         if there is not None and there["state"] == UNKNOWN and there["because"] is not None:
-            return there["because"]
+            root: str = there["because"]
+            return root
     return None
 
 
@@ -134,9 +135,7 @@ def verdict(judged: list[dict[str, Any]]) -> str:
     if first is None:
         seen = sum(check["state"] == HOLDS for check in judged)
         return f"All that was looked at holds ({seen} checks)."
-    if first["state"] == FAILS:
-        return first["cause"]
-    return f"It serves; but: {first['cause']}"
+    return f"{'' if first['state'] == FAILS else 'It serves; but: '}{first['cause']}"
 
 
 def _plain(words: str) -> str:

@@ -13,6 +13,7 @@ import dataclasses
 import ipaddress
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from .. import container as containers
@@ -94,12 +95,12 @@ def look(request: Request, engine: Engine) -> Facts:
     if asked is None:
         return facts
     facts = dataclasses.replace(facts, image_there=_image_there(asked, facts, container))
-    if container is None:
+    if raw is None or container is None:
         return dataclasses.replace(facts, port=_port_to_be(own, record))
     return _running(request, asked, host, facts, raw, container, own)
 
 
-def _settled(engine: Engine, name: str) -> dict | None:
+def _settled(engine: Engine, name: str) -> dict[str, Any] | None:
     """Return what the engine says of a container. One that ends again and again runs for a moment, too: until it has
     ended, or serves, it is waited for."""
     deadline = time.monotonic() + _MOMENT_SECONDS
@@ -114,7 +115,7 @@ def _settled(engine: Engine, name: str) -> dict | None:
 
 
 def _running(
-    request: Request, engine: Engine, host: Any, facts: Facts, raw: dict, container: ContainerFacts, own: Any
+    request: Request, engine: Engine, host: Any, facts: Facts, raw: dict[str, Any], container: ContainerFacts, own: Any
 ) -> Facts:
     """Go on with a container that is there."""
     sample = cgroups.sample(container.pid) if container.running else None
@@ -203,7 +204,7 @@ def reachable(address: str | None) -> str:
     return "::1" if isinstance(known, ipaddress.IPv6Address) else "127.0.0.1"
 
 
-def _certificate(met: Attempt) -> dict[str, Any] | None:
+def _certificate(met: Attempt) -> Mapping[str, Any] | None:
     if met.certificate is None:
         return None
     import ssl
@@ -231,7 +232,7 @@ def _declared(request: Request, record: Any) -> Any:
     return declared
 
 
-def _subject(subject: Subject, record: Any, raw: dict | None) -> Subject:
+def _subject(subject: Subject, record: Any, raw: dict[str, Any] | None) -> Subject:
     """Say which database is meant and who logs in, where that was not given: by the record, or by the container."""
     environment = places.environment(raw)
     if record is not None:
@@ -272,7 +273,7 @@ def _port_to_be(own: Any, record: Any) -> PortFacts | None:
     return PortFacts(address=own.bind_address, port=record.port, published=False, holder=hosts.holder(record.port))
 
 
-def _port(raw: dict, container: ContainerFacts) -> PortFacts:
+def _port(raw: dict[str, Any], container: ContainerFacts) -> PortFacts:
     foreign = adoptable.from_inspect(raw)
     if foreign.host_network:
         return PortFacts(address="0.0.0.0", port=containers.SERVER_PORT, published=container.running)
@@ -299,7 +300,7 @@ def _manager(labels: dict[str, str]) -> str | None:
     return None
 
 
-def _watchers(listed: tuple, container: ContainerFacts) -> tuple[str, ...]:
+def _watchers(listed: tuple[dict[str, Any], ...], container: ContainerFacts) -> tuple[str, ...]:
     if container.labels.get(_NOT_WATCHED) == "false":
         return ()
     return tuple(

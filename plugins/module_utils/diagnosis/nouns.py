@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ..facts import ContainerFacts
@@ -153,7 +154,7 @@ class Facts:
     host: str = ""
     authority: str | None = None
     own_certificate: bool = False
-    certificate: dict[str, Any] | None = None
+    certificate: Mapping[str, Any] | None = None
     authority_file: str | None = None
     shown: dict[str, Any] | None = None
 
@@ -169,5 +170,5 @@ class ClientFacts:
     port: int
     sslmode: str
     authority: str | None
-    certificate: dict[str, Any] | None = None
+    certificate: Mapping[str, Any] | None = None
     bind_address: str | None = None

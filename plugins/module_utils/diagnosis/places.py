@@ -19,7 +19,7 @@ from . import host as hosts
 from .nouns import DataFacts, DiskFacts, Facts
 
 
-def environment(raw: dict | None) -> dict[str, str]:
+def environment(raw: dict[str, Any] | None) -> dict[str, str]:
     """Return the variables that a container was made with."""
     entries = ((raw or {}).get("Config") or {}).get("Env") or []
     return dict(entry.partition("=")[::2] for entry in entries)
@@ -46,7 +46,7 @@ def disks(facts: Facts, declared: Any, own: Any) -> tuple[DiskFacts, ...]:
     return tuple(disk for disk in found if disk is not None)
 
 
-def data(host: Any, own: Any, raw: dict | None, container: ContainerFacts | None) -> DataFacts | None:
+def data(host: Any, own: Any, raw: dict[str, Any] | None, container: ContainerFacts | None) -> DataFacts | None:
     """Return where the data is and how it is; None of what is no database of ours, and has no container."""
     if raw is None:
         return None if own is None else _data_at(_path_of(own, None), None, None, ())

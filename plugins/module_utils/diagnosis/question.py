@@ -8,6 +8,8 @@ Each gives one line of JSON, and calls nothing that the owner of a database may 
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..server import answers as forms
 from ..server.sql import OBSERVE_FILES, literal
 
@@ -91,8 +93,8 @@ def of_database(user: str) -> str:
 """
 
 
-_SETTING = {"value": forms.TEXT, "from": forms.TEXT}
-_FORM = {
+_SETTING: forms.Form = {"value": forms.TEXT, "from": forms.TEXT}
+_FORM: forms.Form = {
     "version": forms.TEXT,
     "standby": forms.TRUTH,
     "settings": forms.Each(_SETTING),
@@ -125,12 +127,12 @@ _FORM = {
     "file_errors": [forms.TEXT],
     "pending_restart": [forms.TEXT],
 }
-_FORM_INSIDE = {name: [forms.TEXT] for name in ("no_schema", "no_tables", "unanalyzed", "dead")}
+_FORM_INSIDE: forms.Form = {name: [forms.TEXT] for name in ("no_schema", "no_tables", "unanalyzed", "dead")}
 
 
-def read(lines: list[str], inside: bool = False) -> dict:
+def read(lines: list[str], inside: bool = False) -> dict[str, Any]:
     """Return the answer of either question as one mapping. Raises what answers.understood knows."""
-    answer: dict = {}
+    answer: dict[str, Any] = {}
     for line in lines:
         if line:
             answer.update(forms.load(line))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from typing import Any
 
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
@@ -27,7 +28,7 @@ class _Silent(Exception):
 
 
 def ask(
-    engine: Engine, raw: dict, container: ContainerFacts, subject: Subject, ours: bool, seconds: int
+    engine: Engine, raw: dict[str, Any], container: ContainerFacts, subject: Subject, ours: bool, seconds: int
 ) -> ServerFacts:
     """Return what a server says of itself, of the database and of who logs in."""
     process = _process(container.pid)
@@ -59,7 +60,7 @@ def ask(
 
 
 def _lines(
-    engine: Engine, raw: dict, container: ContainerFacts, database: str, text: str, ours: bool, seconds: float
+    engine: Engine, raw: dict[str, Any], container: ContainerFacts, database: str, text: str, ours: bool, seconds: float
 ) -> list[str]:
     """Ask a question. Raises _Silent, and DatabaseError: wire.Rejected where the server said no over its socket."""
     deadline = time.monotonic() + seconds
@@ -67,7 +68,7 @@ def _lines(
     maintenance = database == session.SUPERUSER
     try:
         rows = wire.ask(container.pid, container.id, superuser, database, text, seconds, container.major)
-        return [row[0] for row in rows]
+        return [row[0] or "" for row in rows]
     except socket.timeout:
         raise _Silent() from None
     except wire.Rejected as error:

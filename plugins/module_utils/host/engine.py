@@ -162,7 +162,8 @@ class Engine:
 
     def root(self) -> str | None:
         """Return the directory of the host that the engine keeps images, volumes and containers in."""
-        return self._get("ask the engine", "/info").get("DockerRootDir")
+        found: str | None = self._get("ask the engine", "/info").get("DockerRootDir")
+        return found
 
     def containers(self) -> list[dict[str, Any]]:
         """Return the engine's list of all containers, running or not, without those that are being removed."""

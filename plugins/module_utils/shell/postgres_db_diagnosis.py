@@ -129,9 +129,9 @@ def _subject(params: dict[str, Any]) -> Subject:
     return Subject(container, name, environment, **_login(params))
 
 
-def _is_name(match: re.Match) -> bool:
+def _is_name(match: re.Match[str]) -> bool:
     try:
-        return names.container_name(match.group(1), match.group(2)) == match.group(0)
+        return bool(names.container_name(match.group(1), match.group(2)) == match.group(0))
     except names.InvalidName:
         return False
 

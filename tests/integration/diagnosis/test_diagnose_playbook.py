@@ -1,0 +1,105 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbook diagnose, as an operator runs it: text, JSON, a file for a ticket, credentials lost, others' containers."""
+
+from __future__ import annotations
+
+import json
+
+import harness
+import pytest
+import yaml
+
+from playbooks import Fleet, changes
+
+PASSWORD = "Very-Secret_Password7"
+
+
+thorough = pytest.mark.skipif(not harness.THOROUGH, reason="takes half a minute: VELLARIC_TEST_THOROUGH=1")
+
+
+@pytest.fixture(scope="module")
+def fleet(shared):
+    """A database, with its credentials as a person may have stored them: not encrypted."""
+    fleet = Fleet(shared)
+    shared.run("shop", password=PASSWORD)
+    fleet.credentials.parent.mkdir(parents=True)
+    stored = {"username": harness.USERNAME, "password": PASSWORD}
+    fleet.credentials.write_text(yaml.safe_dump({"postgres_credentials": {shared.container("shop"): stored}}))
+    return fleet
+
+
+def ticket(fleet, **variables):
+    """Return what it writes into a file, as JSON."""
+    output = fleet.play("diagnose", diagnose_dest="ticket.json", **variables)
+    assert PASSWORD not in output
+    written = (fleet.root / "ticket.json").read_text()
+    assert PASSWORD not in written and (fleet.root / "ticket.json").stat().st_mode & 0o777 == 0o600
+    return json.loads(written)
+
+
+def test_all_holds_and_a_login_with_the_stored_password_proves_it(fleet):
+    output = fleet.play("diagnose")
+    assert "All that was looked at holds" in output and "The application logs in by the published port" in output
+    assert "FAILS" not in output and "unknown" not in output and PASSWORD not in output
+    assert changes(output) == 0
+
+
+@thorough
+def test_what_fails_is_told_with_the_command_that_mends_it_which_does(fleet):
+    harness.docker("stop", fleet.host.container("shop"))
+    told = ticket(fleet)
+    assert (told["cause"], told["serves"]) == ("container", False)
+    command = told["mend"].split()
+    assert command[:2] == ["ansible-playbook", "vellaric.postgres.start"]
+    fleet.play("start", short="shop")
+    assert ticket(fleet)["serves"]
+
+
+@thorough
+def test_lost_credentials_are_told_from_those_that_cannot_be_read(fleet):
+    kept = fleet.credentials.read_bytes()
+    fleet.credentials.unlink()
+    try:
+        told = ticket(fleet)
+        assert told["cause"] == "credentials" and "database_rotate_lost=true" in told["mend"]
+        # What the command then stores is encrypted.
+        fleet.play("rotate", database_rotate_lost=True)
+        assert "$ANSIBLE_VAULT" in fleet.credentials.read_text()
+        assert ticket(fleet)["serves"]
+        without = ticket(fleet, vault=False)
+    finally:
+        fleet.credentials.write_bytes(kept)
+        fleet.host.run("shop", password=PASSWORD)
+    checks = {check["check"]: check for check in without["checks"]}
+    assert checks["credentials"]["state"] == "unknown" and "vault" in checks["credentials"]["cause"].lower()
+    assert checks["password"]["state"] == "unknown" and without["serves"]
+
+
+@thorough
+def test_a_container_of_somebody_elses(fleet):
+    name = f"{fleet.host.prefix}-wiki-db-1"
+    options = ("-e", "POSTGRES_PASSWORD=secret-of-others", "-e", "POSTGRES_DB=wiki", "-e", "POSTGRES_USER=wiki")
+    labels = ("--label", "com.docker.compose.project=wiki")
+    harness.docker("run", "-d", "--name", name, *labels, *options, harness.IMAGE)
+    harness.eventually(
+        lambda: "1" in harness.docker("exec", name, "psql", "-XAtU", "wiki", "-c", "SELECT 1", check=False)
+    )
+    harness.eventually(lambda: harness.docker("exec", name, "cat", "/proc/1/comm") == "postgres")
+    output = fleet.run("diagnose", diagnose_container=name, output="json")
+    assert "not managed by this collection, but by Docker Compose (wiki)" in output
+    assert "secret-of-others" not in output
+    told = fleet.run("diagnose", diagnose_container=name)
+    assert (
+        "Its role is there and may log in: wiki" in told
+        and "The database is there and accepts connections: wiki" in told
+    )
+    harness.docker("stop", name)
+    assert f"docker start {name}" in fleet.run("diagnose", diagnose_container=name)
+
+
+@thorough
+def test_a_slip_of_the_pen_is_refused(fleet):
+    output = fleet.play("diagnose", diagnose_timout=3, succeeds=False)
+    assert "did you mean diagnose_timeout?" in output
