@@ -128,7 +128,7 @@ class Dumping:
         return [*command, f"--compress={options.compression}:{level}"]
 
     def _receive(
-        self, name: str, execution: Execution, compressor: list[str] | None, started: Callable[[], object]
+        self, name: str, execution: Execution, compressor: list[str] | None, started: Callable[[], None]
     ) -> Summed:
         """Take the dump in from the pipe, through the compressor, into the partial file."""
         pipe = self._open_pipe(os.path.join(self._store.work, name))
@@ -212,7 +212,7 @@ class Dumping:
             elif not ready:
                 execution.look()
 
-    def _await_file(self, name: str, execution: Execution, started: Callable[[], object]) -> None:
+    def _await_file(self, name: str, execution: Execution, started: Callable[[], None]) -> None:
         """Wait for the end of a dump that pg_dump writes by itself."""
         begun = False
         path = os.path.join(self._store.work, name)

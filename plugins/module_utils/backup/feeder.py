@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from typing import IO
 
 from ..errors import DatabaseError, Undecided
 from . import formats, stream
@@ -46,12 +47,14 @@ class Feeder:
         filter_: Filter | None,
         prologue: bytes,
         ask: Callable[[Asked], None] | None = None,
-        source: Callable[[], io.RawIOBase] | None = None,
+        source: Callable[[], io.IOBase] | None = None,
     ) -> None:
         self._dump, self._pipe, self.filter, self._prologue = dump, pipe, filter_, prologue
         self._ask, self._open_source = ask, source
-        self._command = formats.decompressor(dump.compression) if source is None else None
-        self._process = self._thread = self._error = None
+        self._command = formats.decompressor(dump.compression) if source is None else []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._error: DatabaseError | None = None
         self._begun = False
         # Lines of ours beside those of the dump.
         self.more_lines = 0
@@ -74,7 +77,7 @@ class Feeder:
         stream.widen(target)
         self._begun = True
         try:
-            if self._command is not None:
+            if self._command:
                 with open(self._dump.path, "rb") as source:
                     self._process = subprocess.Popen(
                         self._command,
@@ -84,15 +87,16 @@ class Feeder:
                         preexec_fn=_end_with_parent,
                     )
                 if self.filter:
-                    stream.widen(self._process.stdout.fileno())
+                    stream.widen(stream.pipe_of(self._process.stdout).fileno())
             if self.filter:
-                self._thread = threading.Thread(target=self._pass_on, args=(os.dup(target),), daemon=True)
+                passing = (os.dup(target), self.filter)
+                self._thread = threading.Thread(target=self._pass_on, args=passing, daemon=True)
                 self._thread.start()
         finally:
             os.close(target)
         return True
 
-    def _pass_on(self, target: int) -> None:
+    def _pass_on(self, target: int, filter_: Filter) -> None:
         try:
             with os.fdopen(target, "wb", buffering=0) as sink, self._source() as source:
                 _write(sink, self._prologue)
@@ -102,7 +106,7 @@ class Feeder:
                     if begins:
                         # The mark that editors put at a text's beginning, which it is no longer.
                         piece, begins = piece.removeprefix(_BYTE_ORDER_MARK), False
-                    for part in self.filter.pieces(piece, last=not piece):
+                    for part in filter_.pieces(piece, last=not piece):
                         if isinstance(part, Asked):
                             self._in_turn(sink, part)
                         else:
@@ -117,12 +121,15 @@ class Feeder:
         except Exception as error:
             self._error = DatabaseError(f"{self._dump.path} could not be read: {error}")
 
-    def _source(self) -> io.IOBase:
-        return self._open_source() if self._open_source is not None else self._process.stdout
+    def _source(self) -> io.IOBase | IO[bytes]:
+        if self._open_source is not None:
+            return self._open_source()
+        return stream.pipe_of(self._process.stdout if self._process is not None else None)
 
     def _in_turn(self, sink: io.RawIOBase, asked: Asked) -> None:
         self._catch_up(sink)
-        self._ask(asked)
+        if self._ask is not None:
+            self._ask(asked)
         self.more_lines += asked.lines == 0
         # The lines stay those of the dump: psql reads them whole, so that one is there already.
         _write(sink, b"\n" * max(0, asked.lines - 1))
@@ -148,8 +155,9 @@ class Feeder:
     @property
     def position(self) -> int:
         """How many bytes of the dump have been read."""
+        process = self._process
         try:
-            with open(f"/proc/{self._process.pid}/fdinfo/0", encoding="ascii") as info:
+            with open(f"/proc/{process.pid if process else 0}/fdinfo/0", encoding="ascii") as info:
                 return int(info.readline().split()[1])
         except (OSError, AttributeError, IndexError, ValueError):
             return self._dump.size_bytes if self.whole else 0
@@ -190,7 +198,7 @@ class Feeder:
         self._said.close()
 
 
-def _write(sink: io.RawIOBase, data: bytes) -> None:
+def _write(sink: io.RawIOBase, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[sink.write(view) :]

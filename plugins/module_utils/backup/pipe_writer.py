@@ -28,8 +28,9 @@ class Writer:
 
     def begin(self) -> io.RawIOBase:
         """Begin, and return what is read, up to an error of the writer's."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = thread
+        thread.start()
         stream = open(self._pipe, "rb")
         self._opened.set()
         return _Checked(stream, self._refuse_failure)
@@ -48,7 +49,8 @@ class Writer:
                     os.close(os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK))
 
     def _refuse_failure(self) -> None:
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self._error is not None:
             raise self._error
 

@@ -40,7 +40,7 @@ def seconds_between(earlier: str, later: str) -> float:
     return (end - begin).total_seconds()
 
 
-def listed(names: Sequence[object], most: int = 5) -> str:
+def listed(names: Sequence[str], most: int = 5) -> str:
     """Name a few of many: C(a, b and 3 more)."""
     shown = ", ".join(str(name) for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown

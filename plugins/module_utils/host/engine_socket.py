@@ -35,7 +35,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def get(
-    socket_path: str, what: str, path: str, seconds: float, may_be_missing: bool = False, **parameters: object
+    socket_path: str, what: str, path: str, seconds: float, may_be_missing: bool = False, **parameters: str | int
 ) -> Any:
     """Return the engine's answer to GET path, a list or mapping.
 

@@ -339,7 +339,7 @@ def _moment(expression: str) -> str:
     return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 
-def _filled(text: str, words: Mapping[str, object]) -> str:
+def _filled(text: str, words: Mapping[str, str | int | float | None]) -> str:
     # Not str.format: SQL has braces of its own, for empty JSON objects.
     for word, value in words.items():
         text = text.replace("{%s}" % word, str(value))

@@ -130,7 +130,7 @@ def gauges(one: Shown) -> list[dict[str, Any]]:
 
 
 def _gauge(
-    name: str, part: float | None, value: object, words: str, warning: float = 0.8, critical: float = 0.95
+    name: str, part: float | None, value: str | float | None, words: str, warning: float = 0.8, critical: float = 0.95
 ) -> dict[str, Any]:
     return {
         "name": name,
