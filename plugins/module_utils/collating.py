@@ -78,6 +78,7 @@ def bring_over(
 
 
 def refuse_unless_running(target: Target) -> Running:
+    """Return a target whose server runs. Raises Refused for any other."""
     container = target.container
     if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"

@@ -51,6 +51,7 @@ def data_roots() -> str:
 
 
 def database_lock(data_root: str, container: str) -> str:
+    """Held by a run from its first look to its last step."""
     return os.path.join(data_root, LOCKS, container)
 
 
@@ -60,6 +61,7 @@ def backup_lock(data_root: str, container: str) -> str:
 
 
 def verification_lock(data_root: str, container: str) -> str:
+    """Held while a backup of the database is verified."""
     return os.path.join(data_root, LOCKS, f"{container}.verify")
 
 
@@ -74,6 +76,7 @@ def schedule_lock(data_root: str) -> str:
 
 
 def image_cache(data_root: str) -> str:
+    """The directory of what is known of images, by their ids."""
     return os.path.join(data_root, IMAGES)
 
 
@@ -83,6 +86,7 @@ def models(data_root: str) -> str:
 
 
 def models_lock(data_root: str) -> str:
+    """Held by the run that makes what several new databases are copied from."""
     return os.path.join(data_root, LOCKS, "models")
 
 

@@ -125,6 +125,7 @@ def check_host(host: str, option: str) -> str:
 
 
 def host_name(container: str, base_domain: str) -> str:
+    """Return what clients connect to below a domain. Raises InvalidName."""
     if not _is_domain(base_domain):
         raise InvalidName(
             "base_domain: %r is not a domain name: it must be labels of letters, digits and hyphens, joined by dots,"
@@ -154,6 +155,7 @@ def new_password() -> str:
 
 
 def url_host(host: str) -> str:
+    """Return a host as a URL has it: an IPv6 address in brackets, the rest percent-encoded."""
     # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
     return "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
 

@@ -119,6 +119,7 @@ def _gateway(found: dict[str, str]) -> str:
 
 
 def refuse_missing(spec: DatabaseSpec, seen: Observed) -> None:
+    """Raise Refused for a declared network that is not there, or that no container may join."""
     if seen.networks is None:
         return
     for name in spec.networks:

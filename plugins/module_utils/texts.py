@@ -37,6 +37,7 @@ def is_line(text: str) -> bool:
 
 
 def line(text: str, option: str) -> str:
+    """Return a text that is one line. Raises InvalidOption, naming the option."""
     if not is_line(text):
         raise InvalidOption(f"{option} has a line break or another control character")
     return text
@@ -57,6 +58,7 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return a network, without bits of a host in it. Raises ValueError."""
     return _without_scope(ipaddress.ip_network, text)
 
 
@@ -77,6 +79,7 @@ def _without_scope(parse: Callable[[str], _Parsed], text: str) -> _Parsed:
 
 
 def number(value: int, option: str, least: int = 1, most: int = MOST_INTEGER) -> int:
+    """Return a whole number within its bounds, both included. Raises InvalidOption, naming the option."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidOption(f"{option} is {value!r}: a whole number of at least {least}")
     if not least <= value <= most:

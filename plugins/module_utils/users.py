@@ -205,6 +205,7 @@ def creators(users: Sequence[User], owner: str) -> tuple[str, ...]:
 
 
 def membership(user: User, owner: str) -> str:
+    """Return the role that a user is a member of: its kind's, or for an owner the application's."""
     return GROUPS.get(user.role, owner)
 
 

@@ -16,6 +16,7 @@ AUTHORITY_RENEW_DAYS = SERVER_DAYS + 365
 
 
 def ended(not_after: str, now: str) -> bool:
+    """Say whether a certificate has ended. not_after, now: ISO 8601, UTC."""
     return _remaining(not_after, now) < datetime.timedelta(0)
 
 
@@ -25,6 +26,7 @@ def renewal_due(not_after: str, now: str) -> bool:
 
 
 def authority_renewal_due(not_after: str, now: str) -> bool:
+    """Say whether the authority's certificate is to be renewed. not_after, now: ISO 8601, UTC."""
     return _remaining(not_after, now) < datetime.timedelta(days=AUTHORITY_RENEW_DAYS)
 
 

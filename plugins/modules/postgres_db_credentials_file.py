@@ -96,6 +96,7 @@ def read(path: str) -> dict[str, Any]:
 
 
 def change(path: str, action: str, content: str | None, seen: str, check_mode: bool) -> dict[str, bool]:
+    """Change the file, unless it is another than was seen (conflict). action: write, narrow or remove."""
     with unlocked(path) if check_mode else locked(path) as file:
         if checksum(file.content) != seen:
             return {"changed": False, "conflict": True}

@@ -61,6 +61,7 @@ class RunVault:
         return self.ids[0]
 
     def encrypt(self, plaintext: str, vault_id: str) -> str:
+        """Return a vault-encrypted text. vault_id: one of `ids`. Raises VaultError."""
         secret = next(secret for an_id, secret in self._secrets if an_id == vault_id)
         try:
             ciphertext: str = VaultLib(self._secrets).encrypt(plaintext, secret, vault_id).decode("ascii")

@@ -55,14 +55,17 @@ class Backup:
 
     @property
     def checked(self) -> bool:
+        """Whether it is good, and has been read to its end since it was taken."""
         return self.good and self.manifest is not None and self.manifest.checked_at is not None
 
     @property
     def verified(self) -> bool:
+        """Whether it is good, and has been restored and compared."""
         return self.good and self.manifest is not None and self.manifest.verified_at is not None
 
     @property
     def sequence(self) -> int:
+        """Its place among the backups of its database; 0 where no manifest says."""
         return self.manifest.sequence if self.manifest else 0
 
 
@@ -247,6 +250,7 @@ def writing(directory: str) -> Iterator[None]:
 
 
 def write_manifest(backup_directory: str, manifest: Manifest) -> None:
+    """Write a manifest beside its backup, in one step. Raises DatabaseError."""
     path = os.path.join(backup_directory, naming.manifest_name(manifest.file_name))
     files.write(path, manifests.to_json(manifest).encode("utf-8"), 0o640)
 
@@ -264,10 +268,12 @@ def revise(backup: Backup, **changes: Any) -> Manifest:
 
 
 def utc_now() -> datetime.datetime:
+    """Return the time in UTC, without a time zone, as all moments here are."""
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
 
 def iso(moment: datetime.datetime) -> str:
+    """Write a moment (UTC, without a time zone) to the second: C(2026-01-24T14:22:50Z)."""
     return moment.replace(microsecond=0).isoformat() + "Z"
 
 

@@ -98,6 +98,7 @@ _KNOWN = tuple(field.name for field in dataclasses.fields(Manifest) if field.nam
 
 
 def to_json(manifest: Manifest) -> str:
+    """Return the text of a manifest, with its own checksum."""
     content = {key: value for key, value in dataclasses.asdict(manifest).items() if key != "extra"}
     content = {**manifest.extra, **content, "schema": SCHEMA}
     return json.dumps({**content, "checksum": _checksum(content)}, indent=2, sort_keys=True) + "\n"

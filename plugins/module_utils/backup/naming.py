@@ -39,10 +39,12 @@ class Name:
 
 
 def suffix(format_: str, compression: str) -> str:
+    """Return the end of a backup's name, with its dot: C(.sql.gz)."""
     return _OTHER_SUFFIXES.get(format_) or _SUFFIXES[(format_, compression)]
 
 
 def file_name(container: str, moment: datetime.datetime, format_: str, compression: str) -> str:
+    """Return the name of a backup. moment: UTC."""
     return f"{container}-{moment.strftime(_STAMP)}{suffix(format_, compression)}"
 
 
@@ -77,10 +79,12 @@ def check(container: str, name: str) -> str:
 
 
 def manifest_name(name: str) -> str:
+    """Return the name, or the path, of the manifest beside a backup."""
     return f"{name}.json"
 
 
 def globals_name(name: str) -> str:
+    """Return the name, or the path, of the file of roles beside a backup."""
     return f"{name}.globals.sql"
 
 

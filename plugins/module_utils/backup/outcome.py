@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 
 def path(directory: str, schedule_name: str) -> str:
+    """Return where the status of a schedule's last run is. directory: layout.schedule."""
     return os.path.join(directory, _STATUS, f"{schedule_name}.json")
 
 
@@ -77,6 +78,7 @@ def read(directory: str, schedule_name: str) -> Status:
 
 
 def write(directory: str, status: Status) -> None:
+    """Write the status of a run, for everybody to read. Raises DatabaseError."""
     target = path(directory, status["schedule"])
     files.make_directory(os.path.dirname(target), 0o755)
     content = json.dumps({**status, "schema": _SCHEMA}, indent=2, sort_keys=True) + "\n"

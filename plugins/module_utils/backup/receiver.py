@@ -61,6 +61,7 @@ def _parts(url: str) -> urllib.parse.SplitResult | None:
 
 
 def from_json(text: str | bytes, path: str) -> Receiver:
+    """Return the Receiver that role `backup` has written. path: for the words. Raises DatabaseError."""
     try:
         return from_declaration(json.loads(text))
     except (ValueError, AttributeError) as error:

@@ -124,6 +124,7 @@ class Replacing:
     # The run
 
     def predict(self) -> Outcome:
+        """Say what a run would do, as its Outcome; nothing is changed."""
         self._observe()
         self._outcome.actions = [step for step, function in self._steps()]
         if self._exists and self._options.keep_old:
@@ -345,11 +346,13 @@ def leftovers(name: str, databases: Mapping[str, Mapping[str, Any]]) -> dict[str
 
 
 def refuse_options(options: Options) -> None:
+    """Raise InvalidOption for numbers that are out of range."""
     for name, least in (("keep_old", 0), ("jobs", 1), ("timeout", 1), ("wait_timeout", 1)):
         texts.number(getattr(options, name), name, least, _MOST.get(name, texts.MOST_SECONDS))
 
 
 def refuse_unless_running(target: Target) -> Running:
+    """Return a target whose server runs. Raises Refused for any other."""
     container = target.container
     if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"

@@ -58,6 +58,7 @@ class Schedule:
 
     @property
     def timer(self) -> str:
+        """The name of its timer, where the scheduler is systemd."""
         return f"{UNIT}@{self.name}.timer"
 
     @property
@@ -88,6 +89,7 @@ class Settings:
         return {**self.environments[environment], **self.databases.get((name, environment), {})}
 
     def dump_options(self, name: str, environment: str) -> dump_options.Options:
+        """Return how a database is dumped on schedule."""
         return _dump_options(self.options(name, environment))
 
     def retention(self, name: str, environment: str) -> retention.Retention | None:
@@ -96,6 +98,7 @@ class Settings:
         return None if given is None else retention.from_option(given)
 
     def schedules(self) -> list[Schedule]:
+        """Return all Schedules: the environments', then those of databases with a calendar of their own."""
         found = []
         for action, prefix in ((BACKUP, ""), (VERIFY, "verify-")):
             option = CALENDARS[action]
@@ -108,6 +111,7 @@ class Settings:
         return [schedule for schedule in found if schedule.calendar is not None]
 
     def find(self, name: str) -> Schedule:
+        """Return the Schedule of that name. Raises DatabaseError where there is none."""
         for schedule in self.schedules():
             if schedule.name == name:
                 return schedule
@@ -161,6 +165,7 @@ def from_declaration(declared: Any) -> Settings:
 
 
 def from_json(text: str | bytes, path: str) -> Settings:
+    """Return the Settings that role `backup` has written. path: for the words. Raises DatabaseError."""
     try:
         declared = json.loads(text)
         return from_declaration(declared)

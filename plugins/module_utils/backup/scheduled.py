@@ -40,6 +40,7 @@ class Ended(BaseException):
 
 
 def read_receiver(directory: str) -> receiver.Receiver:
+    """Return who is told; one that tells nobody where nothing is declared. Raises DatabaseError."""
     path = os.path.join(directory, RECEIVER)
     found = files.read(path)
     return receiver.from_json(found.content, path) if found is not None else receiver.Receiver()

@@ -50,6 +50,7 @@ class Store:
         return os.path.join(self.directory, naming.WORK)
 
     def partial(self, name: str) -> str:
+        """Return the path that a file has until it is whole."""
         return os.path.join(self.directory, f".{name}{files.PARTIAL}")
 
     def prepare(self) -> None:
@@ -186,6 +187,7 @@ def expected_size(earlier: Sequence[catalog.Backup], format_: str, compression: 
 
 
 def refuse_without_space(directory: str, expected: float, what: str) -> None:
+    """Raise DatabaseError where a directory has not so many bytes free, beside what the server is left."""
     status = os.statvfs(directory)
     free = status.f_bavail * status.f_frsize
     if free < expected + LEAST_FREE:
@@ -220,4 +222,5 @@ def _name(error: OSError) -> str:
 
 
 def text_sum(text: str) -> str:
+    """Return the SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

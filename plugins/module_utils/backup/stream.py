@@ -93,6 +93,7 @@ class Checker:
         return self._sum.hexdigest()
 
     def feed(self, data: bytes) -> None:
+        """Take in what comes next of the file, as it lies there."""
         self.size += len(data)
         self._sum.update(data)
         if self._process is None:
@@ -133,6 +134,7 @@ class Checker:
 
 @contextlib.contextmanager
 def checker(compression: str, marked: bool) -> Iterator[Checker]:
+    """Give a Checker, whose decompressor ends with the block. marked: whether an end mark is looked for."""
     made = Checker(compression, marked)
     try:
         yield made
@@ -160,6 +162,7 @@ def begin_writing(descriptor: int, since: int = 0) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, however little a pipe takes at a time."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

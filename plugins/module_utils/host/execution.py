@@ -71,6 +71,7 @@ class Execution:
         return self._raw.fileno()
 
     def send(self, text: str) -> None:
+        """Write to its standard input. Raises OSError where it has ended."""
         self._raw.sendall(text.encode("utf-8"))
 
     def end_input(self) -> None:

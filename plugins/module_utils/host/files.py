@@ -136,6 +136,7 @@ def make_directory(path: str, mode: int, uid: int = -1, gid: int = -1) -> None:
 
 
 def change_mode(path: str, mode: int) -> None:
+    """Raises DatabaseError."""
     with _errors("change the mode of", path):
         os.chmod(path, mode)
 

@@ -92,6 +92,7 @@ class LockedFile:
         self._check_owner()
 
     def write(self, content: bytes, mode: int = FILE_MODE) -> None:
+        """Replace it in one step, with its owner kept. Raises FileError."""
         self._check_owner()
         directory, name = os.path.split(self.path)
         # Always the same name: whoever holds the lock may remove what a killed run left behind.
@@ -135,11 +136,13 @@ class LockedFile:
                     raise
 
     def narrow(self) -> None:
+        """Let nobody read it but its owner. Raises FileError."""
         self._check_owner()
         with explained("change the mode of", self.path):
             os.chmod(self.path, FILE_MODE)
 
     def remove(self) -> None:
+        """Remove it for good. Raises FileError."""
         with explained("remove", self.path):
             os.unlink(self.path)
             _sync_directory(os.path.dirname(self.path))

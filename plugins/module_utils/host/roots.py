@@ -103,6 +103,7 @@ def opened(paths: Iterable[str], known: Collection[str]) -> list[Open]:
 
 
 def close(root: Open) -> None:
+    """Keep others out of a root. Raises DatabaseError."""
     files.change_mode(root.path, root.wanted)
 
 

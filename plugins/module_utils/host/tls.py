@@ -232,6 +232,7 @@ def public_key(key_pem: bytes) -> bytes:
 
 
 def public_key_of_certificate(certificate_pem: bytes) -> bytes:
+    """Return the public key of a certificate (DER), to be compared. Raises Unreadable."""
     try:
         return _public_bytes(_certificate(certificate_pem).public_key())
     except (ValueError, UnsupportedAlgorithm) as error:

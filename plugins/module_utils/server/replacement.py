@@ -25,10 +25,12 @@ _PROVIDERS = {"b": ("builtin", "BUILTIN_LOCALE"), "i": ("icu", "ICU_LOCALE")}
 
 
 def fresh_name(name: str) -> str:
+    """Return the name of the database that is filled before it takes the place of another."""
     return f"{name}.restoring"
 
 
 def kept_name(name: str, now: datetime.datetime) -> str:
+    """Return the name that a replaced database is kept under. now: UTC."""
     return f"{name}.{now.strftime(_STAMP)}"
 
 
@@ -276,6 +278,7 @@ def tablespaces(globals_text: str) -> list[str]:
 
 
 def unquoted(shown: str) -> str:
+    """Return the name that SQL shows, quoted or not."""
     return shown[1:-1].replace('""', '"') if shown.startswith('"') else shown
 
 

@@ -395,6 +395,7 @@ def _gone(container: str) -> NoReturn:
 
 
 def first_error(stderr: str) -> str:
+    """Return the line that says why psql failed, of what it wrote to its standard error."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     marked = [line for line in lines if "ERROR" in line or "FATAL" in line]
     return (marked or lines or ["nothing"])[0].replace("psql:<stdin>:", "line ")

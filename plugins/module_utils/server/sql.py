@@ -39,10 +39,12 @@ ORDINARY = "NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS"
 
 
 def identifier(name: str) -> str:
+    """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
+    """Quote a text for SQL, where standard_conforming_strings is on."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -235,6 +237,7 @@ REFRESH_TEMPLATE = """SELECT format('ALTER DATABASE %I REFRESH COLLATION VERSION
 
 
 def ensure_database(database: str, username: str) -> str:
+    """Make the database where it is missing, and give it to the application's role."""
     name, owner = identifier(database), identifier(username)
     return (
         f"{REFRESH_TEMPLATE}SELECT {literal(f'CREATE DATABASE {name} OWNER {owner}')}"
@@ -267,6 +270,7 @@ def restrict_database(database: str, username: str, major: int) -> str:
 
 
 def change_extensions(database: str, wanted: Mapping[str, str | None], installed: Mapping[str, Installed]) -> str:
+    """Return the script from the installed extensions to the wanted ones."""
     statements = [statement for _words, statement in extensions.changes(wanted, installed)]
     # Where an extension does not say itself where it belongs, it comes to the first of the path.
     return "\n".join([enter(database, "public"), *statements, "\\connect postgres", ""])

@@ -149,10 +149,12 @@ def _socket(pid: int, container_id: str) -> Iterator[str]:
 
 
 def message(kind: bytes, body: bytes) -> bytes:
+    """Return a message of the protocol. kind: one byte, or none for the first message."""
     return kind + _INT.pack(len(body) + _INT.size) + body
 
 
 def startup(user: str, database: str, options: Mapping[str, str] | None = None) -> bytes:
+    """Return the first message. options: the session's parameters, a superuser's where not given."""
     named = {"user": user, "database": database, "application_name": APPLICATION}
     options = {**named, **(parameters.superuser(None) if options is None else options), **UNLOGGED}
     body = b"".join(part.encode("utf-8") + b"\0" for pair in options.items() for part in pair)

@@ -112,6 +112,7 @@ def _ca_file(params: Mapping[str, Any]) -> str | None:
 
 
 def parsed(params: Mapping[str, Any]) -> connections.Connection:
+    """Return the Connection of the module's options. Raises DatabaseError."""
     given = {key: params[key] for key in ("host", "port", "database", "username", "password", "sslmode", "client")}
     given["ca_file"] = _ca_file(params)
     service = params["service"] or f"{params['database']}"

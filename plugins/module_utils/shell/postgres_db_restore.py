@@ -83,6 +83,7 @@ def _source_directory(engine: Engine, given: Mapping[str, Any]) -> str | None:
 
 
 def result(target: Target, outcome: Outcome) -> dict[str, Any]:
+    """Return what the module says of an Outcome."""
     backup, before = outcome.backup, outcome.backup_before
     holds = f"{backup.file_name}, of {backup.created_at}" if backup else "nothing"
     return {

@@ -109,6 +109,7 @@ def settings(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sizes(answer: Mapping[str, Any] | None, lying: Mapping[str, Any]) -> dict[str, Any]:
+    """answer: the section's, None where the server gave none; lying: what was found on the disk, in bytes."""
     server = answer or {}
     return {
         "directory_bytes": lying.get("directory_bytes"),

@@ -51,6 +51,7 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None, places: int = 1) -> str:
+    """Write a percentage, from 0 to 100: C(2.5%)."""
     return UNKNOWN if value is None else f"{value:.{places}f}%"
 
 
