@@ -66,6 +66,27 @@ _CLEANING = re.compile(
     re.I | re.S,
 )
 _CREATION = re.compile(rb"CREATE\s+(?!OR\s+REPLACE\s+VIEW|DATABASE\s)", re.I)
+# What tells apart a dump of rows, or of what comes after them.
+_OBJECT = re.compile(rb"CREATE\s+((UNLOGGED\s+|FOREIGN\s+)?TABLE|SCHEMA|TYPE|FUNCTION|SEQUENCE|VIEW|EXTENSION)\s", re.I)
+# The name of what others in the dump may need.
+_MADE = re.compile(
+    rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TRUSTED\s+)?(?:PROCEDURAL\s+)?(?:TYPE|FUNCTION|PROCEDURE|AGGREGATE|LANGUAGE"
+    rb"|OPERATOR\s+(?:CLASS|FAMILY)|FOREIGN\s+(?:DATA\s+WRAPPER|TABLE)|ACCESS\s+METHOD"
+    rb"|TEXT\s+SEARCH\s+(?:PARSER|TEMPLATE))\s+(" + _QUALIFIED + rb")",
+    re.I,
+)
+# What speaks of one thing: of one that was left out, it goes with that.
+_COMMENT = re.compile(
+    rb"COMMENT\s+ON\s+(?:TYPE|FUNCTION|PROCEDURE|AGGREGATE|OPERATOR\s+(?:CLASS|FAMILY)|FOREIGN\s+TABLE|COLUMN)\s+("
+    + _QUALIFIED
+    + rb")",
+    re.I,
+)
+# What servers keep for themselves among the options of a column (15.20, 17.12 and others of their day), and what a
+# pg_dump that does not know of it takes for somebody's: other servers do not know it either.
+_COLUMN_OPTIONS = re.compile(rb"(ALTER\s+(?:FOREIGN\s+)?TABLE\s[^;]*?\sSET\s*\()([^();]*)(\)\s*;\s*)$", re.I)
+_SERVERS_OWN = re.compile(rb"\s*\"?pg_attver\"?\s*=")
+_DEFAULTS = re.compile(rb"\s+(?:DEFAULT|=)\s+(?:'(?:[^']|'')*'|[^,'])*", re.I)
 _CONNECT = (b"connect", b"c")
 _OTHERS_COMMANDS = re.compile(rb"\\(pset|timing|echo|set|unset|encoding|x|a|t|f|H)\b")
 
@@ -90,11 +111,14 @@ class Asked:
 class Collected:
     """What is left for when everything is loaded.
 
-    left_out: how often something was, by its words; owners: pairs of what ALTER ... OWNER TO is said of, and the role;
+    left_out: how often something was, by its words; names: what was, with these words; objects: whether the dump makes
+    what its rows are for; owners: pairs of what ALTER ... OWNER TO is said of, and the role;
     later, grants, refreshes: statements, in the dump's order.
     """
 
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+    objects: bool = False
     owners: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     later: list[str] = dataclasses.field(default_factory=list)
     grants: list[str] = dataclasses.field(default_factory=list)
@@ -140,6 +164,7 @@ class Filter:
         self._before: list[Asked] = []
         self._after: list[Asked] = []
         self._creating = False
+        self._left: set[bytes] = set()
         self._escapes = False
         self._open = False
         self.codec = "utf-8"
@@ -263,6 +288,10 @@ class Filter:
         decision = rules.decide(self._policy, statement, start, self._major)
         text = statement[start:]
         collected = self.collected
+        collected.objects = collected.objects or bool(_OBJECT.match(statement, start))
+        if decision.what == rules.PASS and self._spoken_of(text):
+            collected.count("comments of others")
+            return _blank(statement)
         # What the loading role has locked in a transaction, the superuser would wait for, and it for him.
         if decision.what == rules.PASS or (self._open and decision.what in (rules.SUPERUSER, rules.EXTENSION)):
             return self._passed(statement, start)
@@ -284,14 +313,25 @@ class Filter:
         else:
             if re.match(rb"CREATE\s+DATABASE\s", text, re.I):
                 self._refuse_second()
+            made = _MADE.match(text)
+            if made and decision.words is not None:
+                collected.names[self._shown(made.group(1))] = decision.words
+                self._left.add(_spoken(text, made))
             collected.count(decision.words)
         return _blank(statement)
+
+    def _spoken_of(self, text: bytes) -> bool:
+        """Say whether a statement comments on what was left out."""
+        comment = _COMMENT.match(text) if self._left and text[:1] in b"Cc" else None
+        return comment is not None and _spoken(text, comment) in self._left
 
     def _passed(self, statement: bytes, start: int) -> bytes | Asked:
         if not self._creating:
             if _CLEANING.match(statement, start):
                 return _blank(statement)
             self._creating = bool(_CREATION.match(statement, start))
+        if b"pg_attver" in statement:
+            statement = _without_servers_own(statement, start)
         if statement[start : start + 1] in b"BbCcSsEeRrAa":
             self._follow(statement, start)
         copied = _COPY.match(statement, start) if statement[start : start + 1] in b"Cc" else None
@@ -396,6 +436,22 @@ def extensions_of(head: bytes) -> frozenset[str]:
 def _blank(statement: bytes) -> bytes:
     """Keep the lines, so that what the server says of a line is true of the dump."""
     return b"\n" * statement.count(b"\n")
+
+
+def _without_servers_own(statement: bytes, start: int) -> bytes:
+    match = _COLUMN_OPTIONS.match(statement, start)
+    if match is None or not any(_SERVERS_OWN.match(option) for option in match.group(2).split(b",")):
+        return statement
+    options = [option for option in match.group(2).split(b",") if not _SERVERS_OWN.match(option)]
+    return (statement[:start] + match.group(1) + b",".join(options) + match.group(3)) if options else _blank(statement)
+
+
+def _spoken(text: bytes, named: re.Match) -> bytes:
+    """Return by which name a statement speaks of a thing; of a function or an aggregate, with its arguments."""
+    name, rest = named.group(1), text[named.end() :]
+    arguments = re.match(rb"\s*\(((?:[^()'\"]|'(?:[^']|'')*'|\"[^\"]*\"|\([^()]*\))*)\)", rest)
+    kind = re.search(rb"\b(FUNCTION|PROCEDURE|AGGREGATE)\s+$", text[: named.start(1)], re.I)
+    return name if arguments is None or kind is None else name + b"(" + _DEFAULTS.sub(b"", arguments.group(1)) + b")"
 
 
 def _text(statement: bytes, codec: str = "utf-8") -> str:

@@ -43,7 +43,8 @@ QUALIFIED = rb"(?:" + NAME + rb"\.)?" + NAME
 # What the superuser runs of a backup has no literal in it that the server would evaluate (a default, a condition), and
 # no quoted text in which a keyword could hide: what does not fit is the loading role's to run, and fails there.
 _PLAIN = rb"[^'\"$;\\]*?"
-_NO_DEFAULT = rb"(?:(?!\bDEFAULT\b)[^'\"$;\\=()])*"
+# A number and a truth value are there as they are read, whatever type they come to.
+_NO_DEFAULT = rb"(?:(?!\bDEFAULT\b(?!\s+(?:-?[0-9.]+|true|false)\s*[,)]))[^'\"$;\\=()])*"
 _STRING = rb"'(?:[^'\\]|'')*'"
 _FUNCTION = rb"CREATE\s+(?:FUNCTION|PROCEDURE)\s+" + QUALIFIED + rb"\(" + _NO_DEFAULT + rb"\)\s" + _PLAIN
 _BODY = rb"\s+AS\s+(?:" + _STRING + rb"(?:,\s*" + _STRING + rb")?|(\$[\w]*\$).*\1)\s*;\s*$"
@@ -92,11 +93,12 @@ _SUPERUSERS = (
     (rb"CREATE\s+TRANSFORM\s", "transforms"),
     (rb"CREATE\s+ACCESS\s+METHOD\s", "access methods"),
     (rb"CREATE\s+TEXT\s+SEARCH\s+(PARSER|TEMPLATE)\s", "text search parsers and templates"),
-    (rb"CREATE\s+TYPE\s+" + QUALIFIED + rb"\s*\(\s*(INTERNALLENGTH|INPUT)\s*=", "types of their own"),
+    # The second is the name alone, for functions to speak of before the type is made.
+    (rb"CREATE\s+TYPE\s+" + QUALIFIED + rb"\s*(\(\s*(INTERNALLENGTH|INPUT)\s*=|;\s*$)", "types of their own"),
     (
         rb"CREATE\s+AGGREGATE\s+"
         + QUALIFIED
-        + rb"\s*\([^'\"$;\\]*\)\s*\((?=[^'\"$;\\]*\bSTYPE\s*=\s*(pg_catalog\.)?internal\b)"
+        + rb"\s*\((?:[^'\"$;\\]|\"any\")*\)\s*\((?=[^'\"$;\\]*\bSTYPE\s*=\s*(pg_catalog\.)?internal\b)"
         rb"[^'\"$;\\]*\)\s*;\s*$",
         "aggregates with an internal state",
     ),

@@ -19,7 +19,7 @@ from ..errors import DatabaseError
 from ..facts import ImageFacts
 from ..host.engine import Engine
 from ..server import census, loader, replacement, scram, sql
-from . import dump_rules, formats, load
+from . import dump_filter, dump_rules, formats, load
 from .way_in import WayIn
 
 # Beside the processes that load: for lists, and for a session that is just ending.
@@ -128,6 +128,11 @@ class Filling:
             self._engine, self._container, dump, self._database, self._exchange, manner, inside
         )
         return self._loading.run()
+
+    @property
+    def collected(self) -> dump_filter.Collected:
+        """What of the dump was left, also where the load failed."""
+        return self.loaded.collected if self._loading is None else self._loading.collected
 
     def _in_fresh(self, script: str) -> str:
         return self._sql(script, self._database)

@@ -22,7 +22,7 @@ from ..errors import DatabaseError, Refused
 from ..host import files
 from ..planning.steps import Action
 from ..server import replacement
-from . import declared, dump_rules, formats, load
+from . import declared, dump_filter, dump_rules, formats, load
 from .compare import differences, take_census
 from .manifest import major_of
 from .replace import Outcome, Replacing, refuse_options
@@ -164,7 +164,8 @@ class _Importing(Replacing):
             )
         if "backslash commands are restricted" in error.message:
             return DatabaseError(f"{error.message}: the dump has a command to psql in it, which could run programs")
-        return error
+        why = _needs(error.message, self._fill.collected)
+        return error if why is None else DatabaseError(f"{error.message}. {why}")
 
     @property
     def _whose(self) -> str:
@@ -191,6 +192,32 @@ class _Importing(Replacing):
         }
         self._outcome.report["row_counts"] = counts
         return facts, counts
+
+
+def _needs(said: str, collected: dump_filter.Collected) -> str | None:
+    """Return in words what the dump needs and cannot have, of what the server says of a statement of it."""
+    way = "take the dump without what needs it (pg_dump --exclude-table, --exclude-schema)"
+    if re.search(r"must be (?:a )?superuser|permission denied|must have privileges of|Only superusers? ", said):
+        return f"That is a superuser's to do, and no dump is loaded by one. Nothing was changed: {way}"
+    parameter = re.search(r'unrecognized (?:configuration )?parameter "([^"]+)"', said)
+    if parameter:
+        return (
+            f"The dump sets {parameter.group(1)}, which this server does not know: it is newer, or its pg_dump was not"
+            " that of the server. Nothing was changed: take it with the server's own pg_dump, or import into a version"
+            " that knows it"
+        )
+    if not re.search(r"does not exist|is only a shell|does not accept", said):
+        return None
+    if not collected.objects:
+        why = "it was taken with pg_dump -a, or of one section"
+        return f"The dump makes no table: {why}. Nothing was changed: take one that is whole"
+    for name, words in collected.names.items():
+        if re.search(rf'(?<![\w."]){re.escape(name)}(?![\w"])', said.replace(f'"{name}"', f" {name} ")):
+            return (
+                f"The dump makes {name}, which only a superuser may make, and which was left out ({words}). Nothing was"
+                f" changed: {way}"
+            )
+    return None
 
 
 class _ImportingFile(_Importing):
@@ -230,7 +257,8 @@ class _ImportingFile(_Importing):
         self._prepare()
         inside = None
         if self._dump.archive and self._dump.compression == "none":
-            if self._dump.kind == formats.DIRECTORY or self._options.jobs > 1:
+            several = self._options.jobs > 1 and self._dump.kind != formats.TAR
+            if self._dump.kind == formats.DIRECTORY or several:
                 inside = self._copy()
         self._load(self._dump, inside)
 

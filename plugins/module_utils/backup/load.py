@@ -213,6 +213,11 @@ class Loading:
                     )
         return Loaded(self._filter.collected, self._warnings[:20])
 
+    @property
+    def collected(self) -> Collected:
+        """What of the dump was left, also where the load failed."""
+        return self._filter.collected
+
     def each(self, wanted: dict[str, list[str]], before: list[str]) -> dict[str, str]:
         """Run some lines of SQL for each key, after some for all, and return why which of them failed."""
         if not wanted:
@@ -310,7 +315,8 @@ class Loading:
     def _archive(self, directory: tuple[str, str]) -> None:
         if self._dump.kind == formats.DIRECTORY and self._inside is None:
             raise DatabaseError(f"{self._dump.path} is not to be seen in {self._container}")
-        if self._manner.jobs > 1 and self._seen:
+        # pg_restore does not load a tar archive by several processes.
+        if self._manner.jobs > 1 and self._seen and self._dump.kind != formats.TAR:
             return self._in_parallel(directory)
         if self._manner.declared:
             self._make_extensions(archive.Listing(self._text(directory, ["-l"]).decode("utf-8", "replace")).extensions)
@@ -334,17 +340,25 @@ class Loading:
         self._make_extensions(listing.extensions)
         self._sql(directory, self._text(directory, ["--section=pre-data", "-f", "-"]))
         tables = self._extension_tables()
+        # What belongs to no section goes with what comes before it in the archive, such as the comment on an index: of
+        # a list that lacks that, pg_restore would take it for an earlier section's, and leave it out.
+        listing = self._section(directory, "data")
         theirs, rows = listing.data(tables)
         # Large objects are made here, from 17 on, and commented on.
-        others = self._listed(directory, listing.without(theirs, rows))
-        self._sql(directory, self._text(directory, ["--section=data", "-f", "-", "-L", others]))
+        self._rest(directory, listing.without(theirs, rows))
         if theirs:
             self._sql(directory, self._text(directory, ["-f", "-", "-L", self._listed(directory, theirs)]))
         self._load_entries(directory, rows)
-        indexes, others = listing.indexes()
+        indexes, others = self._section(directory, "post-data").indexes()
         self._load_entries(directory, indexes)
-        last = ["--section=post-data", "-f", "-", "-L", self._listed(directory, others)]
-        self._sql(directory, self._text(directory, last))
+        self._rest(directory, others)
+
+    def _section(self, directory: tuple[str, str], name: str) -> archive.Listing:
+        return archive.Listing(self._text(directory, ["-l", f"--section={name}"]).decode("utf-8", "replace"))
+
+    def _rest(self, directory: tuple[str, str], entries: list[str]) -> None:
+        if entries:
+            self._sql(directory, self._text(directory, ["-f", "-", "-L", self._listed(directory, entries)]))
 
     def _load_entries(self, directory: tuple[str, str], entries: list[str]) -> None:
         if not entries:

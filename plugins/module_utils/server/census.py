@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from .sql import identity
+
 # As pg_dump: what is read must not depend on how the role or the database is set up, and no function of a user be taken
 # for one of the server's. Parameters differ by version.
 _PREPARE = """SET search_path = '';
@@ -147,7 +149,7 @@ def give_to_superuser(fingerprints: Iterable[str], role: str) -> str:
     """Return what gives to a superuser, of all that belongs to a role, what is defined as it was where it was his."""
     known = ", ".join(f"'{re.sub('[^0-9a-f]', '', one)}'" for one in fingerprints)
     return f"""SET search_path = '';
-SELECT format('ALTER %s %s OWNER TO postgres', kind, (pg_identify_object(catalog, object.oid, 0)).identity)
+SELECT format('ALTER %s %s OWNER TO postgres', kind, {identity("catalog", "object.oid")})
   {_OF_USERS} AND owner = '{role}'::regrole AND {_HOLDS_NOTHING}
   AND {_FINGERPRINT} IN ({known}) \\gexec
 """

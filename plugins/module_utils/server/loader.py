@@ -14,7 +14,7 @@ import re
 import secrets
 
 from ..errors import Refused
-from .sql import identifier, literal
+from .sql import identifier, identity, literal
 
 LOADER = "vellaric_loader"
 _WAY_IN = "# While a dump is loaded\n"
@@ -135,7 +135,8 @@ def hand_over() -> str:
     """Let the loading role own what the superuser has made for it: it goes on to comment on that, and to change it."""
     parts = [
         f"SELECT pg_catalog.format('ALTER %s %s OWNER TO {LOADER}', {kind},"
-        f" (pg_catalog.pg_identify_object('{catalog}'::pg_catalog.regclass, oid, 0)).identity)"
+        + identity(f"'pg_catalog.{catalog}'::pg_catalog.regclass", "object.oid")
+        + ")"
         f" FROM pg_catalog.{catalog} AS object WHERE {owner} = 10 AND oid >= {FIRST_NORMAL_OID}"
         + _ONLY.get(catalog, "")
         + " AND "

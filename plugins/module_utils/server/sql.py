@@ -48,6 +48,18 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identity(catalog, oid):
+    """Return the SQL for the name by which ALTER knows an object: of a function with the modes of its arguments, since
+    procedures may differ in these alone.
+    """
+    return (
+        f"CASE WHEN {catalog} = 'pg_catalog.pg_proc'::pg_catalog.regclass THEN (SELECT pg_catalog.format('%I.%I(%s)',"
+        " nspname, proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) FROM pg_catalog.pg_proc AS p"
+        f" JOIN pg_catalog.pg_namespace AS pn ON pn.oid = pronamespace WHERE p.oid = {oid})"
+        f" ELSE (pg_catalog.pg_identify_object({catalog}, {oid}, 0)).identity END"
+    )
+
+
 # What is wrong with the configuration files as they are now, and what waits for a restart. A parameter that takes
 # effect at the next restart is listed with the same words as a wrong value, but marked as pending; reading the files
 # sets the mark in this session, also where the server has not read them yet: hence the order.

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from . import privileges
-from .sql import BOOTSTRAP_SUPERUSER_OID, ORDINARY, identifier, literal
+from .sql import BOOTSTRAP_SUPERUSER_OID, ORDINARY, identifier, identity, literal
 
 # Nobody gets in but the superuser, whatever its name, over the container's own socket.
 CLOSED_HBA = "# Written by vellaric.postgres while it takes this database over.\nlocal all all trust\n"
@@ -112,7 +112,7 @@ def put_roles_in_order(bootstrap: str, username: str, database: str, keeps_passw
             f" WHERE object >= {_FIRST_NORMAL_OID} AND owner <> {literal(role)}::regrole"
             " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = object AND deptype = 'e')"
             f" AND NOT (class = 'pg_proc'::regclass AND object IN ({_CALLED_BY_EVENTS}));",
-            f"SELECT format('ALTER %s %s OWNER TO %I', kind, (pg_identify_object(class, object, 0)).identity,"
+            f"SELECT format('ALTER %s %s OWNER TO %I', kind, {identity('class', 'object')},"
             f" {literal(username)})"
             " FROM adopted WHERE owner IN (SELECT role FROM dangerous) \\gexec",
             f"SELECT DISTINCT format('GRANT %I TO %I', rolname, {literal(username)})"

@@ -312,3 +312,56 @@ def test_the_list_of_an_archive():
     indexes, rest = listing.indexes()
     assert [line.split(";")[0] for line in indexes] == ["2800", "2801"]
     assert len(rest) == 7
+
+
+SUPERUSERS = rb"""CREATE TYPE public.label;
+CREATE FUNCTION public.label_in(cstring) RETURNS public.label
+    LANGUAGE internal IMMUTABLE STRICT
+    AS $$textin$$;
+CREATE TYPE public.label (
+    INTERNALLENGTH = variable,
+    INPUT = public.label_in
+);
+COMMENT ON TYPE public.label IS 'a type';
+CREATE FUNCTION public.f(a integer, b integer DEFAULT 1) RETURNS anyelement
+    LANGUAGE internal WINDOW IMMUTABLE STRICT
+    AS $$window_nth_value$$;
+CREATE AGGREGATE public.ranked(VARIADIC "any" ORDER BY VARIADIC "any") (
+    SFUNC = ordered_set_transition_multi,
+    STYPE = internal
+);
+COMMENT ON FUNCTION public.f(a integer, b integer) IS 'left out, too';
+"""
+
+
+def test_what_only_a_superuser_makes_goes_with_what_speaks_of_it():
+    passed, work = filtered([SUPERUSERS + b"COMMENT ON FUNCTION public.f(a text) IS 'another';\n"])
+    assert without_blank_lines(passed) == [b"COMMENT ON FUNCTION public.f(a text) IS 'another';"]
+    assert work.collected.left_out["comments of others"] == 2
+    assert work.collected.names["public.label"] == "types of their own"
+    passed, work = filtered([SUPERUSERS], policy=dump_rules.OWN)
+    assert len(work.asked) == 5 and {asked.kind for asked in work.asked} == {dump_filter.STATEMENT}
+    assert [line[:10] for line in without_blank_lines(passed)] == [b"COMMENT ON", b"COMMENT ON"]
+
+
+@pytest.mark.parametrize("default", [b"'x'::public.d", b"public.g()", b"NULL::public.d", b"1 + public.g()"])
+def test_a_default_that_would_be_evaluated_is_not_for_the_superuser(default):
+    text = b"CREATE FUNCTION public.f(a integer DEFAULT %s) RETURNS integer\n    LANGUAGE c\n    AS $$x$$;\n" % default
+    _passed, work = filtered([text], policy=dump_rules.OWN)
+    assert work.asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (b"pg_attver=22223144", b""),
+        (
+            b"n_distinct=-0.5, pg_attver='22223144'",
+            b"ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct=-0.5);\n",
+        ),
+        (b"n_distinct=5", b"ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct=5);\n"),
+    ],
+)
+def test_what_a_server_keeps_for_itself_is_no_option(given, kept):
+    passed, _work = filtered([b"ALTER TABLE ONLY public.t ALTER COLUMN a SET (%s);\n" % given])
+    assert passed.strip() == kept.strip()
