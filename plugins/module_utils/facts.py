@@ -6,19 +6,53 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import privileges as undeclared
 from . import users as further
 from .errors import sure
 
 if TYPE_CHECKING:
+    from .extensions import Installed
     from .networks import EndpointFacts, NetworkFacts
     from .pem import DeclaredTls
     from .planning.adoptable import Adoptable
     from .record import Record
 
-    pass
+    class ApplicationRole(TypedDict):
+        """The application's role. ends: its login has an end; closed: its connection limit is 0."""
+
+        verifier: str | None
+        login: bool
+        ends: bool
+        closed: bool
+        privileged: bool
+
+    class ApplicationDatabase(TypedDict):
+        """Its database. closed: as of a role; public: whether everybody may do anything with it."""
+
+        owner: str
+        closed: bool
+        public: bool
+
+    class CertificateFacts(TypedDict):
+        """What a certificate says of itself. not_before, not_after: ISO 8601, UTC."""
+
+        subject: str
+        issuer: str
+        names: list[str]
+        not_before: str
+        not_after: str
+        fingerprint: str
+
+    class ServerCertificate(CertificateFacts, total=False):
+        """ours: signed by the host's authority. Where it is: authority_not_after, when the certificate of the authority
+        ends that signed it; current: whether that is the present one, once somebody has compared them."""
+
+        ours: bool
+        authority_not_after: str
+        current: bool
+
 
 LABEL = "io.vellaric.postgres."
 SCHEMA_VERSION = "1"
@@ -134,15 +168,15 @@ class ServerFacts:
     has set; applied: those of them that the server runs with.
     """
 
-    role: dict[str, Any] | None
-    database: dict[str, Any] | None
+    role: ApplicationRole | None
+    database: ApplicationDatabase | None
     superuser_has_password: bool
     pending_restart: tuple[str, ...]
     version: str
     withdrawn: tuple[str, ...] = ()
     loaded_at: float = float("inf")
     file_errors: tuple[str, ...] = ()
-    extensions: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    extensions: dict[str, Installed] = dataclasses.field(default_factory=dict)
     users: further.ObservedRoles = dataclasses.field(default_factory=lambda: further.NOTHING)
     others: dict[str, str] = dataclasses.field(default_factory=dict)
     privileges: undeclared.ObservedPrivileges = dataclasses.field(default_factory=lambda: undeclared.NOTHING)
@@ -215,7 +249,7 @@ class Observed:
     server: ServerFacts | None
     ports_taken: dict[int, str]
     mounted_by: tuple[str, ...]
-    certificate: dict[str, Any] | None
+    certificate: ServerCertificate | None
     now: str
     unread: bool = False
     settings_error: str | None = None

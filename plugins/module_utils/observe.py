@@ -26,7 +26,7 @@ from .planning import certification
 from .server import configuration, session
 
 if TYPE_CHECKING:
-    from .facts import ContainerFacts, FileFacts, ImageFacts, OwnTls, ServerFacts
+    from .facts import ContainerFacts, FileFacts, ImageFacts, OwnTls, ServerCertificate, ServerFacts
     from .host.engine import Engine
     from .networks import NetworkFacts
     from .planning.adoptable import Adoptable
@@ -346,7 +346,7 @@ def _authority(data_root: str) -> bytes | None:
     return _content(files.read(os.path.join(layout.authority(data_root), "ca.crt")))
 
 
-def _certificate(spec: DatabaseSpec, managed: dict[str, FileFacts | None], remember: bool) -> dict[str, Any] | None:
+def _certificate(spec: DatabaseSpec, managed: dict[str, FileFacts | None], remember: bool) -> ServerCertificate | None:
     """Describe the server's certificate; None where something is missing, or does not belong to the rest."""
     authority = _authority(spec.data_root)
     certificate, key, known_authority = (managed[f"tls/{name}"] for name in ("server.crt", "server.key", "ca.crt"))
@@ -358,7 +358,7 @@ def _certificate(spec: DatabaseSpec, managed: dict[str, FileFacts | None], remem
         current = known_authority.content == authority
         if ours is not None and (current or _tls().same_authority(known_authority.content, authority)):
             return {**ours, "current": current}
-    own: dict[str, Any] | None = _tls().describe_own(certificate.content, key.content)
+    own: ServerCertificate | None = _tls().describe_own(certificate.content, key.content)
     return own
 
 

@@ -19,7 +19,7 @@ from ..errors import DatabaseError
 from . import files
 
 if TYPE_CHECKING:
-    from .tls import Certificate, HostCertificate
+    from ..facts import CertificateFacts, ServerCertificate
 
 # Below the database's directory: it goes where the certificate goes.
 FILE_NAME = "tls/certificate.json"
@@ -29,12 +29,12 @@ _FORMAT = b"1"
 
 def describe(
     directory: str, certificate: bytes, key: bytes, authority: bytes, remember: bool
-) -> HostCertificate | None:
+) -> ServerCertificate | None:
     """Return what tls.describe does, of a database's directory. remember: whether a new answer may be kept there."""
     checksum = _checksum(certificate, key, authority)
     known = _known(directory)
     if known.get("proved_by") == checksum:
-        remembered: HostCertificate | None = known["described"]
+        remembered: ServerCertificate | None = known["described"]
         return remembered
     from . import tls
 
@@ -48,11 +48,11 @@ def describe(
     return described
 
 
-def facts(directory: str, certificate: bytes) -> Certificate | None:
+def facts(directory: str, certificate: bytes) -> CertificateFacts | None:
     """Return what tls.facts does; None where the certificate cannot be read."""
     known = _known(directory)
     if known.get("sha256") == _checksum(certificate):
-        remembered: Certificate = known["facts"]
+        remembered: CertificateFacts = known["facts"]
         return remembered
     from . import tls
 

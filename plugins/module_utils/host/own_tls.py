@@ -17,8 +17,8 @@ from ..facts import OwnTls
 from . import tls
 
 if TYPE_CHECKING:
+    from ..facts import CertificateFacts
     from ..pem import DeclaredTls
-    from .tls import Certificate
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/: whoever signed it is not among those that are known.
 _NO_ISSUER = (2, 18, 19, 20, 21)
@@ -50,7 +50,7 @@ def examine(declared: DeclaredTls, now: str) -> OwnTls:
     return OwnTls(declared, dict(facts), authority, reason)
 
 
-def _rehearse(declared: DeclaredTls, authority: str | None, facts: Certificate, now: str) -> str | None:
+def _rehearse(declared: DeclaredTls, authority: str | None, facts: CertificateFacts, now: str) -> str | None:
     """Let a server and a client of OpenSSL's meet in memory; return what stands against it, or None.
 
     A certificate that has ended is not verified: that is said in words of its own.

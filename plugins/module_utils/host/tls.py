@@ -11,7 +11,7 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, cast
 
 from .. import layout, validity
 from ..errors import DatabaseError
@@ -31,25 +31,7 @@ else:
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-    class Certificate(TypedDict):
-        """What a certificate says of itself. not_before, not_after: ISO 8601, UTC."""
-
-        subject: str
-        issuer: str
-        names: list[str]
-        not_before: str
-        not_after: str
-        fingerprint: str
-
-    class ServerCertificate(Certificate):
-        """ours: signed by the host's authority."""
-
-        ours: bool
-
-    class HostCertificate(ServerCertificate):
-        """authority_not_after: when the certificate of the authority ends that signed it."""
-
-        authority_not_after: str
+    from ..facts import CertificateFacts, ServerCertificate
 
 
 # A run reads a certificate more than once, and the authority's with each database.
@@ -147,7 +129,7 @@ def server_certificate(
     return _pem(certificate), _key_pem(key)
 
 
-def describe(certificate_pem: bytes, key_pem: bytes, authority_pem: bytes) -> HostCertificate | None:
+def describe(certificate_pem: bytes, key_pem: bytes, authority_pem: bytes) -> ServerCertificate | None:
     """Return the facts of a certificate that the authority signed, and the authority's own end.
 
     None where it is not one, is not that of the key, or was not signed by the authority: a run that was cut short may
@@ -166,7 +148,8 @@ def describe(certificate_pem: bytes, key_pem: bytes, authority_pem: bytes) -> Ho
         authority_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))
     except (Unreadable, ValueError, TypeError, AttributeError, x509.ExtensionNotFound, InvalidSignature):
         return None
-    return {**facts(certificate_pem), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
+    found = {**facts(certificate_pem), "ours": True, "authority_not_after": _moment(issuer, "not_valid_after")}
+    return cast("ServerCertificate", found)
 
 
 def describe_own(certificate_pem: bytes, key_pem: bytes) -> ServerCertificate | None:
@@ -175,13 +158,13 @@ def describe_own(certificate_pem: bytes, key_pem: bytes) -> ServerCertificate | 
     try:
         if public_key_of_certificate(certificate_pem) != public_key(key_pem):
             return None
-        return {**facts(certificate_pem), "ours": False}
+        return cast("ServerCertificate", {**facts(certificate_pem), "ours": False})
     except Unreadable:
         return None
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def facts(certificate_pem: bytes) -> Certificate:
+def facts(certificate_pem: bytes) -> CertificateFacts:
     """Return what the first certificate of a text says of itself: moments are ISO 8601, UTC. Raises Unreadable."""
     return _facts(_certificate(certificate_pem))
 
@@ -195,7 +178,7 @@ def _certificate(pem: bytes) -> x509.Certificate:
         raise Unreadable(str(error)) from None
 
 
-def _facts(certificate: x509.Certificate) -> Certificate:
+def _facts(certificate: x509.Certificate) -> CertificateFacts:
     return {
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),

@@ -23,7 +23,7 @@ from .converge import desired, removal_of_original
 from .steps import Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
 
 if TYPE_CHECKING:
-    from ..facts import ContainerConfig, Observed
+    from ..facts import ApplicationDatabase, ContainerConfig, Observed
     from ..record import Record
     from ..spec import DatabaseSpec
     from .certification import Certification
@@ -233,10 +233,13 @@ def _server_steps(spec: DatabaseSpec, seen: Observed, record: Record, verifiable
         return [server_steps.set_role(f"set the password of {record.username}", spec, record)]
     role = server.role
     if sure(record.adopted)["bootstrap"] == record.username or role is None:
-        role = {"verifier": None, "login": False, "privileged": False}
+        role = {"verifier": None, "login": False, "ends": False, "closed": False, "privileged": False}
     elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
         role = {**role, "verifier": None}
-    database = {**(server.database or {"public": True}), "owner": record.username}
+    owner = sure(record.username)
+    database: ApplicationDatabase = {"owner": owner, "closed": False, "public": True}
+    if server.database is not None:
+        database = {**server.database, "owner": owner}
     # What is taken away is, with the roles; overrides of parameters stay to be taken back.
     known: privileges.ObservedPrivileges = {**privileges.NOTHING, "overrides": server.privileges["overrides"]}
     after = dataclasses.replace(server, role=role, database=database, privileges=known)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import pem, validity
@@ -131,7 +131,7 @@ def _kept(spec: DatabaseSpec, seen: Observed) -> Certification:
 def _own(
     spec: DatabaseSpec,
     seen: Observed,
-    found: dict[str, Any],
+    found: Mapping[str, Any],
     contents: dict[str, bytes | None],
     why: str,
     changes: bool,
@@ -162,7 +162,7 @@ def _own(
     )
 
 
-def _shown(found: dict[str, Any], authority: bytes | None) -> dict[str, Any]:
+def _shown(found: Mapping[str, Any], authority: bytes | None) -> dict[str, Any]:
     authorities = pem.fingerprints(authority.decode("ascii", "replace")) if authority else []
     return {**{key: found[key] for key in ("subject", "names", "not_after", "fingerprint")}, "authority": authorities}
 

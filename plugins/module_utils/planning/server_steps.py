@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .. import extensions, names, privileges, users
 from ..errors import Refused, sure
@@ -26,7 +27,8 @@ from .sql_steps import (
 )
 
 if TYPE_CHECKING:
-    from ..facts import Observed, ServerFacts
+    from ..extensions import Installed
+    from ..facts import ApplicationDatabase, ApplicationRole, Observed, ServerFacts
     from ..privileges import Override
     from ..record import Record
     from ..spec import DatabaseSpec
@@ -110,7 +112,7 @@ def _user_step(spec: DatabaseSpec, record: Record, observed: ObservedRoles, veri
     return [Users(spec.name, record.username, declared, observed, words, proved, verifiable)]
 
 
-def _extension_step(spec: DatabaseSpec, installed: dict[str, Any]) -> list[Step]:
+def _extension_step(spec: DatabaseSpec, installed: Mapping[str, Installed]) -> list[Step]:
     words = [words for words, _statement in extensions.changes(spec.extensions, installed) if words]
     return [Extensions(spec.name, spec.extensions, installed, tuple(words))] if words else []
 
@@ -214,7 +216,7 @@ def _refuse_renamed(spec: DatabaseSpec, seen: Observed, record: Record) -> None:
         )
 
 
-def _role_words(spec: DatabaseSpec, record: Record, role: dict[str, Any] | None) -> str | None:
+def _role_words(spec: DatabaseSpec, record: Record, role: ApplicationRole | None) -> str | None:
     """Say what is to be done to the application's role, or return None."""
     if role is None:
         return f"create role {record.username}, which is missing"
@@ -226,7 +228,7 @@ def _role_words(spec: DatabaseSpec, record: Record, role: dict[str, Any] | None)
     return f"set the password of {record.username}" if differs else None
 
 
-def _database_words(spec: DatabaseSpec, record: Record, database: dict[str, Any] | None) -> str | None:
+def _database_words(spec: DatabaseSpec, record: Record, database: ApplicationDatabase | None) -> str | None:
     """Say what is to be done to the database, or return None."""
     if database is None:
         return f"create database {spec.name}, which is missing"
