@@ -16,9 +16,14 @@ _CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOBS")
 _INDEXES = re.compile(r"(INDEX|INDEX ATTACH|CONSTRAINT|FK CONSTRAINT|CHECK CONSTRAINT|STATISTICS) (?!ON )")
 
 
-def _quoted(name: str) -> str:
-    """Quote a name as quote_ident() does, but for keywords."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*", name) else '"' + name.replace('"', '""') + '"'
+_NAME = r'(?:"(?:[^"]|"")*"|[^".]+)'
+
+
+def _plain(table: str) -> str:
+    """Return a quoted and qualified name as a list has it: schema and name, without quotes, on one line."""
+    parts = [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in re.findall(_NAME, table)]
+    # sanitize_line() in src/bin/pg_dump/dumputils.c
+    return re.sub(r"[\r\n]", " ", " ".join(parts))
 
 
 class Listing:
@@ -33,22 +38,21 @@ class Listing:
         return frozenset(match.group(1) for match in found if match)
 
     def data(self, tables: frozenset[str]) -> tuple[list[str], list[str]]:
-        """Return the entries with rows and large objects: those of extensions' tables, and the others."""
+        """Return the entries with rows and large objects: those that may be of extensions' tables, and the others.
+
+        tables: quoted and qualified. What has blanks in its name may be taken for another: among the first, nothing is
+        lost by that.
+        """
         theirs, others = [], []
+        known = tuple(f"{_plain(table)} " for table in tables)
         for line in self._lines:
             entry = _ENTRY.match(line).group(1)
             kind = next((kind for kind in _CONTENT if entry.startswith(kind + " ")), None)
             if kind is None:
                 continue
-            name = self._table(entry[len(kind) + 1 :])
-            (theirs if name in tables else others).append(line)
+            # Behind it comes who owns it.
+            (theirs if entry[len(kind) + 1 :].startswith(known) else others).append(line)
         return theirs, others
-
-    @staticmethod
-    def _table(rest: str) -> str:
-        """Return the qualified name of what an entry is of: schema, name and owner, without any quotes."""
-        schema, _space, name = rest.partition(" ")
-        return f"{_quoted(schema)}.{_quoted(name.rpartition(' ')[0])}"
 
     def without(self, *known: list[str]) -> list[str]:
         """Return all entries but those."""

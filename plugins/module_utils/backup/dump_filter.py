@@ -157,10 +157,11 @@ class Filter:
         self.foreign = policy is rules.FOREIGN
         self._tables: frozenset[str] | None = frozenset()
         self._buffer = bytearray()
-        self._position = 0
+        self._scanner = statements.Scanner()
         self._line = 1
         self._copying = False
-        self._letting = ""
+        # The extension's table that may be written to: by the rows of a COPY, and by one INSERT after another.
+        self._letting = self._inserting = ""
         self._before: list[Asked] = []
         self._after: list[Asked] = []
         self._creating = False
@@ -189,6 +190,8 @@ class Filter:
             yield from self._after
             self._before, self._after = [], []
         if last:
+            self._end_inserts()
+            yield from self._before
             self._refuse_half()
 
     def _rows_at_once(self, data: bytes) -> Iterator[bytes | memoryview]:
@@ -218,7 +221,6 @@ class Filter:
         piece = bytes(self._buffer[:end])
         del self._buffer[:end]
         self._line += piece.count(b"\n")
-        self._position = 0
         return piece
 
     # Rows
@@ -238,7 +240,7 @@ class Filter:
         return self._take(whole) if whole else None
 
     def _let(self, name: bytes) -> None:
-        """Have the loading role be let write to an extension's table, for one statement: nothing else runs then."""
+        """Have the loading role be let write to an extension's table, for one statement: no other runs then."""
         self._letting = _canonical(name)
         self._before.append(Asked(LET, name=self._letting, lines=0))
 
@@ -246,6 +248,11 @@ class Filter:
         if self._letting:
             self._after.append(Asked(LET_NO_MORE, name=self._letting, lines=0))
             self._letting = ""
+
+    def _end_inserts(self) -> None:
+        if self._inserting:
+            self._before.append(Asked(LET_NO_MORE, name=self._inserting, lines=0))
+            self._inserting = ""
 
     def _end_of_copy(self) -> int | None:
         buffer, position = self._buffer, self._buffer.find(b"\\.")
@@ -265,11 +272,11 @@ class Filter:
     # Statements
 
     def _statement(self, last: bool) -> bytes | Asked | None:
-        if self._position == 0 and not self._escapes and self._tables == frozenset():
+        if self._scanner.position == 0 and not self._escapes and self._tables == frozenset():
             rows = _ROWS.match(self._buffer)
             if rows:
                 return self._take(rows.end())
-        end, self._position = statements.end(self._buffer, self._position, last, self._escapes)
+        end = self._scanner.end(self._buffer, last, self._escapes)
         if end is None:
             if not last:
                 return None
@@ -278,6 +285,10 @@ class Filter:
         if END_MARK in statement:
             self.complete = True
         start = statements.beginning(statement)
+        if self._inserting and start < len(statement):
+            match = _INSERT.match(statement, start)
+            if match is None or _canonical(match.group(1)) != self._inserting:
+                self._end_inserts()
         if statement.startswith(b"\\", start):
             return self._meta(statement, start)
         return self._fitting(statement, start)
@@ -373,10 +384,12 @@ class Filter:
 
     def _insert(self, statement: bytes, start: int) -> bytes:
         match = _INSERT.match(statement, start)
-        if match and self._is_of_extension(match.group(1)):
-            # The superuser would evaluate what is in it.
-            self.collected.count("rows of extensions' tables, as INSERT")
-            return _blank(statement)
+        if match and not self._inserting and self._is_of_extension(match.group(1)):
+            if self._open:
+                self.collected.count("rows of extensions' tables, as INSERT in a transaction")
+                return _blank(statement)
+            self._inserting = _canonical(match.group(1))
+            self._before.append(Asked(LET, name=self._inserting, lines=0))
         return statement
 
     def _extension(self, statement: bytes, start: int) -> bytes | Asked:

@@ -281,6 +281,30 @@ def test_nothing_is_asked_in_a_transaction():
     assert filtered([text])[1].asked == []
 
 
+def test_rows_of_an_extensions_table_as_insert():
+    """One leave for all that follow one another."""
+    text = (
+        b"INSERT INTO topo.layer VALUES (1);\nINSERT INTO topo.layer VALUES (2, 'a;');\n\nINSERT INTO t VALUES (1);\n"
+        b"INSERT INTO topo.layer VALUES (3);\n"
+    )
+    work = dump_filter.Filter(dump_rules.FOREIGN, 15, extension_tables=lambda: frozenset({"topo.layer"}))
+    parts = list(work.pieces(b"CREATE EXTENSION topo;\n")) + list(work.pieces(text)) + list(work.pieces(b"", last=True))
+    shown = [one.kind if isinstance(one, dump_filter.Asked) else one.split()[-1] for one in parts]
+    assert shown == [b"topo;", "let", b"(1);", b"'a;');", "let no more", b"(1);", "let", b"(3);", "let no more"]
+    assert work.collected.left_out == {}
+
+
+def test_nothing_is_asked_within_a_statement():
+    text = (
+        b"CREATE EXTENSION topo;\nSELECT 1;\n"
+        b"CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC INSERT INTO topo.layer VALUES (1);\n"
+        b"SELECT setval('topo.seq', 1, true);\nEND;\n"
+        b"CREATE RULE r AS ON INSERT TO t DO ALSO (\nINSERT INTO topo.layer VALUES (1);\nINSERT INTO b VALUES (1););\n"
+    )
+    passed, work = filtered([text], extension_tables=lambda: frozenset({"topo.layer", "topo.seq"}))
+    assert work.asked == [] and passed == text
+
+
 def test_a_parameter_that_an_older_server_keeps_for_superusers():
     assert filtered([b"SET session_replication_role = replica;"], major=14)[1].collected.left_out == {
         "session_replication_role": 1
@@ -301,17 +325,18 @@ def test_the_list_of_an_archive():
         "3000; 0 16500 TABLE DATA public t owner\n"
         "3001; 0 16501 TABLE DATA My schema a table postgres\n"
         "3002; 0 16502 TABLE DATA topology layer postgres\n"
+        "3003; 0 16503 TABLE DATA my topo a \"layer some one\n"
         "2800; 1259 16600 INDEX public i owner\n"
         "2801; 2606 16601 FK CONSTRAINT public t f owner\n"
         "3412; 0 0 ACL public TABLE t owner\n"
     )
     assert listing.extensions == {"pg_trgm"}
-    theirs, others = listing.data(frozenset({"topology.layer"}))
-    assert [line.split(";")[0] for line in theirs] == ["3002"]
+    theirs, others = listing.data(frozenset({"topology.layer", '"my topo"."a ""layer"'}))
+    assert [line.split(";")[0] for line in theirs] == ["3002", "3003"]
     assert [line.split(";")[0] for line in others] == ["3000", "3001"]
     indexes, rest = listing.indexes()
     assert [line.split(";")[0] for line in indexes] == ["2800", "2801"]
-    assert len(rest) == 7
+    assert len(rest) == 8
 
 
 SUPERUSERS = rb"""CREATE TYPE public.label;

@@ -23,11 +23,32 @@ INSIDE = "x\nGRANT a TO b;\n"
         f"SELECT $a$ {INSIDE} $$ ' $a$;",
         f"SELECT /* {INSIDE} /* ; */ ' */ 1;",
         f"SELECT 1 -- it's; \n + '{INSIDE}';",
+        # As psql reads them: a semicolon ends nothing in parentheses, nor in the body of a function.
+        "CREATE RULE r AS ON INSERT TO t DO ALSO ( INSERT INTO a DEFAULT VALUES;\nSELECT 1;\n);",
+        "CREATE OR REPLACE FUNCTION f() RETURNS int\n BEGIN ATOMIC\n SELECT CASE WHEN a THEN 1 END;\nSELECT 2;\nEND;",
+        "create /* or */ procedure p(a int DEFAULT 1) BEGIN ATOMIC INSERT INTO a VALUES ('END;');\nEND;",
+        "CREATE TABLE t (begin int, function int);",
+        "SELECT $$a$$E'\\'; \\' ';",
+        "SELECT caf\xe9$$;",
     ],
 )
 def test_what_is_quoted_ends_nothing(statement):
     text = f"-- It's a comment;\n\\restrict ab'c\n{statement}\nCREATE ROLE a; CREATE ROLE b;\n\n"
     assert statements.split(text) == ["\\restrict ab'c", statement, "CREATE ROLE a;", "CREATE ROLE b;"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_pieces_make_no_difference(size):
+    text = "CREATE FUNCTION f() BEGIN ATOMIC SELECT E'\\'; '; SELECT 1;\nEND;\nSELECT (a; b) $$;$$ E'\\';';\nSELECT 1e;\n"
+    whole, found, buffer, scanner = text.encode(), [], bytearray(), statements.Scanner()
+    for position in range(0, len(whole), size):
+        buffer += whole[position : position + size]
+        while (end := scanner.end(buffer, last=position + size >= len(whole))) is not None:
+            found.append(bytes(buffer[:end]).decode().strip())
+            del buffer[:end]
+            if not buffer:
+                break
+    assert found == statements.split(text) and len(found) == 3
 
 
 def test_what_does_not_end_is_a_statement_to_the_end():
