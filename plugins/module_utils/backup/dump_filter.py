@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 
 from ..errors import Refused
 from ..server import statements
+from . import dump_functions
 from . import dump_rules as rules
 
 END_MARK = b"-- PostgreSQL database dump complete"
@@ -48,6 +49,8 @@ _CODECS = {
     **{f"ISO_8859_{part}": f"iso8859-{part}" for part in (5, 6, 7, 8)},
     **{"KOI8R": "koi8-r", "KOI8U": "koi8-u", "EUC_JP": "euc_jp", "EUC_KR": "euc_kr", "EUC_CN": "gb2312"},
 }
+_CREATE_FUNCTION = re.compile(rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s", re.I)
+_SERVER = re.compile(rb"\sSERVER\s+(" + rules.NAME + rb")", re.I)
 _BEGIN = re.compile(rb"(BEGIN|START\s+TRANSACTION)\b", re.I)
 _END = re.compile(rb"(COMMIT|END|ROLLBACK|ABORT)\b(?!\s+(?:WORK\s+|TRANSACTION\s+)?TO\b)", re.I)
 _SEARCH_PATH = re.compile(
@@ -112,8 +115,8 @@ class Collected:
     """What is left for when everything is loaded.
 
     left_out: how often something was, by its words; names: what was, with these words; objects: whether the dump makes
-    what its rows are for; owners: pairs of what ALTER ... OWNER TO is said of, and the role;
-    later, grants, refreshes: statements, in the dump's order.
+    what its rows are for; owners: pairs of what ALTER ... OWNER TO is said of, and the role; later, grants, refreshes,
+    mappings: statements, in the dump's order; given: pairs of a function, as in ALTER, and what a superuser gives it.
     """
 
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -123,13 +126,15 @@ class Collected:
     later: list[str] = dataclasses.field(default_factory=list)
     grants: list[str] = dataclasses.field(default_factory=list)
     refreshes: list[str] = dataclasses.field(default_factory=list)
+    mappings: list[str] = dataclasses.field(default_factory=list)
+    given: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def count(self, words: str | None) -> None:
         if words is not None:
             self.left_out[words] = self.left_out.get(words, 0) + 1
 
 
-def _no_tables() -> frozenset[str]:
+def _none() -> frozenset[str]:
     return frozenset()
 
 
@@ -139,7 +144,8 @@ class Filter:
     policy: dump_rules.FOREIGN or OWN; major: of the server that is to run it; untrusted: the extensions that the
     superuser makes, where the dump has them; extension_tables: called once there may be some, it returns the qualified
     names of the tables and sequences of extensions whose rows a dump may have; search_path: what stands in the place
-    of the empty one that pg_dump sets, so that functions find what they find in the database that was dumped.
+    of the empty one that pg_dump sets, so that functions find what they find in the database that was dumped;
+    parameters: called once there are functions, it returns those that only a superuser may set; superusers: by name.
 
     collected: what is left for the end; complete: pg_dump's own last words have come by.
     """
@@ -149,11 +155,16 @@ class Filter:
         policy: tuple,
         major: int,
         untrusted: frozenset[str] = frozenset(),
-        extension_tables: Callable[[], frozenset[str]] = _no_tables,
+        extension_tables: Callable[[], frozenset[str]] = _none,
         search_path: bytes | None = None,
+        parameters: Callable[[], frozenset[str]] = _none,
+        superusers: frozenset[str] = frozenset(),
     ) -> None:
         self._policy, self._major, self._untrusted = policy, major, untrusted
         self._look_up_tables, self._search_path = extension_tables, search_path
+        self._look_up_parameters, self._superusers = parameters, superusers
+        self._parameters: frozenset[str] | None = None
+        self._function: dump_functions.Function | None = None
         self.foreign = policy is rules.FOREIGN
         self._tables: frozenset[str] | None = frozenset()
         self._buffer = bytearray()
@@ -296,10 +307,13 @@ class Filter:
     def _fitting(self, statement: bytes, start: int) -> bytes | Asked:
         if statement[start : start + 1] in b"Ii":
             return self._insert(statement, start)
-        decision = rules.decide(self._policy, statement, start, self._major)
-        text = statement[start:]
-        collected = self.collected
+        text, collected = statement[start:], self.collected
         collected.objects = collected.objects or bool(_OBJECT.match(statement, start))
+        if _CREATE_FUNCTION.match(text):
+            function = self._parsed(text)
+            if function is not None:
+                return self._of_function(function, statement, start)
+        decision = rules.decide(self._policy, statement, start, self._major)
         if decision.what == rules.PASS and self._spoken_of(text):
             collected.count("comments of others")
             return _blank(statement)
@@ -313,8 +327,16 @@ class Filter:
         if decision.what == rules.OWNER:
             match = _OWNER_TO.match(text)
             if match:
-                collected.owners.append((self._shown(match.group(1)), self._shown(match.group(2))))
+                what = self._shown(match.group(1))
+                collected.owners.append((what, self._shown(match.group(2))))
+                if self._function is not None and what.startswith(self._shown(self._function.signed)):
+                    collected.given.append((what, self._shown(self._function.given)))
+                    self._function = None
             collected.count(decision.words)
+        elif decision.what == rules.MAPPING:
+            if not self._is_superusers(text):
+                return self._passed(statement, start)
+            collected.mappings.append(self._shown(text))
         elif decision.what == rules.LATER:
             collected.later.append(self._shown(text))
         elif decision.what == rules.GRANT:
@@ -324,17 +346,47 @@ class Filter:
         else:
             if re.match(rb"CREATE\s+DATABASE\s", text, re.I):
                 self._refuse_second()
-            made = _MADE.match(text)
-            if made and decision.words is not None:
-                collected.names[self._shown(made.group(1))] = decision.words
-                self._left.add(_spoken(text, made))
-            collected.count(decision.words)
+            return self._leave_out(statement, start, decision.words)
+        return _blank(statement)
+
+    def _leave_out(self, statement: bytes, start: int, words: str | None) -> bytes:
+        made = _MADE.match(statement, start)
+        if made and words is not None:
+            self.collected.names[self._shown(made.group(1))] = words
+            self._left.add(_spoken(statement, made))
+        self.collected.count(words)
         return _blank(statement)
 
     def _spoken_of(self, text: bytes) -> bool:
         """Say whether a statement comments on what was left out."""
         comment = _COMMENT.match(text) if self._left and text[:1] in b"Cc" else None
         return comment is not None and _spoken(text, comment) in self._left
+
+    def _parsed(self, text: bytes) -> dump_functions.Function | None:
+        if self._parameters is None:
+            self._parameters = self._look_up_parameters()
+        return dump_functions.parse(text, self._parameters)
+
+    def _of_function(self, function: dump_functions.Function, statement: bytes, start: int) -> bytes | Asked:
+        if function.untrusted and self.foreign:
+            return self._leave_out(statement, start, "functions in C or an untrusted language")
+        if function.untrusted and function.evaluates_nothing and not self._open:
+            return Asked(STATEMENT, statement[start:], lines=statement.count(b"\n"))
+        if not function.untrusted and function.reserved:
+            if self.foreign:
+                self.collected.count("what functions have of a superuser (LEAKPROOF, SUPPORT, parameters)")
+            else:
+                # The statement that says whose it is names it with its arguments.
+                self._function = function
+            statement = statement[:start] + function.without_reserved
+        return self._passed(statement, start)
+
+    def _is_superusers(self, mapping: bytes) -> bool:
+        """Say whether somebody's mapping has to wait until its server is a superuser's again."""
+        server = _SERVER.search(mapping)
+        name = f"SERVER {self._shown(server.group(1))}" if server else None
+        owners = [role for what, role in self.collected.owners if what == name]
+        return b"password_required" in mapping or any(role.strip('"') in self._superusers for role in owners)
 
     def _passed(self, statement: bytes, start: int) -> bytes | Asked:
         if not self._creating:

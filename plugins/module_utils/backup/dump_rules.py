@@ -24,6 +24,8 @@ SUPERUSER = "superuser"
 LATER = "later"
 GRANT = "grant"
 REFRESH = "refresh"
+# What is mapped to users of foreign servers.
+MAPPING = "mapping"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +44,8 @@ NAME = rb"(?:\"(?:[^\"]|\"\")+\"|[\w$\x80-\xff]+)"
 QUALIFIED = rb"(?:" + NAME + rb"\.)?" + NAME
 # What the superuser runs of a backup has no literal in it that the server would evaluate (a default, a condition), and
 # no quoted text in which a keyword could hide: what does not fit is the loading role's to run, and fails there.
-_PLAIN = rb"[^'\"$;\\]*?"
-# A number and a truth value are there as they are read, whatever type they come to.
-_NO_DEFAULT = rb"(?:(?!\bDEFAULT\b(?!\s+(?:-?[0-9.]+|true|false)\s*[,)]))[^'\"$;\\=()])*"
+# Functions: dump_functions.
 _STRING = rb"'(?:[^'\\]|'')*'"
-_FUNCTION = rb"CREATE\s+(?:FUNCTION|PROCEDURE)\s+" + QUALIFIED + rb"\(" + _NO_DEFAULT + rb"\)\s" + _PLAIN
-_BODY = rb"\s+AS\s+(?:" + _STRING + rb"(?:,\s*" + _STRING + rb")?|(\$[\w]*\$).*\1)\s*;\s*$"
-_UNTRUSTED = _FUNCTION + rb"\bLANGUAGE\s+(?:c|internal|plpythonu|plpython[23]u|plperlu|pltclu)(?=\s)" + _PLAIN + _BODY
-_LEAKPROOF = _FUNCTION + rb"\bLEAKPROOF\b" + _PLAIN + _BODY
 _ROLE_CHANGE = rb"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER|GROUP)\s(?!\s*MAPPING)"
 # The triggers that keep foreign keys are a superuser's to turn off; nothing else is in it.
 TRIGGERS = (
@@ -75,8 +71,6 @@ _THE_DATABASE = (
 _SUPERUSERS = (
     (rb"CREATE\s+CAST\s[^'$;\\]*;\s*$", "casts"),
     (rb"(CREATE\s+OPERATOR\s+(CLASS|FAMILY)|ALTER\s+OPERATOR\s+FAMILY)\s[^'$;\\]*;\s*$", "operator classes"),
-    (_UNTRUSTED, "functions in C or an untrusted language"),
-    (_LEAKPROOF, "functions that are LEAKPROOF"),
     (rb"CREATE\s+(OR\s+REPLACE\s+)?(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE\s", "languages"),
     (rb"CREATE\s+FOREIGN\s+DATA\s+WRAPPER\s", "foreign-data wrappers"),
     (
@@ -89,7 +83,6 @@ _SUPERUSERS = (
         + rb"\s*,?)+\)\s*;\s*$",
         "foreign tables that read files",
     ),
-    (rb"(CREATE|ALTER)\s+USER\s+MAPPING\s.*\bpassword_required\s", "user mappings without a password"),
     (rb"CREATE\s+TRANSFORM\s", "transforms"),
     (rb"CREATE\s+ACCESS\s+METHOD\s", "access methods"),
     (rb"CREATE\s+TEXT\s+SEARCH\s+(PARSER|TEMPLATE)\s", "text search parsers and templates"),
@@ -149,6 +142,11 @@ FOREIGN = _table(
     (rb"ALTER\s+SYSTEM\s", LEAVE_OUT, "the server's settings"),
     (rb"(CREATE|ALTER|DROP)\s+TABLESPACE\s", LEAVE_OUT, "tablespaces"),
     (rb"SET\s+default_tablespace\s*=", LEAVE_OUT),
+    (
+        rb"(CREATE|ALTER)\s+USER\s+MAPPING\s.*\bpassword_required\s",
+        LEAVE_OUT,
+        "user mappings without a password",
+    ),
     (TRIGGERS, SUPERUSER),
     _EXTENSIONS,
     *((pattern, LEAVE_OUT, words) for pattern, words in (*_SHARED, *_SUPERUSERS)),
@@ -170,6 +168,7 @@ OWN = _table(
     *_THE_DATABASE,
     (rb"(GRANT|REVOKE)\s[^;]*?\sON\s", GRANT),
     (rb"(SET|RESET)\s+SESSION\s+AUTHORIZATION\b", LEAVE_OUT),
+    (rb"CREATE\s+USER\s+MAPPING\s", MAPPING),
     (TRIGGERS, SUPERUSER),
     _EXTENSIONS,
     *((pattern, LATER) for pattern, _words in _SHARED),
@@ -178,6 +177,7 @@ OWN = _table(
 )
 
 _EVERYTHING_ELSE = Decision(PASS)
+_LITERALS = re.compile(rb"\"(?:[^\"]|\"\")*\"|" + _STRING)
 # Parameters that pg_dump sets, and the major version that first knows each.
 _SINCE = (
     (re.compile(rb"SET\s+transaction_timeout\s", re.I), 17),
@@ -192,6 +192,9 @@ def decide(rules: tuple, statement: bytes, start: int, major: int) -> Decision:
     """Return what becomes of the statement that begins at `start`, on a server of that major version."""
     for pattern, decision in rules:
         if pattern.match(statement, start):
+            # pg_dump writes no comment into a statement: what stands in one could make another of it.
+            if decision.what == SUPERUSER and re.search(rb"--|/\*", _LITERALS.sub(b"", statement[start:])):
+                return _EVERYTHING_ELSE
             return decision
     if any(pattern.match(statement, start) and major < since for pattern, since in _SINCE):
         return Decision(LEAVE_OUT)

@@ -62,7 +62,6 @@ class Filling:
         self._sql(f"{sql.UNLOGGED}\n{loader.begin(verifier, jobs + _SESSIONS, self._image.major)}")
         self._encoding, self._locale = encoding, locale
         self._make()
-        self._sql(loader.ALLOW_TABLESPACES)
         self._way_in.open(self._database)
         self._login = load.Login(loader.LOADER, password)
 
@@ -90,12 +89,15 @@ class Filling:
 
         declared: extensions that are made first, unless the dump makes them itself.
         """
+        own = policy is dump_rules.OWN
+        superusers = json.loads(self._sql(replacement.SUPERUSERS))
         manner = load.Manner(
             policy=policy,
             # Backups are the server's group's to read.
-            login=dataclasses.replace(self._login, gid=self._image.gid if policy is dump_rules.OWN else None),
+            login=dataclasses.replace(self._login, gid=self._image.gid if own else None),
             major=self._image.major,
             superuser=self._in_fresh,
+            superusers=frozenset(name for name in superusers if superusers[name]),
             untrusted=untrusted,
             declared=declared,
             search_path=None,
@@ -103,6 +105,9 @@ class Filling:
             seconds=self._remaining(),
             progress=progress,
         )
+        if own:
+            self._sql(loader.ALLOW_TABLESPACES)
+            self._in_fresh(loader.GUARD)
         try:
             self.loaded = self._run(dump, manner, inside)
         except DatabaseError as error:
@@ -111,6 +116,8 @@ class Filling:
             # As pg_dump wrote it, names that are not qualified are the server's own: that comes first.
             self._sql(replacement.drop(self._database))
             self._make()
+            if own:
+                self._in_fresh(loader.GUARD)
             again = dataclasses.replace(manner, jobs=1, search_path=search_path.encode("utf-8"))
             self.loaded = self._run(dump, again, inside)
             self.loaded.warnings.append(
@@ -119,7 +126,9 @@ class Filling:
             )
         if self.loaded.collected.later:
             # Publications, event triggers, labels, default privileges.
-            self._in_fresh(loader.guarded("\n".join(self.loaded.collected.later)))
+            self._in_fresh(loader.guarded("\n".join(loader.in_order(self.loaded.collected.later))))
+        if self.loaded.collected.given:
+            self._in_fresh(loader.give(self.loaded.collected.given))
         self._quiet = json.loads(self._in_fresh(loader.QUIET_TRIGGERS).splitlines()[0])
         return self.loaded
 
@@ -157,10 +166,14 @@ class Filling:
         superusers_own: the fingerprints of what a superuser owned there (census). Returns what is worth knowing.
         """
         superusers = json.loads(self._sql(replacement.SUPERUSERS))
-        owners, lost, supers = [], 0, 0
+        owners, lost, supers, public = [], 0, 0, ""
         for what, shown in self.loaded.collected.owners:
             role = replacement.unquoted(shown)
             if role in (source_owner, owner, "pg_database_owner"):
+                continue
+            if what == "SCHEMA public" and superusers.get(role):
+                # It holds nothing of anybody's.
+                public = f"ALTER SCHEMA public OWNER TO {sql.identifier(role)};\n"
                 continue
             if role not in superusers or role.startswith("pg_"):
                 lost += 1
@@ -178,12 +191,32 @@ class Filling:
             )
         self._in_fresh(loader.set_owners(owners))
         script = census.give_to_superuser(superusers_own, loader.LOADER) if superusers_own else ""
-        self._in_fresh(script + loader.KEEP_WRAPPERS + replacement.take_over(loader.LOADER, owner))
+        rest = loader.KEEP_WRAPPERS + replacement.take_over(loader.LOADER, owner)
+        self._in_fresh(loader.UNGUARD + script + rest + loader.ALONE + public)
+        notes += self._mappings()
+        disabled = json.loads(self._in_fresh(replacement.PAUSE_SUBSCRIPTIONS + replacement.SUBSCRIPTIONS))
+        if disabled:
+            notes.append(
+                f"the subscriptions {', '.join(disabled)} came back disabled: what they bring is written with the"
+                " rights of who owns them, triggers of the database's owner included. Where each is right, enable it"
+                " (ALTER SUBSCRIPTION ... ENABLE)"
+            )
         off = self._in_fresh(loader.enable_triggers(self._quiet)).split("\n") if self._quiet else []
         if any(off):
             names = ", ".join(name for name in off if name)
             notes.append(f"event triggers that call functions of others than a superuser were left disabled: {names}")
         return notes
+
+    def _mappings(self) -> list[str]:
+        wanted = self.loaded.collected.mappings
+        left = self._in_fresh(loader.mappings(wanted)).split("\n") if wanted else []
+        left = [one for one in left if " at " in one]
+        if not left:
+            return []
+        return [
+            f"user mappings were left out, of servers that belong to no superuser now: {', '.join(left)}. They are let"
+            " in without a password, or were of a superuser's server. Where they are right, make them again"
+        ]
 
     def grant(self) -> None:
         """Give back who may do what."""
@@ -199,7 +232,10 @@ class Filling:
 
     def give_to(self, owner: str) -> None:
         """Let the database itself be the owner's."""
-        self._sql(f"ALTER DATABASE {sql.identifier(self._database)} OWNER TO {sql.identifier(owner)};\n")
+        # What the loading role has set of it is nobody's.
+        name = sql.identifier(self._database)
+        self._sql(f"ALTER DATABASE {name} RESET ALL; ALTER DATABASE {name} CONNECTION LIMIT -1 IS_TEMPLATE false;\n")
+        self._sql(f"ALTER DATABASE {name} OWNER TO {sql.identifier(owner)};\n")
         self._sql(sql.restrict_database(self._database, owner, self._image.major))
 
     def end(self, keep: bool = False) -> None:

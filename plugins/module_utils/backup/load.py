@@ -155,16 +155,17 @@ class Manner:
     """How a dump is loaded.
 
     policy: dump_rules.OWN or FOREIGN. login: the role that loads it. major: of the server. superuser: runs SQL in the
-    fresh database as the superuser, and returns what it printed. untrusted: the extensions that it makes where the
-    dump has them; declared: those that are made first where the dump does not. search_path: in the place of the empty
-    one that pg_dump sets. jobs: how many processes load an archive that the container sees. seconds: how long it may
-    take; progress: called with the bytes of the dump that have been read, and their number in all.
+    fresh database as the superuser, and returns what it printed; superusers: by name. untrusted: the extensions that it
+    makes where the dump has them; declared: those that are made first where the dump does not. search_path: in the
+    place of the empty one that pg_dump sets. jobs: how many processes load an archive that the container sees. seconds:
+    how long it may take; progress: called with the bytes of the dump that have been read, and their number in all.
     """
 
     policy: tuple
     login: Login
     major: int
     superuser: Callable[[str], str]
+    superusers: frozenset[str] = frozenset()
     untrusted: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
     search_path: bytes | None = None
@@ -194,7 +195,13 @@ class Loading:
         self._login = manner.login
         self._deadline = time.monotonic() + (manner.seconds or _NO_LIMIT)
         self._filter = dump_filter.Filter(
-            manner.policy, manner.major, manner.untrusted, self._extension_tables, manner.search_path
+            manner.policy,
+            manner.major,
+            manner.untrusted,
+            self._extension_tables,
+            manner.search_path,
+            lambda: frozenset(json.loads(manner.superuser(loader.RESERVED_PARAMETERS))),
+            manner.superusers,
         )
         self._guarded: set[str] = set()
         self._warnings: list[str] = []
@@ -281,7 +288,7 @@ class Loading:
         """Do as the superuser what the filter found. Runs between two statements of the load."""
         superuser = self._manner.superuser
         if asked.kind == dump_filter.EXTENSION:
-            if superuser(loader.THEIRS).strip() == "true":
+            if superuser(loader.theirs(self._filter.foreign)).strip() == "true":
                 raise Refused(
                     f"The dump makes extension {asked.name}, which only a superuser may make, after objects of its own:"
                     " its script could call these. pg_dump writes extensions first. Nothing was changed"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from .loader import GUARD_NAME
 from .sql import identity
 
 # As pg_dump: what is read must not depend on how the role or the database is set up, and no function of a user be taken
@@ -84,7 +85,9 @@ _OBJECTS = {
     "text_search_configurations": _in_schemas("pg_catalog.pg_ts_config", "cfgnamespace"),
     "extended_statistics": _in_schemas("pg_catalog.pg_statistic_ext", "stxnamespace"),
     "event_triggers": "SELECT count(*) FROM pg_catalog.pg_event_trigger AS object WHERE "
-    + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_event_trigger", oid="object.oid"),
+    + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_event_trigger", oid="object.oid")
+    # Ours, while a backup is loaded.
+    + f" AND evtname <> '{GUARD_NAME}'",
     "publications": "SELECT count(*) FROM pg_catalog.pg_publication",
     "foreign_servers": "SELECT count(*) FROM pg_catalog.pg_foreign_server",
     "default_privileges": "SELECT count(*) FROM pg_catalog.pg_default_acl",
@@ -125,14 +128,20 @@ _OF_USERS = f"""FROM ({_OWNED}) AS object LEFT JOIN pg_namespace AS n ON n.oid =
   AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = catalog AND e.objid = object.oid AND e.deptype = 'e')"""
 # Of a definition where that runs with the rights of its owner.
 _FINGERPRINT = """md5(concat_ws(' ', kind, (pg_identify_object(catalog, object.oid, 0)).identity,
-    CASE WHEN kind IN ('VIEW', 'MATERIALIZED VIEW') THEN pg_get_viewdef(object.oid)
-      WHEN kind IN ('FUNCTION', 'PROCEDURE') THEN pg_get_functiondef(object.oid) END))"""
+    CASE WHEN kind IN ('VIEW', 'MATERIALIZED VIEW') THEN concat_ws(' ', pg_get_viewdef(object.oid),
+        (SELECT reloptions::text FROM pg_class WHERE oid = object.oid))
+      WHEN kind IN ('FUNCTION', 'PROCEDURE') THEN pg_get_functiondef(object.oid)
+      WHEN kind = 'SERVER' THEN (SELECT concat_ws(' ', fdwname, srvtype, srvversion, srvoptions::text)
+        FROM pg_foreign_server JOIN pg_foreign_data_wrapper AS w ON w.oid = srvfdw
+        WHERE pg_foreign_server.oid = object.oid)
+      WHEN kind = 'FOREIGN TABLE' THEN (SELECT concat_ws(' ', srvname, ftoptions::text)
+        FROM pg_foreign_table JOIN pg_foreign_server AS s ON s.oid = ftserver WHERE ftrelid = object.oid) END))"""
 
 
 # What is exactly as it was where it was a superuser's, and holds nothing that would run with his rights. Materialized
 # views do, and so do tables and views with rules, triggers, policies, and expressions of any kind.
 _HOLDS_NOTHING = """kind NOT IN
-    ('MATERIALIZED VIEW', 'AGGREGATE', 'DOMAIN', 'SERVER', 'OPERATOR CLASS', 'OPERATOR FAMILY')
+    ('MATERIALIZED VIEW', 'AGGREGATE', 'DOMAIN', 'OPERATOR CLASS', 'OPERATOR FAMILY')
   AND (catalog <> 'pg_class'::regclass OR NOT (
     EXISTS (SELECT FROM pg_trigger WHERE tgrelid = object.oid AND NOT tgisinternal)
     OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = object.oid AND rulename <> '_RETURN')
@@ -141,6 +150,10 @@ _HOLDS_NOTHING = """kind NOT IN
     OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = object.oid AND contype IN ('c', 'x'))
     OR EXISTS (SELECT FROM pg_statistic_ext WHERE stxrelid = object.oid)
     OR EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = object.oid)
+    OR EXISTS (SELECT FROM pg_inherits WHERE object.oid IN (inhrelid, inhparent))
+    OR EXISTS (SELECT FROM pg_attribute JOIN pg_type AS t ON t.oid = atttypid WHERE attrelid = object.oid AND attnum > 0
+      AND kind <> 'VIEW' AND (t.typtype = 'd' OR t.typelem <> 0 AND t.oid >= 16384 OR t.typtype IN ('c', 'r', 'm')
+        AND t.oid >= 16384))
     OR EXISTS (SELECT FROM pg_attrdef AS d WHERE adrelid = object.oid
       AND pg_get_expr(adbin, adrelid) !~ '^nextval\\(''[^'']*''::regclass\\)$')))"""
 

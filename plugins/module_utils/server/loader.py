@@ -14,7 +14,7 @@ import re
 import secrets
 
 from ..errors import Refused
-from .sql import identifier, identity, literal
+from .sql import UNLOGGED, identifier, identity, literal
 
 LOADER = "vellaric_loader"
 _WAY_IN = "# While a dump is loaded\n"
@@ -77,21 +77,60 @@ def end() -> str:
     return f"{FORGET}DROP ROLE IF EXISTS {LOADER};\n"
 
 
+# While a backup is loaded, everything in the database is the loading role's, also what was and will be a superuser's or
+# another role's. What the owner's code runs meanwhile (constraints, indexes, views, ...) could change that, or plant
+# something beside it: it may change no definition. What a dump says itself comes from no function; the script of an
+# extension is run by the server. Of an operator's masking SQL, DO blocks may. It fires whatever
+# session_replication_role is.
+GUARD_NAME = "vellaric_loading"
+GUARD = rf"""{ALONE}CREATE FUNCTION pg_catalog.{GUARD_NAME}() RETURNS event_trigger LANGUAGE plpgsql
+SET search_path = '' AS $guard$
+DECLARE
+  context text;
+  within text[];
+BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN RETURN; END IF;
+  GET DIAGNOSTICS context = PG_CONTEXT;
+  within := pg_catalog.string_to_array(context, E'\n');
+  IF pg_catalog.array_length(within, 1) = 1
+    OR pg_catalog.current_query() ~* '^(\s|--[^\n]*\n)*CREATE\s+EXTENSION\s'
+    OR within[pg_catalog.array_length(within, 1)] ~ '^PL/pgSQL function inline_code_block line \d+ at [A-Za-z ]+$'
+      AND context !~ E'\n(PL/[A-Za-z]+|SQL) function (?!inline_code_block line)' THEN
+    RETURN;
+  END IF;
+  RAISE EXCEPTION 'functions of the database may not run % while it is loaded', tg_tag
+    USING ERRCODE = 'insufficient_privilege';
+END $guard$;
+CREATE EVENT TRIGGER {GUARD_NAME} ON ddl_command_start EXECUTE FUNCTION pg_catalog.{GUARD_NAME}();
+ALTER EVENT TRIGGER {GUARD_NAME} ENABLE ALWAYS;
+"""
+UNGUARD = f"""{ALONE}DROP EVENT TRIGGER IF EXISTS {GUARD_NAME};
+SELECT 'DROP FUNCTION pg_catalog.{GUARD_NAME}()' FROM pg_catalog.pg_proc
+  WHERE pronamespace = 11 AND proname = '{GUARD_NAME}' \\gexec
+"""
+
 # Wrappers are nobody's but who is given them: what the role was given is not the owner's.
 KEEP_WRAPPERS = (
     f"SELECT pg_catalog.format('REVOKE ALL ON FOREIGN DATA WRAPPER %I FROM {LOADER}', fdwname)"
     " FROM pg_catalog.pg_foreign_data_wrapper \\gexec\n"
 )
 # What fires in superusers' sessions is off until it is known whose its function is; and as it was where that is one's.
-QUIET_TRIGGERS = (
-    f"{ALONE}SELECT coalesce(pg_catalog.json_object_agg(evtname, evtenabled), '{{}}')::text"
-    " FROM pg_catalog.pg_event_trigger WHERE oid >= 16384 AND evtenabled <> 'D'"
-    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid = pg_event_trigger.oid"
-    " AND e.deptype = 'e');\n"
-    "SELECT pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', evtname) FROM pg_catalog.pg_event_trigger"
-    " WHERE oid >= 16384 AND evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e"
-    " WHERE e.objid = pg_event_trigger.oid AND e.deptype = 'e') \\gexec\n"
+_FIRING = (
+    f"FROM pg_catalog.pg_event_trigger WHERE oid >= 16384 AND evtenabled <> 'D' AND evtname <> '{GUARD_NAME}'"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e WHERE e.objid = pg_event_trigger.oid AND e.deptype = 'e')"
 )
+QUIET_TRIGGERS = (
+    f"{ALONE}SELECT coalesce(pg_catalog.json_object_agg(evtname, evtenabled), '{{}}')::text {_FIRING};\n"
+    f"SELECT pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', evtname) {_FIRING} \\gexec\n"
+)
+_OF_EVENT_TRIGGERS = re.compile(r"(CREATE|ALTER|COMMENT\s+ON)\s+EVENT\s+TRIGGER\s", re.I)
+
+
+def in_order(later: list[str]) -> list[str]:
+    """Put what makes event triggers last: none fires for that, and they are disabled before anything else is run."""
+    return sorted(later, key=lambda statement: bool(_OF_EVENT_TRIGGERS.match(statement)))
+
+
 _ENABLED = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
@@ -128,7 +167,11 @@ _HANDED = (
     ("pg_class", "relowner", "'FOREIGN TABLE'"),
 )
 # Others of these catalogs go with what they belong to.
-_ONLY = {"pg_type": " AND typtype IN ('b', 'r') AND typelem = 0", "pg_class": " AND relkind = 'f'"}
+_ONLY = {
+    "pg_type": " AND typtype IN ('b', 'r') AND typelem = 0",
+    "pg_class": " AND relkind = 'f'",
+    "pg_proc": " AND pronamespace <> 11",
+}
 
 
 def hand_over() -> str:
@@ -152,16 +195,30 @@ ALLOW_WRAPPERS = (
     " FROM pg_catalog.pg_foreign_data_wrapper \\gexec\n"
 )
 
-# Before an extension's script runs: what it calls could be the owner's.
-_THEIRS = " OR ".join(
-    f"EXISTS (SELECT FROM pg_catalog.{catalog} AS object WHERE oid >= {FIRST_NORMAL_OID} AND "
+_MAY_BE_CALLED = {
+    "pg_proc": ("pronamespace <> 11", "proowner"),
+    "pg_operator": ("true", "oprowner"),
+    "pg_cast": ("true", None),
     # What belongs to an extension's table is there through that.
-    + ("relkind IN ('r', 'p', 'v', 'm', 'f') AND " if catalog == "pg_class" else "")
-    + _NOT_OF_EXTENSION.format(catalog=f"pg_catalog.{catalog}", oid="object.oid")
-    + ")"
-    for catalog in ("pg_proc", "pg_operator", "pg_cast", "pg_class")
-)
-THEIRS = f"{ALONE}SELECT ({_THEIRS})::text;\n"
+    "pg_class": ("relkind IN ('r', 'p', 'v', 'm', 'f')", "relowner"),
+}
+
+
+def theirs(foreign: bool) -> str:
+    """Ask, before an extension's script runs, whether what it calls could be the owner's.
+
+    foreign: the dump is anybody's, who may have added objects of theirs to an extension that they own.
+    """
+    conditions = []
+    for catalog, (which, owner) in _MAY_BE_CALLED.items():
+        whose = _NOT_OF_EXTENSION.format(catalog=f"pg_catalog.{catalog}", oid="object.oid")
+        if foreign and owner is not None:
+            whose = f"({whose} OR {owner} = '{LOADER}'::pg_catalog.regrole)"
+        conditions.append(
+            f"EXISTS (SELECT FROM pg_catalog.{catalog} AS object WHERE oid >= {FIRST_NORMAL_OID}"
+            f" AND {which} AND {whose})"
+        )
+    return f"{ALONE}SELECT ({' OR '.join(conditions)})::text;\n"
 
 
 def create_extension(name: str, schema: str | None) -> str:
@@ -239,6 +296,55 @@ def statement(text: str, foreign: bool) -> tuple[str, str, str]:
     return before, guarded(f"SET check_function_bodies = off;\n{text.rstrip().rstrip(';')};"), hand_over()
 
 
+# What only a superuser may set, also for a function.
+RESERVED_PARAMETERS = (
+    f"{ALONE}SELECT coalesce(pg_catalog.json_agg(pg_catalog.lower(name)), '[]')::text FROM pg_catalog.pg_settings"
+    " WHERE context = 'superuser';\n"
+)
+
+
+def give(given: list[tuple[str, str]]) -> str:
+    """Give functions of the loading role's what only a superuser may: pairs of a function and what ALTER says of it."""
+    for what, _words in given:
+        _refuse_unless_object(what)
+    return guarded("".join(f"ALTER {what} {words};\n" for what, words in given))
+
+
+_MAPPING = re.compile(
+    rf"CREATE\s+USER\s+MAPPING\s+FOR\s+(?P<role>{_NAME})\s+SERVER\s+(?P<server>{_NAME})"
+    r"(?:\s+OPTIONS\s*\(.*\))?\s*;",
+    re.I | re.S,
+)
+
+
+def mappings(texts: list[str]) -> str:
+    """Make users' mappings of servers that belong to a superuser, and print those of others.
+
+    Whoever owns a server says where it is: with a mapping that needs no password (password_required) that would be
+    here, as whoever runs this server; with one that has a password of somebody else's, it would be sent there. Their
+    options are looked at by a function of the wrapper's, which has to be the server's own or a superuser's in C.
+    """
+    lines = [UNLOGGED, ALONE]
+    for text in texts:
+        match = _MAPPING.fullmatch(text.strip())
+        if match is None:
+            raise Refused(
+                f"The dump has a user mapping that pg_dump does not write: {text[:60]!r}. Nothing was changed"
+            )
+        server = _unquoted(match["server"])
+        trusted = (
+            "EXISTS (SELECT FROM pg_catalog.pg_foreign_server JOIN pg_catalog.pg_roles AS o ON o.oid = srvowner"
+            " JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = srvfdw"
+            " LEFT JOIN pg_catalog.pg_proc AS p ON p.oid = fdwvalidator"
+            " LEFT JOIN pg_catalog.pg_roles AS v ON v.oid = proowner"
+            f" WHERE srvname = {literal(server)} AND o.rolsuper"
+            " AND (p.oid IS NULL OR v.rolsuper AND prolang IN (12, 13)))"
+        )
+        lines.append(f"SELECT {literal(text.strip().rstrip(';'))} WHERE {trusted} \\gexec")
+        lines.append(f"SELECT {literal(_unquoted(match['role']) + ' at ' + server)} WHERE NOT {trusted};")
+    return "\n".join([*lines, ""])
+
+
 # What ALTER ... OWNER TO may be said of: a kind, and a name with what pg_dump adds to it. No literal, no comment.
 _OWNED = re.compile(
     r"(?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|FOREIGN TABLE|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN|SCHEMA|OPERATOR"
@@ -257,8 +363,7 @@ def set_owners(owners: list[tuple[str, str]]) -> str:
     if not owners:
         return ""
     for what, _role in owners:
-        if not _OWNED.fullmatch(what) or re.search(r"--|/\*", re.sub(r'"(?:[^"]|"")*"', "", what)):
-            raise Refused(f"The dump gives an owner to {what!r}, which is no object. Nothing was changed")
+        _refuse_unless_object(what)
     roles = ", ".join(sorted({literal(_unquoted(role)) for _what, role in owners}))
     statements = "".join(f"ALTER {what} OWNER TO {role};\n" for what, role in owners)
     dependencies = (
@@ -275,6 +380,11 @@ CREATE TEMPORARY TABLE vellaric_before ON COMMIT DROP AS {dependencies};
     WHERE (before.dbid, before.classid, before.objid) = (now.dbid, now.classid, now.objid)
     AND before.refobjid IN (now.refobjid, '{LOADER}'::pg_catalog.regrole))) THEN 0 ELSE 1 END) AS only_of_the_loader;
 COMMIT;""")
+
+
+def _refuse_unless_object(what: str) -> None:
+    if not _OWNED.fullmatch(what) or re.search(r"--|/\*", re.sub(r'"(?:[^"]|"")*"', "", what)):
+        raise Refused(f"The dump gives an owner to {what!r}, which is no object. Nothing was changed")
 
 
 def _unquoted(shown: str) -> str:

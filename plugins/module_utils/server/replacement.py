@@ -67,7 +67,12 @@ def prepared(name: str) -> str:
 # In a database that somebody else filled, no function of theirs is to be taken for one of the server's.
 # https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058
 ALONE = "SET search_path = '';\n"
-# Of the database connected to. Those of one that was replaced would go on to take what its successor's are to have.
+# Of the database connected to.
+SUBSCRIPTIONS = """SELECT coalesce(pg_catalog.json_agg(subname ORDER BY subname), '[]')::text
+  FROM pg_catalog.pg_subscription WHERE subdbid =
+    (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database());
+"""
+# Those of one that was replaced would go on to take what its successor's are to have.
 PAUSE_SUBSCRIPTIONS = f"""{ALONE}SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname) FROM pg_subscription
   WHERE subenabled AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec
 """

@@ -10,9 +10,7 @@ import re
 
 _WORD = rb"[A-Za-z_\x80-\xff][\w$\x80-\xff]*"
 _OTHERS = rb"[^'\"$\-/\\;()A-Za-z_\x80-\xff]+"
-_TOKENS = (
-    rb"[eE]'|" + _WORD + rb"|" + _OTHERS + rb"|'|\"|\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|--|/\*|\\|;|[()]|."
-)
+_TOKENS = rb"[eE]'|" + _WORD + rb"|" + _OTHERS + rb"|'|\"|\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$|--|/\*|\\|;|[()]|."
 # Word by word, as long as they may matter; then all that ends or begins nothing at once.
 _NEXT_WORD = re.compile(_TOKENS, re.S)
 _NEXT = re.compile(rb"(?:" + _OTHERS + rb"|(?![eE]')" + _WORD + rb")+|" + _TOKENS, re.S)

@@ -233,8 +233,8 @@ def test_what_is_no_dump_of_one_database_is_refused(text, words):
         (b"SET session_replication_role = replica;", b"SET session_replication_role = replica;", {}),
         (
             b"CREATE FUNCTION f() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1';",
-            b"",
-            {"functions that are LEAKPROOF": 1},
+            b"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
+            {"what functions have of a superuser (LEAKPROOF, SUPPORT, parameters)": 1},
         ),
         (b"CREATE USER MAPPING FOR PUBLIC SERVER s;", b"CREATE USER MAPPING FOR PUBLIC SERVER s;", {}),
     ],
@@ -274,6 +274,73 @@ def test_what_would_evaluate_something_is_not_the_superusers(text):
 def test_owners_of_a_foreign_dump_are_nobodys(text):
     work = filtered([text])[1]
     assert work.asked == [] and work.collected.owners == [] and work.collected.left_out == {"owners": 1}
+
+
+@pytest.mark.parametrize(
+    "text, asked",
+    [
+        (b"f(a text DEFAULT 'x'::text, b int[] DEFAULT '{1}'::integer[], c int DEFAULT (1 + 2))", True),
+        (b"f(a timestamp DEFAULT '2020-01-01'::timestamp without time zone, b \"char\" DEFAULT 'a'::\"char\")", True),
+        (b"f(a text DEFAULT public.g('x'::text, 'y'::character varying))", True),
+        (b"f(a d[] DEFAULT '{1}')", False),
+        (b"f(a d[] DEFAULT '{1}'::public.d[])", False),
+        (b"f(a d[] DEFAULT '{1}'::public . d[])", False),
+        (b"f(a d[] DEFAULT '{1}'::\"d\"[])", False),
+        (b"f(a d[] DEFAULT public.d '{1}'::text)", False),
+        (b"f(a int /*) */ DEFAULT g())", False),
+        (b"f(a int --)\n DEFAULT g())", False),
+        (b"f(\"'::text, '\" d[] DEFAULT '{1}'::public.d[])", False),
+    ],
+)
+def test_defaults_of_a_function_in_c(text, asked):
+    """The superuser makes it where its defaults are nothing that the owner's code would look at."""
+    for rest in (
+        b"LANGUAGE c STRICT\n    AS '$libdir/x', 'y';",
+        b"LANGUAGE plpython3u\n    SET search_path TO 'a', 'b'\n    AS $$ '; $$;",
+    ):
+        written = b"CREATE FUNCTION public." + text + b" RETURNS int\n    " + rest + b"\n"
+        work = filtered([written], policy=dump_rules.OWN)[1]
+        assert [one.kind for one in work.asked] == ["statement"] * asked
+
+
+def test_what_only_a_superuser_may_give_a_function():
+    text = b"""CREATE FUNCTION public.f(a int DEFAULT 1, "b(" text DEFAULT 'LANGUAGE '::text) RETURNS int
+    LANGUAGE sql LEAKPROOF COST 5 SUPPORT public.s PARALLEL SAFE
+    SET search_path TO 'a', 'it''s'
+    SET log_statement TO 'all'
+    BEGIN ATOMIC
+ SELECT 1;
+END;
+
+
+ALTER FUNCTION public.f(a integer, "b(" text) OWNER TO someone;
+CREATE FUNCTION public.g() RETURNS int LANGUAGE sql SET work_mem TO '1' AS 'SELECT 1';
+ALTER FUNCTION public.g() OWNER TO someone;
+"""
+    passed, work = filtered([text], policy=dump_rules.OWN, parameters=lambda: frozenset({"log_statement"}))
+    assert work.asked == []
+    assert b"LANGUAGE sql COST 5 PARALLEL SAFE\n    SET search_path TO 'a', 'it''s'\n\n    BEGIN ATOMIC" in passed
+    assert b"LANGUAGE sql SET work_mem TO '1' AS" in passed
+    assert work.collected.given == [
+        (
+            'FUNCTION public.f(a integer, "b(" text)',
+            "LEAKPROOF SUPPORT public.s RESET ALL SET search_path TO 'a', 'it''s' SET log_statement TO 'all'",
+        )
+    ]
+
+
+def test_user_mappings_of_a_superusers_server_wait():
+    text = b"""ALTER SERVER ours OWNER TO someone;
+ALTER SERVER "the Boss's" OWNER TO postgres;
+CREATE USER MAPPING FOR a SERVER ours OPTIONS (password 'x');
+CREATE USER MAPPING FOR a SERVER ours OPTIONS (password_required 'false');
+CREATE USER MAPPING FOR a SERVER "the Boss's" OPTIONS (
+    password 'x'
+);
+"""
+    passed, work = filtered([text], policy=dump_rules.OWN, superusers=frozenset({"postgres"}))
+    assert passed.strip() == b"CREATE USER MAPPING FOR a SERVER ours OPTIONS (password 'x');"
+    assert [one.split("SERVER ")[1].split(" OPT")[0] for one in work.collected.mappings] == ["ours", '"the Boss\'s"']
 
 
 def test_nothing_is_asked_in_a_transaction():
@@ -325,7 +392,7 @@ def test_the_list_of_an_archive():
         "3000; 0 16500 TABLE DATA public t owner\n"
         "3001; 0 16501 TABLE DATA My schema a table postgres\n"
         "3002; 0 16502 TABLE DATA topology layer postgres\n"
-        "3003; 0 16503 TABLE DATA my topo a \"layer some one\n"
+        '3003; 0 16503 TABLE DATA my topo a "layer some one\n'
         "2800; 1259 16600 INDEX public i owner\n"
         "2801; 2606 16601 FK CONSTRAINT public t f owner\n"
         "3412; 0 0 ACL public TABLE t owner\n"
@@ -369,7 +436,8 @@ def test_what_only_a_superuser_makes_goes_with_what_speaks_of_it():
     assert [line[:10] for line in without_blank_lines(passed)] == [b"COMMENT ON", b"COMMENT ON"]
 
 
-@pytest.mark.parametrize("default", [b"'x'::public.d", b"public.g()", b"NULL::public.d", b"1 + public.g()"])
+# What is called is stored, not called; a constant is read by its type at once.
+@pytest.mark.parametrize("default", [b"'x'::public.d", b"public.g('{1}'::public.d[])", b"1 + public.g('x'::\"d\")"])
 def test_a_default_that_would_be_evaluated_is_not_for_the_superuser(default):
     text = b"CREATE FUNCTION public.f(a integer DEFAULT %s) RETURNS integer\n    LANGUAGE c\n    AS $$x$$;\n" % default
     _passed, work = filtered([text], policy=dump_rules.OWN)

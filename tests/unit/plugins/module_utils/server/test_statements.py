@@ -39,7 +39,8 @@ def test_what_is_quoted_ends_nothing(statement):
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_pieces_make_no_difference(size):
-    text = "CREATE FUNCTION f() BEGIN ATOMIC SELECT E'\\'; '; SELECT 1;\nEND;\nSELECT (a; b) $$;$$ E'\\';';\nSELECT 1e;\n"
+    text = "CREATE FUNCTION f() BEGIN ATOMIC SELECT E'\\'; '; SELECT 1;\nEND;\nSELECT (a; b) $$;$$ E'\\';';\n"
+    text += "SELECT 1e;\n"
     whole, found, buffer, scanner = text.encode(), [], bytearray(), statements.Scanner()
     for position in range(0, len(whole), size):
         buffer += whole[position : position + size]
