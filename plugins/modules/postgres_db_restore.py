@@ -71,8 +71,11 @@ options:
         addresses of people unrecognisable. Each item is a script of any number of statements.
       - It runs as a role without privileges that owns everything in the database, with V(pg_catalog, public) as the
         search path, before any setting of the database applies. Name tables in other schemas with their schema.
+      - Functions may not change definitions meanwhile (C(ALTER TABLE) and the like); statements of the script itself
+        and its C(DO) blocks may.
       - Where one fails, nothing is replaced. RV(unmasked) says which columns that an C(UPDATE) sets still hold values
-        of the source.
+        of the source, also in partitions and children. A warning says which could not be looked at, such as those of
+        views and foreign tables.
     type: list
     elements: str
     default: []

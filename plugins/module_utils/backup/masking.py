@@ -9,9 +9,12 @@ it cannot be reached by them: the values are copied out as they are, and compare
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 
 from ..server import statements
+from ..server.loader import ALONE
 from ..server.sql import literal
 
 _NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_\x80-\U0010ffff][\w$]*)'
@@ -67,26 +70,86 @@ def _next_item(text: str, position: int) -> int | None:
     return None
 
 
-def copy_out(wanted: list[tuple[str, str]], directory: str, when: str, search_path: str) -> str:
-    """Return what writes the values of each column to a file of the server's, as they are; one that fails is left out.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A relation that holds values of a masked column: the table itself, a partition or a child of it.
 
-    COPY evaluates nothing but the types' own functions.
+    name and column: quoted, and qualified. why: why its values cannot be read without evaluating something; None where
+    they can.
     """
-    lines = [f"SET search_path = {search_path};", "\\set ON_ERROR_STOP off"]
+
+    name: str
+    column: str
+    why: str | None
+
+
+_WHY = {"v": "it is a view", "m": "it is a materialized view", "f": "it is a foreign table"}
+
+
+def parts(wanted: list[tuple[str, str]]) -> str:
+    """Return the question for the parts of each column, a line of JSON each, for `read_parts`."""
+    return ALONE + "".join(_parts(table, column) for table, column in wanted)
+
+
+def _parts(table: str, column: str) -> str:
+    # As it is for the masking SQL: what is not qualified is in public.
+    qualified = table if len(re.findall(_NAME, table)) > 1 else f"public.{table}"
+    name = column[1:-1].replace('""', '"') if column.startswith('"') else _lower(column)
+    return f"""WITH RECURSIVE tree (relation) AS (SELECT pg_catalog.to_regclass({literal(qualified)})::pg_catalog.oid
+  UNION SELECT inhrelid FROM tree JOIN pg_catalog.pg_inherits ON inhparent = relation)
+SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(pg_catalog.format('%I.%I', nspname, relname),
+    pg_catalog.quote_ident(attname), relkind, attgenerated <> '') ORDER BY c.oid), '[]')::text
+  FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = relation
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+  JOIN pg_catalog.pg_attribute ON attrelid = c.oid AND attname = {literal(name)} AND attnum > 0 AND NOT attisdropped;
+"""
+
+
+def _lower(name: str) -> str:
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+
+
+def read_parts(line: str) -> list[Part]:
+    """Read an answer to `parts`. Of a partitioned table, its partitions have the rows."""
+    return [
+        Part(name, column, "the server computes it" if generated else _WHY.get(kind))
+        for name, column, kind, generated in json.loads(line)
+        if kind != "p"
+    ]
+
+
+def copy_out(files: dict[str, Part]) -> str:
+    """Return what writes the values of each part to a file of the server's, as they are; one that fails is left out.
+
+    COPY of a relation evaluates nothing but the types' own functions; a query would be planned, which evaluates what is
+    the owner's in indexes.
+    """
+    lines = [f"{ALONE}\\set ON_ERROR_STOP off"]
     lines += [
-        f"COPY {table} ({column}) TO {literal(f'{directory}/{number}.{when}')} (NULL '', FORMAT csv, FORCE_QUOTE *);"
-        for number, (table, column) in enumerate(wanted)
+        f"COPY {part.name} ({part.column}) TO {literal(path)} (NULL '', FORMAT csv, FORCE_QUOTE *);"
+        for path, part in files.items()
+        if part.why is None
     ]
     return "\n".join([*lines, "\\set ON_ERROR_STOP on", ""])
 
 
-def compare(number: int, directory: str) -> str:
-    """Return what counts the rows whose value was there before, in a database that is not the owner's."""
-    before, after = (literal(f"{directory}/{number}.{when}") for when in ("before", "after"))
-    form = "(NULL '', FORMAT csv)"
-    return f"""BEGIN;
-CREATE TEMPORARY TABLE before (value text) ON COMMIT DROP; CREATE TEMPORARY TABLE after (value text) ON COMMIT DROP;
-COPY pg_temp.before FROM {before} {form}; COPY pg_temp.after FROM {after} {form};
-SELECT count(*)::text FROM pg_temp.after WHERE value <> '' AND value IN (SELECT value FROM pg_temp.before);
-COMMIT;
-"""
+def compare(before: list[str], after: list[str]) -> str:
+    """Return what counts the rows whose value was there before, in a database that is not the owner's: two lists of
+    files."""
+    copies = [
+        f"COPY pg_temp.{when} FROM {literal(path)} (NULL '', FORMAT csv);"
+        for when, paths in (("before", before), ("after", after))
+        for path in paths
+    ]
+    return "\n".join(
+        [
+            "BEGIN;",
+            "CREATE TEMPORARY TABLE before (value text) ON COMMIT DROP;",
+            "CREATE TEMPORARY TABLE after (value text) ON COMMIT DROP;",
+            *copies,
+            "SELECT count(*)::text FROM pg_temp.after"
+            " WHERE value <> '' AND value IN (SELECT value FROM pg_temp.before);",
+            "COMMIT;",
+            "",
+        ]
+    )

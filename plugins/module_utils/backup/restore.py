@@ -233,21 +233,41 @@ class _Restoring(Replacing):
         """As the role to whom everything belongs by now, before any setting of the database's applies."""
         wanted = masking.columns(self._options.mask)
         with self._values() as (here, inside):
-            self._sql(masking.copy_out(wanted, inside, "before", _MASK_PATH), self._fresh)
+            before = self._copy_out(wanted, here, inside, "before")
             said = self._fill.run(self._options.mask, _MASK_PATH)
             if said is not None:
                 raise DatabaseError(f"The masking SQL failed, so nothing was replaced: {said}")
-            self._sql(masking.copy_out(wanted, inside, "after", _MASK_PATH), self._fresh)
+            after = self._copy_out(wanted, here, inside, "after")
             for number, (table, column) in enumerate(wanted):
-                if all(os.path.exists(f"{here}/{number}.{when}") for when in ("before", "after")):
-                    left = int(self._sql(masking.compare(number, inside)))
-                    if left:
-                        self._outcome.unmasked.append({"table": table, "column": column, "rows": left})
+                both = before[number] and after[number]
+                left = int(self._sql(masking.compare(before[number], after[number]))) if both else 0
+                if left:
+                    self._outcome.unmasked.append({"table": table, "column": column, "rows": left})
         for one in self._outcome.unmasked:
             self._outcome.warnings.append(
                 f"column {one['column']} of {one['table']} was masked, and {one['rows']} rows still hold a value of the"
                 " source there"
             )
+
+    def _copy_out(self, wanted: list[tuple[str, str]], here: str, inside: str, when: str) -> list[list[str]]:
+        """Write the values of masked columns to files, and return for each which; say which could not be."""
+        if not wanted:
+            return []
+        files_of, copied = [], {}
+        for number, line in enumerate(self._sql(masking.parts(wanted), self._fresh).splitlines()):
+            names = {f"{number}.{i}.{when}": part for i, part in enumerate(masking.read_parts(line))}
+            files_of.append(names)
+            copied.update({f"{inside}/{name}": part for name, part in names.items()})
+        self._sql(masking.copy_out(copied), self._fresh)
+        for (table, column), names in zip(wanted, files_of):
+            unread = {part.name: part.why for name, part in names.items() if not os.path.exists(f"{here}/{name}")}
+            if when == "after":
+                for name, why in unread.items() if names else [("it", "there is no such column")]:
+                    self._outcome.warnings.append(
+                        f"column {column} of {table} was masked, and what {name} holds could not be looked at"
+                        f" afterwards ({why or 'the server could not read it'}): look at it yourself"
+                    )
+        return [[f"{inside}/{name}" for name in names if os.path.exists(f"{here}/{name}")] for names in files_of]
 
     @contextlib.contextmanager
     def _values(self) -> Iterator[tuple[str, str]]:

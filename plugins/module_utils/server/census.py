@@ -131,10 +131,12 @@ _FINGERPRINT = """md5(concat_ws(' ', kind, (pg_identify_object(catalog, object.o
     CASE WHEN kind IN ('VIEW', 'MATERIALIZED VIEW') THEN concat_ws(' ', pg_get_viewdef(object.oid),
         (SELECT reloptions::text FROM pg_class WHERE oid = object.oid))
       WHEN kind IN ('FUNCTION', 'PROCEDURE') THEN pg_get_functiondef(object.oid)
-      WHEN kind = 'SERVER' THEN (SELECT concat_ws(' ', fdwname, srvtype, srvversion, srvoptions::text)
+      WHEN kind = 'SERVER' THEN (SELECT concat_ws(' ', fdwname, srvtype, srvversion,
+          (SELECT string_agg(one, ',' ORDER BY one) FROM unnest(srvoptions) AS one))
         FROM pg_foreign_server JOIN pg_foreign_data_wrapper AS w ON w.oid = srvfdw
         WHERE pg_foreign_server.oid = object.oid)
-      WHEN kind = 'FOREIGN TABLE' THEN (SELECT concat_ws(' ', srvname, ftoptions::text)
+      WHEN kind = 'FOREIGN TABLE' THEN (SELECT concat_ws(' ', srvname,
+          (SELECT string_agg(one, ',' ORDER BY one) FROM unnest(ftoptions) AS one))
         FROM pg_foreign_table JOIN pg_foreign_server AS s ON s.oid = ftserver WHERE ftrelid = object.oid) END))"""
 
 

@@ -27,5 +27,20 @@ def test_columns(text, expected):
     assert [pair for pair in masking.columns((text,)) if pair != ("x", "y")] == expected
 
 
+def test_where_values_are_read():
+    script = masking.parts([("t", '"Ä""B"'), ('"a.b".t', "EMAIL")])
+    assert "to_regclass('public.t')" in script and "attname = 'Ä\"B'" in script
+    assert "to_regclass('\"a.b\".t')" in script and "attname = 'email'" in script
+    line = '[["s.p", "c", "p", false], ["s.t", "c", "r", false], ["s.f", "c", "f", false], ["s.g", "c", "r", true]]'
+    found = masking.read_parts(line)
+    assert [(part.name, part.why) for part in found] == [
+        ("s.t", None),
+        ("s.f", "it is a foreign table"),
+        ("s.g", "the server computes it"),
+    ]
+    copied = masking.copy_out({"/d/1": found[0], "/d/2": found[1]})
+    assert "COPY s.t (c) TO '/d/1'" in copied and "s.f" not in copied
+
+
 def test_each_column_once():
     assert masking.columns(("UPDATE t SET a = 1", "UPDATE t SET a = 2, b = 3")) == [("t", "a"), ("t", "b")]

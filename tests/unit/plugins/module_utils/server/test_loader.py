@@ -41,6 +41,31 @@ def test_the_validator_of_a_wrapper_is_no_function_of_the_owners():
     assert loader.statement("CREATE CAST (a AS b) WITH INOUT;", False)[0] == ""
 
 
+def test_what_makes_event_triggers_comes_last():
+    later = ["CREATE EVENT TRIGGER a ON x;", "CREATE PUBLICATION p;", "ALTER EVENT TRIGGER a ENABLE ALWAYS;", "COMMENT"]
+    assert loader.in_order(later) == [later[1], later[3], later[0], later[2]]
+
+
+def test_whose_extension_scripts_could_call_something():
+    assert "proowner = 'vellaric_loader'" in loader.theirs(True) and "vellaric_loader" not in loader.theirs(False)
+
+
+def test_a_mapping_is_made_only_of_a_superusers_server():
+    text = "CREATE USER MAPPING FOR \"a b\" SERVER \"it's\" OPTIONS (\n    password 'x;''y'\n);"
+    script = loader.mappings([text])
+    assert "srvname = 'it''s' AND o.rolsuper" in script and "SELECT 'a b at it''s' WHERE NOT EXISTS" in script
+    assert 'SELECT \'CREATE USER MAPPING FOR "a b"' in script
+    for other in ("CREATE USER MAPPING FOR a SERVER b; DROP TABLE x;", "ALTER USER MAPPING FOR a SERVER b;"):
+        with pytest.raises(Refused):
+            loader.mappings([other])
+
+
+def test_functions_are_given_something_by_name_only():
+    assert "ALTER FUNCTION public.f(integer) LEAKPROOF;" in loader.give([("FUNCTION public.f(integer)", "LEAKPROOF")])
+    with pytest.raises(Refused):
+        loader.give([("FUNCTION f(); DROP TABLE x", "LEAKPROOF")])
+
+
 def test_owners_are_set_of_objects_only():
     assert 'ALTER TABLE "a;b" OWNER TO x;' in loader.set_owners([('TABLE "a;b"', "x")])
     for what in (
