@@ -61,6 +61,8 @@ _VANISHES = (
 
 # Of runs that change the same file on another host at the same time, one gets on with each attempt of the others.
 _ATTEMPTS = 100
+# What jobs hand on.
+_ARTIFACT = "postgres_credentials_artifact"
 
 
 class OptionsError(Exception):
@@ -96,9 +98,17 @@ class ActionModule(ActionBase):
             # there is none.
             return dict(result, failed=True, msg=str(exc))
         result["path"] = path
+        if "artifact" in result:
+            result["ansible_stats"] = self._handed_on(result["artifact"], task_vars)
         if hidden:
             result["warnings"] = [*result.get("warnings", []), hidden]
         return result
+
+    def _handed_on(self, new: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the artifact of the job, as set_stats does: what a former job has handed on, and what is new."""
+        former = self._templar.template((task_vars or {}).get(_ARTIFACT))
+        data = {_ARTIFACT: {**(plain(former, str) if former else {}), **new}}
+        return {"data": data, "per_host": False, "aggregate": True}
 
     def _options(self) -> dict[str, Any]:
         # Vault-encrypted texts decrypted: the validator of ansible-core 2.17 cannot read them.

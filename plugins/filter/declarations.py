@@ -25,7 +25,6 @@ class FilterModule:
             "postgres_credentials_accepted": declarations.accepted,
             "postgres_credentials_in_vain": declarations.in_vain,
             "postgres_completed": declarations.completed,
-            "postgres_outcomes": declarations.outcomes,
             "postgres_connections": declarations.connections,
         }
         return {name: given_plain(function) for name, function in filters.items()}

@@ -114,9 +114,10 @@ options:
     type: dict
   return_artifact:
     description:
-      - Return the entries as RV(artifact), passwords encrypted, to be handed on with M(ansible.builtin.set_stats) where
-        the controller's files are thrown away after the job, as in AWX. Without it, new credentials are refused there,
-        since they would be lost.
+      - Return the entries as RV(artifact), passwords encrypted, and hand them on, with what a former job has handed on,
+        as C(postgres_credentials_artifact) of the job (as M(ansible.builtin.set_stats) does), where the controller's
+        files are thrown away after the job, as in AWX. Without it, new credentials are refused there, since they would
+        be lost.
     type: bool
     default: false
   only_lost:

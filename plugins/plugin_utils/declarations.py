@@ -17,7 +17,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.names import NOT_STORED, connection_url
 from ..module_utils.parsers import DEFAULT_VERSION
-from .typed import clean
 
 if TYPE_CHECKING:
     # A database as it is declared, a role as postgres_db_credentials answers of it, and what postgres_db answers of a
@@ -112,12 +111,22 @@ def credential_requests(declared: Iterable[Declared]) -> list[dict[str, str]]:
 
 
 def official_images(declared: Iterable[Declared]) -> list[dict[str, Any]]:
-    """Return which of the official image's versions are taken, each with how it is pulled for those that take it."""
+    """Return the official images that are taken, as postgres_db_image is asked for them.
+
+    With always it is the module that asks the registry, since it follows the tag.
+    """
     found: dict[str, set[str]] = {}
     for item in filter(is_whole, declared):
         if not item.get("image"):
-            found.setdefault(_version(item), set()).add(item.get("pull") or "missing")
-    return [{"version": version, "pull": sorted(found[version])} for version in sorted(found)]
+            found.setdefault(_official(item), set()).add(item.get("pull") or "missing")
+    return [
+        {"reference": reference, "pull": "never" if found[reference] == {"never"} else "missing"}
+        for reference in sorted(found)
+    ]
+
+
+def _official(item: Declared) -> str:
+    return f"postgres:{_version(item)}"
 
 
 def _version(item: Declared) -> str:
@@ -128,16 +137,23 @@ def completed(
     declared: Iterable[Declared],
     resolved: Iterable[Credential],
     stored: Mapping[str, Mapping[str, str]],
-    images: Mapping[str, Mapping[str, Any]],
+    images: Iterable[Mapping[str, Any]],
     check_mode: bool,
 ) -> list[Declared]:
     """Return the declarations with their credentials and images: what the module is given.
 
-    resolved: what the store answered to the requests. stored: the entries of its file. images: by version, the options
-    with which it is taken, where that has been found out.
+    resolved: what the store answered to the requests. stored: the entries of its file. images: what postgres_db_image
+    has returned of each.
     """
     credentials = {one["entry"]: _credentials(one, stored, check_mode) for one in resolved}
-    return [_completed(item, credentials, images) for item in declared]
+    taken = {one["asked"]: _taken(one) for one in images}
+    return [_completed(item, credentials, taken) for item in declared]
+
+
+def _taken(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with which an image is taken. No registry has a stand-in."""
+    stand_in = {} if image["reference"] == image["asked"] else {"pull": "never"}
+    return {"image": image["reference"], "version": None, **stand_in}
 
 
 def _completed(
@@ -146,7 +162,7 @@ def _completed(
     entry = container(item)
     found = {**item, **_of(credentials, entry, item)}
     if is_whole(item) and not item.get("image"):
-        found.update(images.get(_version(item), {}))
+        found.update(images.get(_official(item), {}))
     if item.get("users") is not None:
         found["users"] = [{**user, **_of(credentials, f"{entry}/{user['name']}", item)} for user in item["users"]]
     return found
@@ -227,22 +243,6 @@ def _serves(outcome: Outcome) -> bool:
     """Say whether the server was asked: one that stands still, or is not taken over yet, has no new password."""
     database = None if outcome.get("error") else outcome.get("database")
     return bool(database and database["id"] and database["container_status"] == "running")
-
-
-def outcomes(databases: Iterable[Outcome], check_mode: bool) -> list[str]:
-    """Return a line for each database that something became of, for a person."""
-    lines = []
-    for outcome in databases:
-        done = ", ".join(action["summary"] for action in outcome.get("actions") or [])
-        held = ", ".join(step["summary"] for step in outcome.get("pending") or [])
-        parts = [
-            f"failed: {outcome['error']}" if outcome.get("error") else "",
-            ("would " if check_mode else "") + done if done else "",
-            f"held back: {held}" if held else "",
-        ]
-        if any(parts):
-            lines.append(clean(f"{outcome['container_name']}: {'; '.join(part for part in parts if part)}"))
-    return lines
 
 
 def _connection(database: Mapping[str, Any], credentials_file: str) -> dict[str, Any]:

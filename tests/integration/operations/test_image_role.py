@@ -47,5 +47,59 @@ def test_the_environment_may_be_that_of_another_engine(tmp_path):
 
 def test_a_python_that_is_missing_is_not_taken_for_a_docker_command_that_is(tmp_path):
     succeeded, output = play(tmp_path, "/usr/bin/python-none")
-    assert not succeeded and "Ansible's modules cannot run on this host" in output
-    assert "ansible_python_interpreter" in output and "docker command" not in output
+    assert not succeeded and "interpreter" in output and "/usr/bin/python-none" in output
+    assert "docker command" not in output
+
+
+def looked(directory, *images, check=False, **options):
+    """Run the module on this machine's engine, and return what it said."""
+    given = {"images": list(images), "receipt": str(directory / "receipt.json"), **options}
+    (directory / "arguments.json").write_text(
+        json.dumps({"ANSIBLE_MODULE_ARGS": {**given, "_ansible_check_mode": check}})
+    )
+    module = "ansible_collections.vellaric.postgres.plugins.modules.postgres_db_image"
+    finished = subprocess.run(
+        [sys.executable, "-m", module, str(directory / "arguments.json")],
+        env=harness.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return json.loads(finished.stdout)
+
+
+def test_many_images_are_one_question(tmp_path):
+    """What is there is taken, the stand-in where a registry did not give it; one that cannot be had stops no other."""
+    nothing = "vellaric/nothing:such"
+    answer = looked(
+        tmp_path,
+        {"reference": "postgres:15-alpine"},
+        {"reference": harness.IMAGE, "build": "never"},
+        {"reference": nothing, "pull": "never", "build": "never"},
+        {"reference": "postgres:17", "build": "always"},
+    )
+    assert answer["failed"] and answer["msg"].startswith(f"{nothing} is not on this host")
+    found = [(one["reference"], one["source"], one["major"], bool(one["error"])) for one in answer["images"]]
+    assert found == [
+        ("vellaric/postgres:15-bookworm", "present", 15, False),
+        (harness.IMAGE, "present", 15, False),
+        (nothing, "missing", 0, True),
+        ("vellaric/postgres:17-trixie", "present", 17, False),
+    ]
+    assert answer["images"][0]["id"] == harness.docker("inspect", "-f", "{{.Id}}", "vellaric/postgres:15-bookworm")
+    assert not answer["changed"] and not (tmp_path / "receipt.json").exists()
+
+
+def test_what_is_to_be_had_is_said_before_and_what_no_registry_gives_is_to_be_built(tmp_path):
+    wanted = {"reference": "127.0.0.1:1/postgres:18"}
+    other = {"repository": "vellaric/test-nothing"}
+    [before] = looked(tmp_path, wanted, check=True, **other)["images"]
+    assert (before["source"], before["build"]) == ("pending", False)
+    answer = looked(tmp_path, wanted, **other)
+    [one] = answer["images"]
+    assert one["build"] and one["source"] == "missing" and one["stand_in"] == "vellaric/test-nothing:18-forky"
+    assert not answer["changed"] and "No registry answered" in answer["warnings"][0]
+    refused = looked(tmp_path, {**wanted, "build": "never"}, **other)
+    assert refused["failed"] and "No registry answered" in refused["msg"]
+    nowhere = looked(tmp_path, wanted, docker_host=f"unix://{tmp_path}/none.sock", **other)
+    assert nowhere["failed"] and "vellaric.postgres.prepare" in nowhere["msg"]

@@ -62,7 +62,7 @@ def test_mistakes(given, said):
 
 def completed(item, *answers, check_mode=False, images=None):
     stored = {answer["entry"]: {"password": f"secret of {answer['entry']}"} for answer in answers}
-    [found] = declarations.completed([item], answers, stored, images or {}, check_mode)
+    [found] = declarations.completed([item], answers, stored, images or [], check_mode)
     return found
 
 
@@ -105,11 +105,13 @@ def test_no_credentials_and_no_image_are_needed_for_less_than_a_whole_declaratio
     assert declarations.official_images([shop(**given)]) == []
 
 
-def test_each_version_of_the_official_image_is_named_once():
+def test_each_official_image_is_named_once():
     declared = [shop(), shop(version=17, pull="never"), shop(version="17", pull="always"), shop(image="other:1")]
+    declared.append(shop(version="18", pull="never"))
     assert declarations.official_images(declared) == [
-        {"version": "15-alpine", "pull": ["missing"]},
-        {"version": "17", "pull": ["always", "never"]},
+        {"reference": "postgres:15-alpine", "pull": "missing"},
+        {"reference": "postgres:17", "pull": "missing"},
+        {"reference": "postgres:18", "pull": "never"},
     ]
 
 
@@ -138,7 +140,7 @@ def test_what_is_declared_of_the_update_goes_before_that():
 def test_a_check_makes_no_credentials():
     item = shop(users=[{"name": "reader", "privileges": "readonly"}])
     answers = [resolved("generated", username=None), resolved("generated", "reader")]
-    [found] = declarations.completed([item], answers, {}, {}, check_mode=True)
+    [found] = declarations.completed([item], answers, {}, [], check_mode=True)
     assert found["username"].startswith("db_user_") and found["password"] == found["users"][0]["password"]
     assert found["users"][0]["privileges"] == "readonly" and "username" not in found["users"][0]
 
@@ -148,7 +150,7 @@ def test_what_is_new_of_a_refused_database_goes_to_no_server():
     found = [resolved("generated", username=None, **new), resolved("given", user="writer", changed=True, added=False)]
     item = shop(users=[{"name": "writer", "password": "given"}])
     latest = declarations.latest(found, [], check_mode=False)
-    [wanted] = declarations.completed([item], latest, {}, {}, check_mode=False)
+    [wanted] = declarations.completed([item], latest, {}, [], check_mode=False)
     assert wanted["password"] == wanted["users"][0]["password"] == names.NOT_STORED
     # Where it is stored, that answer counts.
     stored = [{**one, "username": "app"} for one in found]
@@ -170,10 +172,13 @@ def test_only_what_was_stored_by_the_run_is_forgotten_when_nothing_was_made():
     assert declarations.in_vain([added[0], {**added[1], "added": False}], [ENTRY]) == []
 
 
-def test_the_image_that_was_found_for_a_version_is_taken():
-    images = {"17": {"image": "postgres:17", "version": None}}
+def test_the_image_that_was_found_is_taken_and_nobody_is_asked_for_a_stand_in():
+    images = [{"asked": "postgres:17", "reference": "postgres:17"}, {"asked": "postgres:15", "reference": "ours:15"}]
     assert completed(shop(version=17), images=images)["image"] == "postgres:17"
-    assert completed(shop(image="own:1"), images=images)["image"] == "own:1"
+    assert "pull" not in completed(shop(version=17), images=images)
+    found = completed(shop(version="15", pull="missing"), images=images)
+    assert (found["image"], found["version"], found["pull"]) == ("ours:15", None, "never")
+    # What was not looked for is left to the module.
     assert completed(shop(version="18"), images=images)["version"] == "18"
 
 
@@ -201,16 +206,6 @@ def test_given_passwords_that_have_reached_their_servers():
     for database in (None, {**running, "id": None}, {**running, "container_status": "exited"}):
         assert settled(*answers, database=database) == []
     assert settled(*answers, error="no room") == []
-
-
-def test_only_what_something_became_of_is_told():
-    done, held = [{"summary": "start it"}, {"summary": "log in"}], [{"summary": "replace it"}]
-    databases = [outcome(), outcome(actions=done), outcome(actions=done, pending=held, error="no room")]
-    assert declarations.outcomes(databases, check_mode=False) == [
-        f"{ENTRY}: start it, log in",
-        f"{ENTRY}: failed: no room; start it, log in; held back: replace it",
-    ]
-    assert declarations.outcomes(databases[1:2], check_mode=True) == [f"{ENTRY}: would start it, log in"]
 
 
 def test_connections_are_those_of_what_is_there():

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which image can stand in for one that no registry gives, and what the docker command says when none answers. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# The Debian release that packages each major version of PostgreSQL. Up to 17 the official image keeps its data in the
+# volume itself, from 18 on in a directory below it.
+RELEASES = {
+    "15": {"suite": "bookworm", "data": "/var/lib/postgresql/data", "volume": "/var/lib/postgresql/data"},
+    "17": {"suite": "trixie", "data": "/var/lib/postgresql/data", "volume": "/var/lib/postgresql/data"},
+    "18": {"suite": "forky", "data": "/var/lib/postgresql/18/docker", "volume": "/var/lib/postgresql"},
+}
+# An official image, or a mirror's copy of one. Another image may hold what a stand-in has not, and a digest names one
+# image only.
+_OFFICIAL = re.compile(r"(?:^|/)postgres:([0-9]+)[^/:]*$")
+# What the docker command says when no registry was there to answer, as opposed to one that says no.
+_UNREACHABLE = (
+    ": EOF",
+    "Client.Timeout",
+    "connection refused",
+    "connection reset",
+    "deadline exceeded",
+    "handshake timeout",
+    "host is unreachable",
+    "i/o timeout",
+    "name resolution",
+    "network is unreachable",
+    "no route to host",
+    "no such host",
+    "proxyconnect",
+    "request canceled",
+    "server misbehaving",
+    "timed out",
+    "unexpected EOF",
+)
+
+
+class Wanted(NamedTuple):
+    """An image that is asked for. pull, build: as the module's options of these names."""
+
+    reference: str
+    pull: str
+    build: str
+    repository: str
+
+    @property
+    def major(self) -> str:
+        """The major version that the name of an official image tells, or nothing."""
+        match = _OFFICIAL.search(self.reference)
+        return match.group(1) if match else ""
+
+    @property
+    def release(self) -> dict[str, str]:
+        return RELEASES.get(self.major, {})
+
+    @property
+    def stand_in(self) -> str:
+        return f"{self.repository}:{self.major}-{self.release['suite']}" if self.release else ""
+
+    @property
+    def taken(self) -> list[str]:
+        """In the order in which they are taken. A built stand-in counts only where building is allowed."""
+        own = [self.reference] if self.build != "always" else []
+        return own + ([self.stand_in] if self.build != "never" and self.stand_in else [])
+
+    @property
+    def note(self) -> str:
+        """A stand-in is Debian, whatever was asked for."""
+        text = (
+            f"In place of {self.reference}, which no registry gave, this host uses {self.stand_in}: PostgreSQL from the"
+            f" packages of Debian {self.release.get('suite')}, with the contract of the official image"
+        )
+        if "alpine" in self.reference:
+            text += f"; Debian (glibc), not Alpine (musl), so text sorts otherwise than in {self.reference}"
+        return text
+
+
+def nobody_answered(stderr: str) -> bool:
+    """Say whether no registry answered a pull."""
+    return any(sign in stderr for sign in _UNREACHABLE)
+
+
+def cannot_be_built(wanted: Wanted) -> str:
+    begin = "image_build is always, but nothing" if wanted.build == "always" else "No registry answered, and nothing"
+    return (
+        f"{begin} can be built that could stand in for {wanted.reference}: from Debian's packages that goes for the"
+        f" official image, postgres, with a tag that begins with the major version {' or '.join(RELEASES)}. Choose one"
+        " of these, or make a registry reachable"
+    )
