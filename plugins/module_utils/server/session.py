@@ -47,7 +47,7 @@ _ALONE = "flock /var/run/postgresql/.vellaric.lock"
 _STARTING = 91
 # Between the two questions it may have come up: what could not connect is tried once more then.
 _CAME_UP = 92
-_WHEN_UP = (
+WHEN_UP = (
     'up() { "$@"; code=$?; [ $code = 2 ] || return $code; pg_isready -q; case $? in'
     f" 0) exit {_CAME_UP};; 1) exit {_STARTING};; esac; return 2; }}\n"
 )
@@ -56,7 +56,7 @@ _WITHIN_SCRIPT = "psql:<stdin>:"
 # The superuser's SQL is the rest of the input.
 _SQL_FAILED = 90
 _LOGIN = (
-    f"{_WHEN_UP}IFS= read -r PGPASSWORD; up {_ALONE} {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD;"
+    f"{WHEN_UP}IFS= read -r PGPASSWORD; up {_ALONE} {_PSQL} postgres || exit {_SQL_FAILED}; export PGPASSWORD;"
     ' export PGOPTIONS="$LOGIN_OPTIONS"; exec psql -XAtqw "$0" -c "SELECT \'logged in\'"'
 )
 
@@ -127,23 +127,29 @@ def psql(
     alone: wait for what a killed run has left to run, and keep the next one waiting.
     """
     command = [*(_ALONE.split() if alone else []), *_PSQL.split(), database, "-U", role]
-    command = ["sh", "-c", f'{_WHEN_UP}up "$@"', "sh", *command]
+    command = ["sh", "-c", f'{WHEN_UP}up "$@"', "sh", *command]
     given = environment_of(engine, container)
-    finished = _execute_when_up(engine, container, command, script, seconds, given)
+    finished = execute_when_up(engine, container, command, script, seconds, given)
     if finished.exit_code != 0:
         raise Refused(f"{container}: the server refused: {first_error(finished.stderr)}")
     return finished.stdout
 
 
-def _execute_when_up(
-    engine: Engine, container: str, command: list[str], script: str, seconds: float, given: Mapping[str, str]
+def execute_when_up(
+    engine: Engine,
+    container: str,
+    command: list[str],
+    script: str,
+    seconds: float,
+    given: Mapping[str, str],
+    user: str = SUPERUSER,
 ) -> Finished:
-    """Run a command that asks the server; again while that is still starting up."""
+    """Run a command that asks the server; again while that is still starting up. It begins with WHEN_UP."""
     deadline = time.monotonic() + seconds
     repeated: tuple[int, ...] = (_STARTING, _CAME_UP)
     while True:
         remaining = max(1.0, deadline - time.monotonic())
-        finished = engine.execute(container, command, SUPERUSER, script, remaining, given)
+        finished = engine.execute(container, command, user, script, remaining, given)
         begun = finished.exit_code not in repeated or _WITHIN_SCRIPT in finished.stderr
         if begun or time.monotonic() > deadline:
             return finished
@@ -314,7 +320,7 @@ def prove_login(
     command = ["sh", "-c", _LOGIN, target]
     major = _major(engine, facts)
     given = {**environment(major), "LOGIN_OPTIONS": parameters.as_options(parameters.login(major))}
-    finished = _execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS, given)
+    finished = execute_when_up(engine, container, command, f"{password}\n{script}\n", QUERY_SECONDS, given)
     if finished.exit_code in (_SQL_FAILED, _STARTING, _CAME_UP):
         raise DatabaseError(f"{container}: the server refused: {first_error(finished.stderr)}")
     if finished.exit_code == 0 and finished.stdout.endswith("logged in\n"):

@@ -51,3 +51,37 @@ def test_the_command_that_is_shown_opens_psql(fleet):
     asked = {"input": "SELECT user, current_database()", "env": os.environ}
     done = subprocess.run(["sh", "-c", command], **asked, capture_output=True, text=True, check=False)
     assert "postgres" in done.stdout and fleet.host.name("shop") in done.stdout, done
+
+
+def test_sql_is_run_as_who_is_said(fleet):
+    """Check mode says what would be run; then it is, and nothing of it where one statement fails. Secrets stay out."""
+    secret = "Not-To-Be-Shown-7"
+    (fleet.root / "one.sql").write_text("CREATE TABLE notes (id int PRIMARY KEY);\nINSERT INTO notes VALUES (1);\n")
+    (fleet.root / "two.sql").write_text("SELECT current_user AS who, count(*) FROM notes;")
+    files = {"exec_files": ["one.sql", str(fleet.root / "two.sql")]}
+    user = fleet.host.record("shop")["username"]
+
+    output = fleet.play("exec", "--check", **files)
+    assert f"as {user} in " in output and "in one transaction" in output and "INSERT INTO notes VALUES (1);" in output
+    assert fleet.host.query("shop", "SELECT to_regclass('notes')::text", user=user, password=PASSWORD) == [(None,)]
+
+    output = fleet.play("exec", "-vvv", **files, exec_sql=f"CREATE ROLE nobody PASSWORD '{secret}'", succeeds=False)
+    assert "exec_sql, line 1: ERROR:  permission denied to create role" in output and "Nothing was changed" in output
+    assert secret not in output and PASSWORD not in output
+    assert fleet.host.query("shop", "SELECT to_regclass('notes')::text", user=user, password=PASSWORD) == [(None,)]
+
+    output = fleet.play("exec", "-vvv", **files)
+    assert "INSERT 0 1" in output and re.search(rf"{user} +\| +1", output) and PASSWORD not in output
+    output = fleet.play("exec", exec_sql=f"SELECT current_user; CREATE ROLE x PASSWORD '{secret}'", exec_as="superuser")
+    assert "postgres" in output and secret not in output
+
+    # What is called of the database's own cannot become more than who has logged in, and reaches no program.
+    output = fleet.play("exec", exec_sql="RESET SESSION AUTHORIZATION; SELECT current_user AS who; \\! id -un")
+    assert user in output and "nobody" in output and "postgres\n" not in output
+    assert "exec_atomic=false" in fleet.play("exec", exec_sql="VACUUM notes", succeeds=False)
+    assert "VACUUM" in fleet.play("exec", exec_sql="VACUUM notes", exec_atomic=False)
+    assert "has COMMIT;" in fleet.play("exec", exec_sql="SELECT 1; COMMIT;", succeeds=False)
+    assert "Say what is to be run" in fleet.play("exec", succeeds=False)
+    assert "no stored credentials" in " ".join(
+        fleet.play("exec", exec_sql="SELECT 1", exec_as="x", succeeds=False).split()
+    )
