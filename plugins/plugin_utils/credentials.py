@@ -118,10 +118,10 @@ def resolve(file: VarsFile, request: Request, vault: RunVault, vault_id: str) ->
     another = stored_username is not None and request.username not in (None, stored_username)
     if another and not takes_turn and request.user is None:
         raise InvalidRequest(
-            "username: %s is not the one stored for %s, and a database keeps its own for life. Nothing was changed:"
-            " leave the option out. Where that database is no longer there, forget its credentials first (module"
-            " vellaric.postgres.postgres_db_credentials, state: absent); where what is stored is wrong, rotate the"
-            " password (playbook vellaric.postgres.rotate)" % (request.username, request.entry)
+            "username: %s is not the one stored for %s, and a database keeps its own for life. Nothing was changed: do"
+            " not give one (username, database_username). Where that database is no longer there, forget its"
+            " credentials first (module vellaric.postgres.postgres_db_credentials, state: absent); where what is stored"
+            " is wrong, rotate the password (playbook vellaric.postgres.rotate)" % (request.username, request.entry)
         )
     resolved.username = stored_username if takes_turn else request.username or stored_username
     if resolved.username is None:

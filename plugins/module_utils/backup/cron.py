@@ -25,6 +25,11 @@ NAMES = {
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LONG_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+# What cron can mean, too, of man systemd.time. A second is of no use to a backup.
+_DATE = re.compile(r"(?:\*-)?(?P<month>[0-9*,./]+)-(?P<day>[0-9*,./]+)")
+_TIME = re.compile(r"(?P<hour>[0-9*,./]+):(?P<minute>[0-9*,./]+)(?::00?)?")
+_PIECE = re.compile(r"(?P<first>\*|[0-9]{1,2})(?:\.\.(?P<last>[0-9]{1,2}))?(?:/(?P<step>[0-9]{1,2}))?")
 _PART = re.compile(r"(\*|(?P<first>[0-9a-z]+)(-(?P<last>[0-9a-z]+))?)(/(?P<step>[0-9]+))?")
 # The 29th of February on a given day of the week comes round within 40 years at most; nobody plans backups so.
 _DAYS_AHEAD = 366 * 9
@@ -92,6 +97,58 @@ def parse(calendar: str) -> Cron:
     if found.following(datetime.datetime(2001, 1, 1)) is None:
         raise DatabaseError(f"calendar is {calendar!r}, which never comes round: there is no such day")
     return found
+
+
+def translated(calendar: str) -> str:
+    """Return a calendar of systemd's as cron has it, where cron can mean the same; anything else as it is.
+
+    Days of the month and of the week are those on which both fit, to cron those on which one does: not both are told.
+    """
+    parts = calendar.split()
+    week = _week(parts.pop(0)) if parts and parts[0][:1].isalpha() else "*"
+    date = parts.pop(0) if parts and "-" in parts[0] else "*-*-*"
+    time = parts.pop(0) if parts and ":" in parts[0] else "00:00"
+    dates, times = _DATE.fullmatch(date), _TIME.fullmatch(time)
+    if parts or week is None or not dates or not times:
+        return calendar
+    day, month = _item(dates.group("day"), 31), _item(dates.group("month"), 12)
+    minute, hour = _item(times.group("minute"), 59), _item(times.group("hour"), 23)
+    told = [minute, hour, day, month, week]
+    # Every second day from the first on is not every second of cron's where the month begins with another.
+    if None in told or (day != "*" and week != "*") or any("/" in item for item in (day, month)):
+        return calendar
+    return " ".join(str(item) for item in told)
+
+
+def _item(text: str, most: int) -> str | None:
+    """Return what is before the date's or the time's separator as cron writes it; None where it has no such thing."""
+    found = []
+    for piece in text.split(","):
+        match = _PIECE.fullmatch(piece)
+        if not match:
+            return None
+        first, last, step = match.group("first", "last", "step")
+        piece = first if first == "*" else str(int(first))
+        if last is not None:
+            piece += f"-{int(last)}"
+        elif step is not None and first != "*":
+            piece += f"-{most}"
+        found.append(piece + (f"/{step}" if step else ""))
+    return ",".join(found)
+
+
+def _week(text: str) -> str | None:
+    found = []
+    for piece in text.split(","):
+        days = [day[:3].lower() for day in piece.split("..")]
+        whole = all(full.lower() in (day, *_LONG_DAYS) for day, full in zip(days, piece.split("..")))
+        if len(days) > 2 or not whole or not set(days) <= set(_DAYS):
+            return None
+        numbers = [_DAYS.index(day) or 7 for day in days]
+        if numbers != sorted(numbers):
+            return None
+        found.append("-".join(str(number) for number in numbers))
+    return ",".join(found)
 
 
 def _values(calendar: str, part: str, name: str, least: int, most: int) -> frozenset[int]:

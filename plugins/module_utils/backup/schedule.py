@@ -293,6 +293,7 @@ def _calendar(given: object, where: str, scheduler: str) -> str | None:
             " 'Mon..Fri *-*-* 02:30' (with cron '30 2 * * 1-5'), or never"
         )
     if scheduler == "cron":
+        text = cron.translated(text)
         try:
             cron.parse(text)
         except DatabaseError as error:

@@ -39,7 +39,7 @@ def stopped(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if shown["status"] == "stopped":
         # Whether a run stopped it or somebody by hand is not known: in production nobody does it for long.
         yield Finding(
-            WARNING if shown["environment"] == "production" else INFO,
+            CRITICAL if shown["environment"] == "production" else INFO,
             "stopped",
             "It is stopped: it serves nobody, and no backups are taken of it.",
             "Start it (playbook start), or delete it where nobody needs it any more.",

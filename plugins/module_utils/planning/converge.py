@@ -70,7 +70,7 @@ def converge(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
             view.before(spec, seen),
             view.after(spec, seen, record, config, texts, certificate.own),
         ),
-        warnings=(*certificate.warnings, *wanting),
+        warnings=(*certificate.warnings, *wanting, *_few_connections(spec, seen)),
         spec=spec,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
@@ -116,6 +116,20 @@ def _wanting_memory(spec: DatabaseSpec, seen: Observed, record: Record) -> tuple
     if record.initialised and limit == spec.memory and tuning.least_memory(before) >= least:
         return (text,)
     raise Refused(f"{text}. Nothing was changed")
+
+
+def _few_connections(spec: DatabaseSpec, seen: Observed) -> tuple[str, ...]:
+    """Return a warning where the limits give fewer connections than a server has by default, when they begin to."""
+    derived = spec.derived.get("max_connections")
+    before = configuration.parameters(_text(seen, configuration.POSTGRESQL_CONF)).get("max_connections")
+    if derived is None or str(derived) == str(before) or int(derived) >= tuning.DEFAULT_CONNECTIONS:
+        return ()
+    return (
+        f"with memory {format_size(spec.memory)}, tune gives max_connections {derived}: 25 for each GiB, 25 at least,"
+        f" and {tuning.RESERVED_CONNECTIONS} that are the superuser's, so that each has memory to work with. For more"
+        " clients put a pooler (such as PgBouncer) before it, or declare max_connections in settings, which the rest"
+        " then follows",
+    )
 
 
 def _is_final(seen: Observed, record: Record, texts: dict[str, str], steps: Sequence[Step]) -> bool:

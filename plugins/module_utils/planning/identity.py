@@ -35,8 +35,9 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
         username, login = old.username, username
     if old is not None and old.initialised and username != old.username:
         raise Refused(
-            f"username is {username!r}, but {spec.container} belongs to {old.username!r}: leave the option out, or"
-            " give the stored credentials of this database. Where those are lost, rotate its password (playbook"
+            f"username is {username!r}, but {spec.container} belongs to {old.username!r}, and a database keeps its own"
+            " for life. What is declared or stored (username, database_username, the file of credentials) is another's:"
+            " take the declared one away, or bring back the file. Where that is lost, rotate its password (playbook"
             " vellaric.postgres.rotate; with -e database_rotate_lost=true all those of the host that are lost)"
         )
     return Record(

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from harness import Host
 from restoring import in_container, nothing_left, take
 
@@ -83,3 +84,53 @@ def test_clone_that_is_masked(fleet):
     assert fleet.host.query("copy", "SELECT count(*) FROM people") == [(5,)]
     assert fleet.host.query("shop", "SELECT count(*) FROM people") == [(9,)]
     nothing_left(fleet.host, "copy")
+
+
+def test_a_clone_out_of_production_wants_a_mask_or_to_be_told(fleet):
+    output = " ".join(fleet.play("clone", short="copy", clone_from_name="shop", succeeds=False).split())
+    assert "nothing of it would be masked in development" in output and "-e clone_unmasked=true" in output
+    # Told, it goes on to look for what is to be cloned.
+    output = fleet.play("clone", short="copy", clone_from_name="none", clone_unmasked=True, succeeds=False)
+    assert "masked" not in output and "none-production-postgres" in output
+
+
+def test_restore_that_is_masked(fleet):
+    take(fleet.host, "shop")
+    mask = fleet.root / "restored.sql"
+    mask.write_text("UPDATE people SET mail = 'nobody';\n")
+    given = {"restore_mask_files": [mask.name], "restore_mask": "DELETE FROM people WHERE id > 8"}
+    fleet.play("restore", **given, restore_backup_first=False, restore_keep_old=0)
+    assert fleet.host.query("shop", "SELECT mail, count(*) FROM people GROUP BY 1") == [("nobody", 8)]
+
+
+def test_clone_from_another_host(fleet):
+    """What is cloned is found on the other host, and brought from there; nothing of it is left on the way."""
+    other = Host()
+    try:
+        other.run("source")
+        other.query("source", "CREATE TABLE people AS SELECT n AS id, 'secret' AS mail FROM generate_series(1, 7) AS n")
+        fleet.host.run("target")
+        path = fleet.root / "inventory/hosts.yml"
+        before = path.read_text()
+        hosts = yaml.safe_load(before)
+        roots = {f"database_{name}": other.defaults[name] for name in ("data_root", "backup_root")}
+        known = hosts["postgres_hosts"]["hosts"]
+        known["other"] = {**known["local"], **roots}
+        path.write_text(yaml.safe_dump(hosts))
+        given = {"clone_from_name": other.name("source"), "clone_from_environment": "development"}
+        masked = {**given, "clone_mask": "UPDATE people SET mail = 'nobody'"}
+        output = fleet.play("clone", "--check", short="target", **masked)
+        assert "from other, restore it into" in output and "and run 1 masks" in output
+        fleet.play("clone", short="target", **masked)
+        assert fleet.host.query("target", "SELECT mail, count(*) FROM people GROUP BY 1") == [("nobody", 7)]
+        assert not list(Path("/var/tmp").glob("vellaric-c*/*development-postgres*"))
+        nothing_left(fleet.host, "target")
+        nowhere = fleet.play("clone", short="target", **{**masked, "clone_from_name": "nowhere"}, succeeds=False)
+        assert "clone_from_host=HOST" in nowhere
+        # The one that is named, and its last backup.
+        other.query("source", "DELETE FROM people")
+        fleet.play("clone", short="target", **given, clone_from_host="other", clone_backup="latest")
+        assert fleet.host.query("target", "SELECT mail, count(*) FROM people GROUP BY 1") == [("secret", 7)]
+        path.write_text(before)
+    finally:
+        other.close()

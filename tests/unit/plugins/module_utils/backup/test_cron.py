@@ -59,3 +59,36 @@ def test_comes_round(calendar, previous, following):
 def test_refusals(calendar, message):
     with pytest.raises(DatabaseError, match=message):
         cron.parse(calendar)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "expression"),
+    [
+        ("*-*-* 02:30", "30 2 * * *"),
+        ("*-*-* 02:30:00", "30 2 * * *"),
+        ("02:30", "30 2 * * *"),
+        ("Mon..Fri *-*-* 02:30", "30 2 * * 1-5"),
+        ("Sat,Sun 04:00", "0 4 * * 6,7"),
+        ("Wednesday", "0 0 * * 3"),
+        ("*-*-01 03:00", "0 3 1 * *"),
+        ("*-01,07-01", "0 0 1 1,7 *"),
+        ("*:0/15", "0-59/15 * * * *"),
+        ("*-*-* 0..5:10", "10 0-5 * * *"),
+        ("*-*-* */6:00", "0 */6 * * *"),
+        # What is cron's or a name already, and what cron cannot mean.
+        ("30 2 * * 1-5", "30 2 * * 1-5"),
+        ("daily", "daily"),
+        ("Mon *-*-01 02:30", "Mon *-*-01 02:30"),
+        ("2027-*-* 02:30", "2027-*-* 02:30"),
+        ("*-*~01", "*-*~01"),
+        ("*-*-1/2", "*-*-1/2"),
+        ("*-*-* 02:30:15", "*-*-* 02:30:15"),
+        ("Sun..Tue 02:30", "Sun..Tue 02:30"),
+        ("Fridge 02:30", "Fridge 02:30"),
+        ("*-*-* 02:30 UTC", "*-*-* 02:30 UTC"),
+    ],
+)
+def test_a_calendar_of_systemd_is_translated_where_cron_can_mean_it(calendar, expression):
+    assert cron.translated(calendar) == expression
+    if expression != calendar:
+        cron.parse(expression)

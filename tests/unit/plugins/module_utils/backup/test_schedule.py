@@ -127,7 +127,7 @@ def test_names_what_there_is():
         ({"databases": [HOURLY, HOURLY]}, r"backup_databases\[1\]: shop in production is there twice"),
         ({"wait_timeout": "soon"}, "backup_wait_timeout is 'soon'"),
         ({"schema": 2}, "another version"),
-        ({"scheduler": "cron", "environments": {"production": {"calendar": "*-*-* 02:00"}}}, "five fields"),
+        ({"scheduler": "cron", "environments": {"production": {"calendar": "*-*-* 02:00:30"}}}, "five fields"),
     ],
 )
 def test_refusals(declared, message):

@@ -150,7 +150,7 @@ def test_a_server_that_does_not_serve():
         ("critical", "not_serving")
     ]
     stopped = {"status": "stopped", "container_status": "exited", "started_at": None}
-    assert found(shown=stopped) == [("warning", "stopped")]
+    assert found(shown=stopped) == [("critical", "stopped")]
     assert found(shown={**stopped, "environment": "staging"}) == [("info", "stopped")]
     assert found(silent="it did not answer within 10 s") == [("critical", "not_answering")]
 

@@ -74,6 +74,16 @@ def test_data_that_lies_in_the_container_is_not_lost_with_it():
     assert plan(builders.declared(shm_size="1g", max_impact="none"), seen).pending
 
 
+def test_fewer_connections_than_a_server_has_by_default_are_told_when_they_begin():
+    tuned = builders.declared(memory="512m", tune=True)
+    [warning] = plan(tuned, builders.empty()).warnings
+    assert "max_connections 28" in warning and "25 for each GiB" in warning and "pooler" in warning
+    assert plan(tuned, builders.settled(tuned)).warnings == ()
+    own = builders.declared(memory="512m", tune=True, settings={"max_connections": 60})
+    assert plan(own, builders.empty()).warnings == ()
+    assert plan(builders.declared(memory="8g", tune=True), builders.empty()).warnings == ()
+
+
 def test_memory_that_the_server_would_be_killed_for_want_of():
     less, enough = builders.declared(memory="128m"), builders.declared(memory="256m")
     for seen in (builders.empty(), builders.settled(enough), builders.settled(builders.declared())):
