@@ -47,7 +47,7 @@ def test_the_log_is_shown(fleet):
 
 def test_the_command_that_is_shown_opens_psql(fleet):
     output = fleet.play("connect")
-    command = re.search(r'"postgres_connect": "(.*)"', output).group(1).replace(" -it ", " -i ").replace("sudo ", "")
+    command = re.search(r"^(?:sudo )?(docker exec .*)$", output, re.MULTILINE).group(1).replace(" -it ", " -i ")
     asked = {"input": "SELECT user, current_database()", "env": os.environ}
     done = subprocess.run(["sh", "-c", command], **asked, capture_output=True, text=True, check=False)
     assert "postgres" in done.stdout and fleet.host.name("shop") in done.stdout, done

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half: lines for a person, as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_say import argument_spec
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        validated = ArgumentSpecValidator(argument_spec()).validate(plain(self._task.args, str))
+        if validated.error_messages:
+            return dict(result, failed=True, msg="; ".join(validated.error_messages))
+        lines = [clean(line) for line in validated.validated_parameters["lines"]]
+        # Beside the one document that a callback for machines prints, there is no room for another.
+        if lines and not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
+            action.say(lines, lines)
+        return dict(result, changed=False, lines=lines)
