@@ -32,4 +32,5 @@ class ActionModule(ActionBase):
         # Beside the one document that a callback for machines prints, there is no room for another.
         if lines and not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
             action.say(lines, lines)
-        return dict(result, changed=False, lines=lines)
+        # A verbose run does not say it twice.
+        return dict(result, changed=False, lines=lines, _ansible_verbose_override=True)
