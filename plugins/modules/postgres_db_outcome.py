@@ -75,10 +75,12 @@ lines:
     - "shop-production-postgres  127.0.0.1:5432  created  -"
 """
 
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
-def argument_spec():
+def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
     return dict(
         answers=dict(type="dict", required=True),
@@ -87,7 +89,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     module.fail_json(
         msg="postgres_db_outcome runs on the controller, as an action plugin, and was run as a module:"

@@ -56,15 +56,17 @@ lines:
   sample: ["host  10.0.0.5", "port  5432"]
 """
 
+from typing import Any
+
 from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
 
 
-def argument_spec():
+def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
     return dict(lines=dict(type="list", elements="str", required=True))
 
 
-def main():
+def main() -> None:
     module = Module(argument_spec=argument_spec(), supports_check_mode=True)
     module.fail_json(
         msg="postgres_db_say runs on the controller, as an action plugin, and was run as a module:"

@@ -113,11 +113,10 @@ def translated(calendar: str) -> str:
         return calendar
     day, month = _item(dates.group("day"), 31), _item(dates.group("month"), 12)
     minute, hour = _item(times.group("minute"), 59), _item(times.group("hour"), 23)
-    told = [minute, hour, day, month, week]
-    # Every second day from the first on is not every second of cron's where the month begins with another.
-    if None in told or (day != "*" and week != "*") or any("/" in item for item in (day, month)):
+    if minute is None or hour is None or day is None or month is None or (day != "*" and week != "*"):
         return calendar
-    return " ".join(str(item) for item in told)
+    # Every second day from the first on is not every second of cron's where the month begins with another.
+    return calendar if "/" in day + month else f"{minute} {hour} {day} {month} {week}"
 
 
 def _item(text: str, most: int) -> str | None:

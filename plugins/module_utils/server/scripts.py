@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..container import SERVER_PORT
 from ..errors import DatabaseError
 from ..facts import ContainerFacts
 from ..statistics import text
 from . import session, statements
+
+if TYPE_CHECKING:
+    from ..host.engine import Engine
 
 # What is shown of a statement, and of what psql printed.
 _WIDTH = 160
@@ -73,7 +76,7 @@ def check(scripts: list[Script], atomic: bool) -> None:
 
 
 def run(
-    engine: object, facts: ContainerFacts, login: Login, scripts: list[Script], atomic: bool, seconds: int
+    engine: Engine, facts: ContainerFacts, login: Login, scripts: list[Script], atomic: bool, seconds: int
 ) -> list[str]:
     """Run scripts one after the other in one session, and return what they printed. Raises DatabaseError."""
     where = ["-d", login.database]

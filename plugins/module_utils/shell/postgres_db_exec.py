@@ -56,7 +56,7 @@ def _exec(module: Module) -> dict[str, Any]:
     target = observe_target(engine, given["data_root"], given["name"], given["environment"])
     if target.record is None and target.facts is None:
         raise DatabaseError(f"There is no database {given['name']} in {given['environment']} on this host")
-    if not target.running:
+    if target.facts is None or not target.running:
         raise DatabaseError(f"{target.container} does not run: start it first (playbook vellaric.postgres.start)")
     login = scripts.Login(given["name"], given["username"], given["password"])
     printed = []

@@ -61,7 +61,8 @@ def _obtain(module: Module) -> list[obtained.Obtained]:
     def run(arguments: list[str]) -> tuple[int, str, str]:
         if program is None:
             return 127, "", "there is no docker command"
-        return module.run_command([program, *arguments[1:]])
+        code, output, errors = module.run_command([program, *arguments[1:]])
+        return code, output, errors
 
     answers = obtained.obtain(run, wanted, docker_host, module.check_mode)
     came = [answer.found for answer in answers if answer.source == "registry"]

@@ -31,7 +31,8 @@ def lines(answers: Mapping[str, Any], check_mode: bool, paint: Callable[[str, st
     several = len(answers) > 1
     place = ["DATABASE", "DOCKER HOST"] if several else ["DATABASE"]
     heading = [*place, "ADDRESS", "WOULD BE" if check_mode else "DONE", "PENDING"]
-    rows, told = [], []
+    rows: list[list[Cell | str]] = []
+    told: list[str] = []
     for host, databases in known.items():
         for one in databases:
             name, done = _text(one.get("container_name")), _done(one)

@@ -28,7 +28,7 @@ class Answers:
 
 def execute(*answers):
     engine = Answers(*answers)
-    finished = session._execute_when_up(engine, "c", ["psql"], "SELECT 1;", 60, {})
+    finished = session.execute_when_up(engine, "c", ["psql"], "SELECT 1;", 60, {})
     return finished, len(engine.answers)
 
 
@@ -53,5 +53,5 @@ def test_no_script_that_has_begun_is_run_again(code):
 @pytest.mark.parametrize("ready, code", [(0, 92), (1, 91), (2, 2), (3, 2)])
 def test_what_the_shell_says_of_a_client_that_could_not_connect(ready, code):
     """With the exit codes that psql and pg_isready document."""
-    script = f"psql() {{ return 2; }}; pg_isready() {{ return {ready}; }}; {session._WHEN_UP} up psql"
+    script = f"psql() {{ return 2; }}; pg_isready() {{ return {ready}; }}; {session.WHEN_UP} up psql"
     assert subprocess.run(["sh", "-c", script], check=False).returncode == code
