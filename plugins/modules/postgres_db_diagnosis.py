@@ -35,7 +35,7 @@ attributes:
     support: full
 options:
   name:
-    description: The name of the database.
+    description: The name of the database. With O(client), it is for the commands that are told.
     type: str
   environment:
     description: Its environment. It goes with O(name).
@@ -44,7 +44,7 @@ options:
   container:
     description:
       - The name of a container with PostgreSQL, whoever made it, in the place of O(name) and O(environment).
-      - Exactly one of O(container), O(name) and O(client) is required.
+      - One of O(container), O(name) and O(client) is required.
     type: str
   database:
     description:

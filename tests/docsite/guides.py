@@ -24,7 +24,7 @@ _NOTICE = """..
   SPDX-License-Identifier: GPL-3.0-or-later
 """
 _MARKS = "=-~^"
-_LANGUAGES = {"": "text", "sh": "sh", "yaml": "yaml+jinja", "json": "json", "sql": "sql", "ini": "ini"}
+_LANGUAGES = {"": "text", "text": "text", "sh": "sh", "yaml": "yaml+jinja", "json": "json", "sql": "sql", "ini": "ini"}
 _INLINE = re.compile(
     r"`(?P<code>[^`]+)`|\[(?P<text>(?:[^\[\]]|\[[^\]]*\])+)\]\((?P<target>[^)\s]+)\)|\*\*(?P<bold>.+?)\*\*|\*(?P<thin>[^*\s][^*]*)\*"
 )

@@ -20,6 +20,8 @@ CHECKS = {
     "yaml": yamls.mistakes,
     "json": yamls.mistakes_in_json,
     "span": spans.mistakes,
+    # What something prints.
+    "text": lambda example: [],
 }
 EXAMPLES = [example for example in sources.everything() if not example.text.strip().startswith(DRAWINGS)]
 BLOCKS = [example for example in EXAMPLES if example.kind != "span"]

@@ -213,7 +213,7 @@ def _keepers(facts: Facts) -> Outcome | None:
         return warns(
             ", ".join(facts.watchers),
             cause,
-            f"keep it off containers of the label io.vellaric.postgres.id, or docker rm -f {facts.watchers[0]}",
+            f"keep it off containers of the label io.vellaric.postgres.id, or docker stop {facts.watchers[0]}",
         )
     return holds("nothing that is known of")
 
@@ -223,7 +223,7 @@ def _drift(facts: Facts) -> Outcome | None:
     if shown is None or (facts.container is not None and facts.container.config is None):
         return None
     outranked, drifted = _findings(facts, "outranked"), _findings(facts, "drift")
-    mend = facts.subject.play("create") + " --check --diff"
+    mend = facts.create() + " --check --diff"
     if outranked:
         who = "whoever does that by ALTER SYSTEM, ALTER DATABASE or ALTER ROLE will do it again"
         return warns(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ..findings.finding import days, seconds_between
 from .judgement import Check, Outcome, fails, holds, unknown, warns
 from .nouns import ClientFacts, Facts
@@ -21,6 +23,11 @@ _NO_PRIVILEGE, _TOO_MANY, _CLOSED = "42501", "53300", "55000"
 def sql(facts: Facts, statement: str) -> str:
     """Return the command that runs a statement as the superuser."""
     return f"docker exec -u postgres {facts.subject.container} psql -c '{statement}'"
+
+
+def trusting(*networks: str) -> str:
+    """Return what is declared so that a network of the client's, which the reader has to fill in, is let in, too."""
+    return json.dumps({"database_trusted_sources": [*networks, "NETWORK"]})
 
 
 def _reach(facts: Facts) -> Outcome | None:
@@ -64,7 +71,7 @@ def _reach(facts: Facts) -> Outcome | None:
 
 
 def _put_right(facts: Facts) -> str:
-    return facts.subject.play("create") if facts.ours else "mend its configuration, and restart it"
+    return facts.create() if facts.ours else "mend its configuration, and restart it"
 
 
 def _tls(facts: Facts) -> Outcome | None:
@@ -121,21 +128,20 @@ def _certificate(facts: Facts) -> Outcome | None:
             if facts.attempt is None or not facts.attempt.tls
             else unknown("which authority clients trust is not known here")
         )
-    subject = facts.subject
     mend = "declare the new one (database_tls_certificate), with " if facts.own_certificate else ""
-    judged = certificate(facts, f"{mend}{subject.play('create')}")
+    judged = certificate(facts, f"{mend}{facts.create()}")
     tls = (facts.shown or {}).get("tls") or {}
     if judged is not None and judged.state == "holds" and tls.get("served") is False:
         cause = "The server still shows clients another certificate than the one in its directory."
-        return warns(judged.evidence, cause, subject.play("create"))
+        return warns(judged.evidence, cause, facts.create())
     return judged
 
 
 def _admitted(facts: Facts) -> Outcome | None:
     mend = sql(facts, "TABLE pg_hba_file_rules")
     if facts.ours:
-        networks = ",".join((facts.shown or {}).get("trusted_sources") or [])
-        mend = facts.subject.play("create", database_trusted_sources=f"[{networks + ',' if networks else ''}NETWORK]")
+        networks = (facts.shown or {}).get("trusted_sources") or []
+        mend = f"{facts.create()} -e '{trusting(*networks)}'"
     return admitted(facts, mend)
 
 
@@ -198,7 +204,7 @@ def _client_reach(facts: ClientFacts) -> Outcome:
     local = facts.bind_address in ("127.0.0.1", "::1", "localhost")
     if local and met.network in ("refused", "silent", "unreachable"):
         cause = f"Its port is published for its own host alone (bind_address {facts.bind_address}), as is the default."
-        mend = facts.subject.play("create", database_bind_address="0.0.0.0", database_sslmode="require")
+        mend = facts.subject.change(database_bind_address="0.0.0.0", database_sslmode="require")
         return unknown(f"{cause} For clients elsewhere: {mend}")
     causes = {
         "name": ("The name of the host is not known here.", f"getent hosts {facts.host}; mend DNS, or /etc/hosts"),
@@ -215,11 +221,11 @@ def _client_reach(facts: ClientFacts) -> Outcome:
 
 
 def _client_certificate(facts: ClientFacts) -> Outcome | None:
-    return certificate(facts, facts.subject.play("create"))
+    return certificate(facts, facts.subject.change())
 
 
 def _client_admitted(facts: ClientFacts) -> Outcome | None:
-    return admitted(facts, facts.subject.play("create", database_trusted_sources="[NETWORK]"))
+    return admitted(facts, f"{facts.subject.change()} -e '{trusting()}'")
 
 
 def _client_login(facts: ClientFacts) -> Outcome:

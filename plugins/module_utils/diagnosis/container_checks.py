@@ -79,7 +79,7 @@ def _memory(facts: Facts) -> Outcome | None:
 def _less_buffers(facts: Facts) -> str:
     if not facts.ours:
         return "lower shared_buffers in its configuration"
-    return facts.subject.play("create", database_tune="true")
+    return facts.create(database_tune="true")
 
 
 def _settings(facts: Facts) -> Outcome | None:
@@ -113,12 +113,10 @@ def _refused(facts: Facts, hint: tuple[str, str]) -> Outcome:
     kind, line = hint
     if kind == "certificate":
         cause = "The server does not start with its certificate or its key."
-        return fails(
-            line, cause, facts.subject.play("create") if facts.ours else "mend the files that it names", (line,)
-        )
+        return fails(line, cause, facts.create() if facts.ours else "mend the files that it names", (line,))
     if kind == "shared_memory":
         cause = "The shared memory of its container (/dev/shm) is too small."
-        mend = facts.subject.play("create", database_shm_size="256m") if facts.ours else "docker run --shm-size=256m"
+        mend = facts.create(database_shm_size="256m") if facts.ours else "docker run --shm-size=256m"
         return fails(line, cause, mend, (line,))
     cause = "The server refuses to start with a parameter of its configuration."
     about = logs.around(facts.log, line)
@@ -137,7 +135,7 @@ def _mend_settings(facts: Facts, said: str) -> str:
         what = ", ".join(facts.altered) or "the line"
         file = f"{facts.data.path}/postgresql.auto.conf"
         return f"take {what} out of {file} (ALTER SYSTEM), then: {_play_start(facts)}"
-    return f"mend what is declared (database_settings), then: {facts.subject.play('create')}"
+    return f"mend what is declared (database_settings), then: {facts.create()}"
 
 
 def _port(facts: Facts) -> Outcome | None:
@@ -174,12 +172,12 @@ def _container(facts: Facts) -> Outcome | None:
     container = facts.container
     if container is None:
         if not facts.recorded:
-            return fails("there is none", "There is no container of that name.", facts.subject.play("create"))
+            return fails("there is none", "There is no container of that name.", facts.create())
         if facts.initialised:
             cause = "Its container was removed; its data is there, and a new one is made on it."
-            return fails("there is none", cause, facts.subject.play("create"))
+            return fails("there is none", cause, facts.create())
         cause = "Its creation was cut short, or refused, before there was a container."
-        return fails("there is none", cause, facts.subject.play("create"))
+        return fails("there is none", cause, facts.create())
     seen = f"{container.status}, exit code {container.exit_code}" + (
         f", restarted {container.restart_count} times" if container.restart_count else ""
     )
@@ -194,7 +192,7 @@ def _container(facts: Facts) -> Outcome | None:
             return fails(
                 "it runs; its record says that its first start has not been completed",
                 cause,
-                facts.subject.play("create"),
+                facts.create(),
             )
         if container.restart_count >= _RESTARTS:
             cause = "It has ended by itself several times, and was restarted by the engine each time."
@@ -209,7 +207,7 @@ def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
     lines = logs.that_matter(facts.log)
     if facts.initialised is False:
         cause = "Its first start failed or was cut short; nothing of value is in it yet."
-        return fails(seen, cause, facts.subject.play("create"), lines)
+        return fails(seen, cause, facts.create(), lines)
     if container.status == "created":
         said = f"; the engine said: {facts.says}" if facts.says else ""
         return fails(
@@ -239,7 +237,7 @@ def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
 
 
 def _image_again(facts: Facts) -> str:
-    return facts.subject.play("create") if facts.ours else "make it again from a whole image"
+    return facts.create() if facts.ours else "make it again from a whole image"
 
 
 def _answers(facts: Facts) -> Outcome | None:
@@ -262,6 +260,8 @@ def _answers(facts: Facts) -> Outcome | None:
     if server.kind == "starting":
         cause = "It is starting up: after a crash it goes through its log first, which can take minutes."
         return fails(server.words, cause, "wait, and run this again; its log says how far it is", lines)
+    if server.kind == "none":
+        return fails(server.words, "No PostgreSQL runs in that container.", "docker ps: see which container is meant")
     if server.kind == "full":
         return fails(
             server.words, "All of its connections are taken, those for its superuser, too.", _play_restart(facts)

@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import socket
 import stat
 import subprocess
 
@@ -75,23 +76,17 @@ def engine_facts(asked: engine.Engine, url: str) -> EngineFacts:
 
 
 def _kind(error: DatabaseError, path: str) -> str:
-    if importlib.util.find_spec("docker") is None:
-        return "library"
-    if isinstance(error, engine.NoEngine):
-        if _listens(path):
-            return "library"
-        return "stopped" if any(_found(name) for name in _PROGRAMS) else "none"
-    return "silent" if os.access(path, os.W_OK) else "permission"
-
-
-def _listens(path: str) -> bool:
-    """Say whether anything listens on a socket of this host: one that nobody does outlives who did."""
-    with contextlib.suppress(OSError, ValueError), open("/proc/net/unix", encoding="utf-8", errors="replace") as stream:
-        rows = (line.split() for line in stream)
-        # Flag __SO_ACCEPTCON.
-        wanted = {path, os.path.realpath(path), path.replace("/var/run/", "/run/")}
-        return any(len(row) == 8 and row[7] in wanted and int(row[3], 16) & 0x10000 for row in rows)
-    return False
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_SECONDS)
+            probe.connect(path)
+    except PermissionError:
+        return "permission"
+    except OSError:
+        there = any(_found(name) for name in _PROGRAMS) or _service() is not None
+        return "stopped" if there else "none"
+    missing = importlib.util.find_spec("docker") is None or isinstance(error, engine.NoEngine)
+    return "library" if missing else "silent"
 
 
 def _service() -> str | None:

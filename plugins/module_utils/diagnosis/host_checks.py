@@ -64,14 +64,14 @@ def _known(facts: Facts) -> Outcome:
         return fails(
             facts.record_error,
             "Its record (database.json) is damaged; the database itself is untouched.",
-            f"move {facts.data_root}/{subject.container}/database.json away, then: {subject.play('create')}",
+            f"move {facts.data_root}/{subject.container}/database.json away, then: {facts.create()}",
         )
     if facts.recorded and facts.container is not None and facts.container.config is None:
         who = f": {facts.manager} made it" if facts.manager else ""
         return fails(
             f"container {facts.container.name} has no label of this collection",
             f"Another container stands where that of the database was{who}; what clients reach is not the database.",
-            f"take it out there, docker rm -f {facts.container.name}, then: {subject.play('create')}",
+            f"take it out there, docker rm -f {facts.container.name}, then: {facts.create()}",
         )
     if facts.recorded:
         return holds("it is managed by this collection")
@@ -79,7 +79,7 @@ def _known(facts: Facts) -> Outcome:
         return fails(
             "its container is there, its record (database.json) is not",
             "Somebody has removed its record, by which it is known what was declared.",
-            subject.play("create"),
+            facts.create(),
         )
     if facts.container is not None:
         mend = (
@@ -98,7 +98,7 @@ def _known(facts: Facts) -> Outcome:
     return fails(
         f"there is no container {subject.container}, and no record below {facts.data_root}",
         "There is no such database on this host: it was never created, or its creation was refused.",
-        subject.play("create") if subject.name else "docker ps -a",
+        facts.create() if subject.name else "docker ps -a",
     )
 
 
@@ -139,7 +139,7 @@ def _runs(facts: Facts) -> bool:
 
 
 def _data(facts: Facts) -> Outcome | None:
-    data, subject = facts.data, facts.subject
+    data = facts.data
     if data is None:
         return None
     if data.missing is not None:
@@ -166,7 +166,7 @@ def _data(facts: Facts) -> Outcome | None:
         return fails(
             f"{data.path} is of PostgreSQL {data.major}, the container's server is {data.wanted_major}",
             "The image is of another major version than the data.",
-            subject.play("create", database_image=f"an image of PostgreSQL {data.major}"),
+            facts.create(database_image=f"an image of PostgreSQL {data.major}"),
         )
     if data.uid != data.files_uid and data.files_uid is not None:
         return fails(
@@ -203,7 +203,7 @@ def _no_data(facts: Facts) -> Outcome | None:
         return warns(
             f"{data.path} holds the beginning of a database",
             "Its first start was cut short, or is under way; nothing of value is in there yet.",
-            facts.subject.play("create"),
+            facts.create(),
         )
     return holds("its first start is still to come")
 
@@ -224,7 +224,7 @@ def _image(facts: Facts) -> Outcome | None:
     return fails(
         f"image {facts.image} is not on this host",
         "Its image was removed, or could not be fetched: without it, no container can be made.",
-        f"docker pull {facts.image}, or build it (role vellaric.postgres.image), then: {facts.subject.play('create')}",
+        f"docker pull {facts.image}, or build it (role vellaric.postgres.image), then: {facts.create()}",
     )
 
 

@@ -37,6 +37,10 @@ class Subject:
         words = " ".join(f"-e {key}={shlex.quote(value)}" for key, value in given.items() if value)
         return f"ansible-playbook vellaric.postgres.{playbook} {words}".rstrip()
 
+    def change(self, **variables: str) -> str:
+        """Return the command that brings one that is known to what its record has, but for what is given."""
+        return self.play("create", **variables, database_partial="true")
+
 
 @dataclasses.dataclass(frozen=True)
 class EngineFacts:
@@ -81,7 +85,6 @@ class DataFacts:
     wanted_major: int | None = None
     uid: int | None = None
     files_uid: int | None = None
-    server_uid: int | None = None
     mode: int | None = None
     missing: str | None = None
     rivals: tuple[str, ...] = ()
@@ -103,7 +106,7 @@ class PortFacts:
 
 @dataclasses.dataclass(frozen=True)
 class ServerFacts:
-    """kind: "answers", or what is wrong: "starting", "initialising", "silent", "full", "refused", "closed". words: what
+    """kind: "answers", or what is wrong: "starting", "initialising", "silent", "full", "refused", "none". words: what
     was said. answer, inside: what `question` gives, of the server and of the database; outside: why there is none of
     the latter."""
 
@@ -157,6 +160,10 @@ class Facts:
     certificate: Mapping[str, Any] | None = None
     authority_file: str | None = None
     shown: dict[str, Any] | None = None
+
+    def create(self, **variables: str) -> str:
+        """Return the command that brings it to what is declared, as its record has it where there is one."""
+        return self.subject.change(**variables) if self.recorded else self.subject.play("create", **variables)
 
 
 @dataclasses.dataclass(frozen=True)

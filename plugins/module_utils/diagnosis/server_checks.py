@@ -52,16 +52,14 @@ def _role(facts: Facts) -> Outcome | None:
     if role is None:
         cause = f"There is no role {user} in the server: somebody has dropped it or given it another name."
         seen = f"who can log in: {', '.join(answer['logins'][:5])}"
-        return fails(
-            seen, cause, facts.subject.play("create") if ours else sql(facts, f"CREATE ROLE {identifier(user)} LOGIN")
-        )
+        return fails(seen, cause, facts.create() if ours else sql(facts, f"CREATE ROLE {identifier(user)} LOGIN"))
     if not role["login"]:
-        mend = facts.subject.play("create") if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")
+        mend = facts.create() if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")
         return fails(user, f"Role {user} may not log in: somebody has taken that from it (NOLOGIN).", mend)
     if role["ended"]:
         cause = f"The password of role {user} has been valid until {role['until']} only (VALID UNTIL)."
         mend = sql(facts, f"ALTER ROLE {identifier(user)} VALID UNTIL $$infinity$$")
-        return fails(f"until {role['until']}", cause, facts.subject.play("create") if ours else mend)
+        return fails(f"until {role['until']}", cause, facts.create() if ours else mend)
     if 0 <= role["limit"] <= role["sessions"]:
         cause = f"Role {user} has a limit of {role['limit']} connections, and they are taken."
         return fails(
@@ -106,7 +104,7 @@ def _password(facts: Facts) -> Outcome | None:
     return fails(
         "they differ (compared without showing either)",
         cause,
-        subject.play("create") if facts.ours else subject.play("rotate"),
+        facts.create(database_update_password="always") if facts.ours else subject.play("rotate"),
     )
 
 
@@ -121,7 +119,7 @@ def _slots(facts: Facts) -> Outcome | None:
     mend = "end idle ones (pg_terminate_backend), put a connection pooler in front"
     if facts.ours:
         raised = f'{{"database_settings": {{"max_connections": {2 * int(answer["slots"]) + 3}}}}}'
-        mend += f", or raise the limit: {facts.subject.play('create')} -e '{raised}'"
+        mend += f", or raise the limit: {facts.create()} -e '{raised}'"
     return fails(f"{seen}: {'; '.join(answer['holders'])}", cause, mend)
 
 
@@ -137,7 +135,7 @@ def _privileges(facts: Facts) -> Outcome | None:
         return fails(
             f"it belongs to {database['owner']}",
             cause,
-            facts.subject.play("create") if facts.ours and database["owner"] != user else grant,
+            facts.create() if facts.ours and database["owner"] != user else grant,
         )
     inside = facts.server.inside if facts.server is not None else None
     if inside is None:
@@ -153,7 +151,7 @@ def _privileges(facts: Facts) -> Outcome | None:
 
 
 def _login(facts: Facts) -> Outcome:
-    return client_checks.login(facts, facts.subject.play("create") if facts.ours else "see what the server's log says")
+    return client_checks.login(facts, facts.create() if facts.ours else "see what the server's log says")
 
 
 def _writable(facts: Facts) -> Outcome | None:

@@ -23,6 +23,13 @@ from .nouns import ServerFacts, Subject
 _STARTING_UP, _TOO_MANY, _UNKNOWN_DATABASE, _SHUTTING_DOWN = "57P03", "53300", "3D000", "57P01"
 
 
+# What starts a server, as the kernel names it: fifteen letters at most.
+_STARTERS = {
+    *("docker-entrypoi", "docker-ensure-i", "entrypoint.sh", "bash", "dash", "sh", "ash", "gosu", "su-exec", "setpriv"),
+    *("initdb", "tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "supervisord", "patroni", "python3"),
+}
+
+
 class _Silent(Exception):
     """Nothing came back in time."""
 
@@ -35,7 +42,7 @@ def ask(
     database, user = subject.database or "", subject.user or ""
     if process not in (None, session.SERVER_PROCESS) and not listens(container.ip_address):
         # The server that the entrypoint starts for itself answers on the socket, too.
-        return ServerFacts("initialising", f"process 1 is {process}")
+        return ServerFacts("initialising" if ours or process in _STARTERS else "none", f"process 1 is {process}")
     try:
         lines = _lines(engine, raw, container, session.SUPERUSER, question.of_server(database, user), ours, seconds)
         with forms.understood(container.name):

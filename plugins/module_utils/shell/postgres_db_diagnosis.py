@@ -51,7 +51,7 @@ def main() -> None:
             **ROOT_ARGUMENT,
             **ENGINE_ARGUMENTS,
         },
-        mutually_exclusive=[("name", "container", "client")],
+        mutually_exclusive=[("name", "container"), ("container", "client")],
         required_one_of=[("name", "container", "client")],
         required_by={"name": ("environment",)},
         supports_check_mode=True,

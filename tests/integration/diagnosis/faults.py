@@ -101,6 +101,24 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
+@dataclasses.dataclass(frozen=True)
+class OnHost:
+    """A fault of a whole host, which test_diagnose_hosts.py causes on one of its own."""
+
+    symptom: str
+    caused: str
+    check: str
+    mend: str
+
+
+NO_ENGINE = OnHost("The engine is broken", "the host has none", "engine", "vellaric.postgres.prepare")
+STOPPED_ENGINE = OnHost("The engine is broken", "it was stopped", "engine", "systemctl start docker")
+BROKEN_ENGINE = OnHost("The engine is broken", "its `daemon.json` is damaged", "engine", "journalctl -u docker")
+UNKNOWN_NAME = OnHost("Connections are refused", "clients do not know the name", "client_reach", "getent hosts")
+FIREWALL = OnHost("Connections are refused", "a firewall drops what clients send", "client_reach", "nc -zv")
+ON_HOSTS = (NO_ENGINE, STOPPED_ENGINE, BROKEN_ENGINE, UNKNOWN_NAME, FIREWALL)
+
+
 def fault(
     symptom: str, caused: str, check: str, mend: str, state: str = "fails", often: bool = False
 ) -> Callable[[Callable[[Place], Iterator[None]]], Cause]:
@@ -135,7 +153,7 @@ def killed(place: Place) -> Iterator[None]:
     harness.docker("start", place.container)
 
 
-@fault("It will not start", "`docker pause`", "container", "docker unpause", often=True)
+@fault("It will not start", "`docker pause`", "container", "docker unpause")
 def paused(place: Place) -> Iterator[None]:
     harness.docker("pause", place.container)
     yield
@@ -181,7 +199,7 @@ def altered(place: Place) -> Iterator[None]:
     file.write_text(kept)
 
 
-@fault("It will not start", "its data directory has another owner", "data", "chown -R", often=True)
+@fault("It will not start", "its data directory has another owner", "data", "chown -R")
 def foreign_owner(place: Place) -> Iterator[None]:
     harness.docker("stop", place.container)
     owner = place.data.stat()
@@ -225,7 +243,7 @@ def damaged_record(place: Place) -> Iterator[None]:
 # Port in use
 
 
-@fault("Its port is in use", "another process listens on it", "port", "end process", often=True)
+@fault("Its port is in use", "another process listens on it", "port", "end process")
 def port_taken(place: Place) -> Iterator[None]:
     harness.docker("stop", place.container)
     with harness.listener(place.host.record(place.short)["port"]):
@@ -297,14 +315,14 @@ def renamed(place: Place) -> Iterator[None]:
 # Logins are refused
 
 
-@fault("Logins are refused", "the clients' network is not trusted", "admitted", "database_trusted_sources", often=True)
+@fault("Logins are refused", "the clients' network is not trusted", "admitted", "database_trusted_sources")
 def not_trusted(place: Place) -> Iterator[None]:
     place.declare(trusted_sources=["192.0.2.0/24"])
     yield
     place.declare(trusted_sources=["0.0.0.0/0", "::/0"])
 
 
-@fault("Logins are refused", "the password was changed in the server", "password", "vellaric.postgres", often=True)
+@fault("Logins are refused", "the password was changed in the server", "password", "vellaric.postgres")
 def other_password(place: Place) -> Iterator[None]:
     place.sql(f"ALTER ROLE {harness.USERNAME} PASSWORD 'Another-Secret_1234'")
     yield
@@ -404,7 +422,7 @@ def _signed(pems: tuple[bytes, bytes], days: int, names: tuple[str, ...]) -> tup
     return built.public_bytes(serialization.Encoding.PEM), private
 
 
-@fault("Its certificate is refused", "it has ended", "certificate", "vellaric.postgres.create", often=True)
+@fault("Its certificate is refused", "it has ended", "certificate", "vellaric.postgres.create")
 def certificate_ended(place: Place) -> Iterator[None]:
     with _certificate(place, -1, DOMAIN):
         yield
@@ -443,7 +461,7 @@ def tls_off(place: Place) -> Iterator[None]:
 # It is slow
 
 
-@fault("It is slow", "sessions wait for a lock", "locks", "pg_terminate_backend", "warns", often=True)
+@fault("It is slow", "sessions wait for a lock", "locks", "pg_terminate_backend", "warns")
 def locked(place: Place) -> Iterator[None]:
     place.host.query(place.short, "CREATE TABLE IF NOT EXISTS orders (id int)")
     with place.host.connect(place.short, autocommit=False) as holder:
@@ -476,6 +494,47 @@ def dead_rows(place: Place) -> Iterator[None]:
     time.sleep(1)
     yield
     place.host.query(place.short, "DROP TABLE large")
+
+
+# It is out of disk
+
+
+@contextlib.contextmanager
+def _small(place: Place, options: str) -> Iterator[harness.Host]:
+    """A host of its own, whose file system has little of something."""
+    root = tempfile.mkdtemp(prefix="vellaric-test-", dir="/var/tmp")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "vellaric-test", root], check=True)
+    host = harness.Host(root=root)
+    try:
+        host.run("shop", settings={"max_wal_size": "64MB", "min_wal_size": "32MB"})
+        place.ask = {
+            "name": host.name("shop"),
+            "data_root": host.data_root,
+            "backup_root": host.defaults["backup_root"],
+        }
+        yield host
+    finally:
+        host.close()
+        subprocess.run(["umount", root], check=True)
+        os.rmdir(root)
+
+
+@fault("It is out of disk", "something has filled the disk", "disk", "make room")
+def full_disk(place: Place) -> Iterator[None]:
+    with _small(place, "size=200m") as host:
+        subprocess.run(["dd", "if=/dev/zero", f"of={host.root}/filler", "bs=1M"], capture_output=True, check=False)
+        with contextlib.suppress(harness.psycopg.Error):
+            host.query("shop", "CREATE TABLE large AS SELECT generate_series(1, 1000000)")
+        yield
+
+
+@fault("It is out of disk", "small files have taken all inodes", "disk", "df -i")
+def no_inodes(place: Place) -> Iterator[None]:
+    with _small(place, "size=200m,nr_inodes=3000") as host:
+        with contextlib.suppress(OSError):
+            for number in range(3000):
+                Path(host.root, f"file-{number}").touch()
+        yield
 
 
 # It is out of memory
@@ -550,7 +609,7 @@ def no_backup(place: Place) -> Iterator[None]:
     yield
 
 
-@fault("A backup fails or is damaged", "its file was cut off", "backups", "postgres.backup", "warns", often=True)
+@fault("A backup fails or is damaged", "its file was cut off", "backups", "postgres.backup", "warns")
 def damaged_backup(place: Place) -> Iterator[None]:
     named = {"name": place.host.name(place.short), "environment": place.host.environment}
     place.host._result("postgres_db_backup", {**named, "data_root": place.host.data_root})
@@ -610,7 +669,7 @@ def schedule_missed(place: Place) -> Iterator[None]:
 # Drift comes back
 
 
-@fault("Drift comes back", "`ALTER SYSTEM` outranks what is declared", "drift", "--check --diff", "warns", often=True)
+@fault("Drift comes back", "`ALTER SYSTEM` outranks what is declared", "drift", "--check --diff", "warns")
 def outranked(place: Place) -> Iterator[None]:
     place.sql("ALTER SYSTEM SET work_mem = '64MB'", "SELECT pg_reload_conf()")
     yield

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
+import subprocess
 
+import faults
 import harness
 import pytest
 import yaml
 
-from playbooks import Fleet, changes
+from playbooks import BIN, Fleet, changes
 
 PASSWORD = "Very-Secret_Password7"
 
@@ -103,3 +107,48 @@ def test_a_container_of_somebody_elses(fleet):
 def test_a_slip_of_the_pen_is_refused(fleet):
     output = fleet.play("diagnose", diagnose_timout=3, succeeds=False)
     assert "did you mean diagnose_timeout?" in output
+
+
+@thorough
+@pytest.mark.parametrize(
+    "name",
+    (
+        "removed",
+        "no_login",
+        "expired_role",
+        "tls_off",
+        "listens_elsewhere",
+        "certificate_ended",
+        "other_owner",
+        "half_created",
+    ),
+)
+def test_the_command_that_is_told_mends_it(fleet, name):
+    place = faults.Place(fleet.host, "shop")
+    with contextlib.suppress(RuntimeError), faults.FAULTS[name].cause(place):
+        short = "half" if name == "half_created" else "shop"
+        told = ticket(fleet, short=short)
+        assert told["cause"] == faults.FAULTS[name].check, told
+        command = shlex.split(told["mend"])
+        assert command[0] == "ansible-playbook"
+        more = ["-i", "inventory", "--vault-password-file", "vault-password"]
+        finished = subprocess.run(
+            [str(BIN / command[0]), *command[1:], *more],
+            env=fleet.environment,
+            cwd=fleet.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert ticket(fleet, short=short)["serves"]
+
+
+@thorough
+def test_another_password_is_mended_by_what_is_told(fleet):
+    fleet.host.psql("shop", f"ALTER ROLE {harness.USERNAME} PASSWORD 'Another-Secret_1234'")
+    told = ticket(fleet)
+    assert told["cause"] == "password" and "Another-Secret" not in str(told)
+    given = dict(option.split("=", 1) for option in shlex.split(told["mend"]) if "=" in option)
+    fleet.play("create", **given)
+    assert ticket(fleet)["serves"]

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import re
+
 import faults
 import harness
 import pytest
+import table
+
+ORDER = [(fault.symptom, fault.caused) for fault in (*faults.FAULTS.values(), *faults.ON_HOSTS)]
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +26,33 @@ def place():
         host.close()
 
 
-def named(place, answer):
-    """Return the state and the words of what is named, without what is this run's own."""
+@pytest.fixture(scope="module")
+def caused():
+    """What was said of what was caused, by symptom and by what was done; written where all of it was caused."""
+    found = {}
+    yield found
+    if harness.THOROUGH:
+        table.write(found, ORDER)
+
+
+def named(answer):
+    """Return the check that is named."""
     return next(check for check in answer["checks"] if check["check"] == answer["cause"])
+
+
+def test_the_guide_has_all_symptoms():
+    text = (table.FILE.parent / "troubleshooting.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == list(dict.fromkeys(table.SYMPTOMS))
+    assert {symptom for symptom, _caused in ORDER} == set(table.SYMPTOMS)
+
+
+def test_the_table_has_all_faults_and_what_they_are_to_be_mended_with():
+    known = table.rows()
+    # Those of hosts of their own are caused elsewhere.
+    there = [key for key in ORDER if key in known]
+    assert list(known) == sorted(there, key=lambda key: table.SYMPTOMS.index(key[0]))
+    for fault in faults.FAULTS.values():
+        assert fault.mend in known[(fault.symptom, fault.caused)]
 
 
 def test_nothing_is_the_matter(place):
@@ -34,7 +63,7 @@ def test_nothing_is_the_matter(place):
 
 
 @pytest.mark.parametrize("name", faults.FAULTS)
-def test_a_fault_is_named(place, name):
+def test_a_fault_is_named(place, caused, name):
     fault = faults.FAULTS[name]
     if not (fault.often or harness.THOROUGH):
         pytest.skip("one of many: VELLARIC_TEST_THOROUGH=1")
@@ -47,5 +76,9 @@ def test_a_fault_is_named(place, name):
         faults.up(place)
     assert harness.PASSWORD not in str(answer)
     assert answer["cause"] == fault.check, (answer["verdict"], answer["checks"])
-    check = named(place, answer)
+    check = named(answer)
     assert check["state"] == fault.state and fault.mend in check["mend"], check
+    key = (fault.symptom, fault.caused)
+    caused[key] = table.row(*key, answer)
+    if not harness.THOROUGH:
+        assert caused[key] == table.rows()[key], "THOROUGH writes docs/faults.md"

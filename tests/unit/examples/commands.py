@@ -27,8 +27,9 @@ _FOREIGN = {
     "docker": {
         "exec": "-i -t -it -u=", "logs": "-f", "ps": "", "port": "", "save": "", "load": "", "inspect": "", "stats": "",
         "run": "--env-file=", "network create": "", "image rm": "", "stop": "", "update": "--restart=",
+        "pause": "", "unpause": "", "rm": "-f", "system prune": "", "system df": "",
     },
-    "systemctl": {"list-timers": "", "start": "", "status": "", "": "--failed"},
+    "systemctl": {"list-timers": "", "start": "", "restart": "", "status": "", "": "--failed"},
     "journalctl": {"": "-u= -n="},
     "jq": {"": "-r"},
     "sed": {"": "-n"},

@@ -160,7 +160,7 @@ def test_nothing_is_the_matter():
         (("container", "warns"), {"container": dataclasses.replace(CONTAINER, restart_count=4)}),
         *[
             (("answers", "fails"), {"server": ServerFacts(kind), "attempt": None})
-            for kind in ("initialising", "starting", "full", "silent", "refused")
+            for kind in ("initialising", "starting", "full", "silent", "refused", "none")
         ],
         *[
             (("reach", "fails"), {"attempt": Attempt(network=kind, words="said")})
