@@ -26,6 +26,12 @@ def _plain(table: str) -> str:
     return re.sub(r"[\r\n]", " ", " ".join(parts))
 
 
+def _described(line: str) -> str:
+    """Return what a line of the list says of its entry, behind its numbers."""
+    match = _ENTRY.match(line)
+    return match.group(1) if match else ""
+
+
 class Listing:
     """What `pg_restore -l` prints."""
 
@@ -43,10 +49,11 @@ class Listing:
         tables: quoted and qualified. What has blanks in its name may be taken for another: among the first, nothing is
         lost by that.
         """
-        theirs, others = [], []
+        theirs: list[str] = []
+        others: list[str] = []
         known = tuple(f"{_plain(table)} " for table in tables)
         for line in self._lines:
-            entry = _ENTRY.match(line).group(1)
+            entry = _described(line)
             kind = next((kind for kind in _CONTENT if entry.startswith(kind + " ")), None)
             if kind is None:
                 continue
@@ -61,6 +68,6 @@ class Listing:
 
     def indexes(self) -> tuple[list[str], list[str]]:
         """Return the entries of indexes and constraints, which several processes may make, and all others."""
-        found = [line for line in self._lines if _INDEXES.match(_ENTRY.match(line).group(1))]
+        found = [line for line in self._lines if _INDEXES.match(_described(line))]
         chosen = set(found)
         return found, [line for line in self._lines if line not in chosen]

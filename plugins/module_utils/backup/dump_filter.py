@@ -152,7 +152,7 @@ class Filter:
 
     def __init__(
         self,
-        policy: tuple,
+        policy: rules.Rules,
         major: int,
         untrusted: frozenset[str] = frozenset(),
         extension_tables: Callable[[], frozenset[str]] = _none,
@@ -270,7 +270,7 @@ class Filter:
         while position >= 0:
             newline = buffer.find(b"\n", position)
             starts_line = position == 0 or buffer[position - 1 : position] == b"\n"
-            if newline >= 0 and starts_line and buffer[position + 2 : newline] in (b"", b"\r"):
+            if newline >= 0 and starts_line and bytes(buffer[position + 2 : newline]) in (b"", b"\r"):
                 return newline + 1
             position = buffer.find(b"\\.", position + 2)
         return None
@@ -468,7 +468,7 @@ class Filter:
 
     def _meta(self, statement: bytes, start: int) -> bytes:
         match = _META.match(statement, start)
-        command, argument = match.group(1), match.group(2).strip()
+        command, argument = (match.group(1), match.group(2).strip()) if match else (b"", b"")
         if command in (b"restrict", b"unrestrict"):
             return _blank(statement)
         if command in _CONNECT:
@@ -481,7 +481,7 @@ class Filter:
             known = b"SET client_encoding = '" + wanted + b"';" if wanted.upper() != b"SQL_ASCII" else b""
             return known + _blank(statement)
         line = self._line - statement.count(b"\n", start)
-        shown = match.group().decode("utf-8", "replace").strip()[:60]
+        shown = (match.group() if match else statement[start:]).decode("utf-8", "replace").strip()[:60]
         if _OTHERS_COMMANDS.match(statement, start):
             why = "pg_dump does not write it. Nothing was changed: take out that line, or take the dump with pg_dump"
         else:
@@ -511,9 +511,10 @@ def _without_servers_own(statement: bytes, start: int) -> bytes:
     return (statement[:start] + match.group(1) + b",".join(options) + match.group(3)) if options else _blank(statement)
 
 
-def _spoken(text: bytes, named: re.Match) -> bytes:
+def _spoken(text: bytes, named: re.Match[bytes]) -> bytes:
     """Return by which name a statement speaks of a thing; of a function or an aggregate, with its arguments."""
-    name, rest = named.group(1), text[named.end() :]
+    name: bytes = named.group(1)
+    rest = text[named.end() :]
     arguments = re.match(rb"\s*\(((?:[^()'\"]|'(?:[^']|'')*'|\"[^\"]*\"|\([^()]*\))*)\)", rest)
     kind = re.search(rb"\b(FUNCTION|PROCEDURE|AGGREGATE)\s+$", text[: named.start(1)], re.I)
     return name if arguments is None or kind is None else name + b"(" + _DEFAULTS.sub(b"", arguments.group(1)) + b")"

@@ -105,7 +105,9 @@ def parse(text: bytes, parameters: frozenset[str]) -> Function | None:
     parameters: those that only a superuser may set.
     """
     created = _CREATE.match(text)
-    position = None if created is None else _clauses(text, created.end())
+    if created is None:
+        return None
+    position = _clauses(text, created.end())
     if position is None:
         return None
     clauses, reserved, language = [], [], b""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import TYPE_CHECKING, Any
 
 # What is done with a statement.
 PASS = "pass"
@@ -36,7 +37,12 @@ class Decision:
     words: str | None = None
 
 
-def _table(*rows: tuple) -> tuple:
+if TYPE_CHECKING:
+    # The first whose pattern fits says what becomes of a statement.
+    Rules = tuple[tuple[re.Pattern[bytes], Decision], ...]
+
+
+def _table(*rows: tuple[Any, ...]) -> Rules:
     return tuple((re.compile(pattern, re.I | re.S), Decision(*decision)) for pattern, *decision in rows)
 
 
@@ -188,7 +194,7 @@ _REPLICATION_ROLE = re.compile(rb"SET\s+(SESSION\s+)?session_replication_role\b"
 GRANTS_PARAMETERS_SINCE = 15
 
 
-def decide(rules: tuple, statement: bytes, start: int, major: int) -> Decision:
+def decide(rules: Rules, statement: bytes, start: int, major: int) -> Decision:
     """Return what becomes of the statement that begins at `start`, on a server of that major version."""
     for pattern, decision in rules:
         if pattern.match(statement, start):

@@ -14,18 +14,28 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Protocol
 
 from ..errors import DatabaseError, Undecided
 from . import formats, stream
-from .dump_filter import Asked, Filter
+from .dump_filter import Asked
 
 _PIECE = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+if TYPE_CHECKING:
+
+    class Passing(Protocol):
+        """What a dump goes through. foreign: whether somebody else has taken it."""
+
+        foreign: bool
+
+        def pieces(self, data: bytes, last: bool = False) -> Iterator[bytes | memoryview | Asked]: ...
 
 
 class _Stopped(Exception):
@@ -44,7 +54,7 @@ class Feeder:
         self,
         dump: formats.Dump,
         pipe: str,
-        filter_: Filter | None,
+        filter_: Passing | None,
         prologue: bytes,
         ask: Callable[[Asked], None] | None = None,
         source: Callable[[], io.IOBase] | None = None,
@@ -96,7 +106,7 @@ class Feeder:
             os.close(target)
         return True
 
-    def _pass_on(self, target: int, filter_: Filter) -> None:
+    def _pass_on(self, target: int, filter_: Passing) -> None:
         try:
             with os.fdopen(target, "wb", buffering=0) as sink, self._source() as source:
                 _write(sink, self._prologue)

@@ -13,7 +13,8 @@ import dataclasses
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DatabaseError
 from ..facts import ImageFacts
@@ -21,6 +22,9 @@ from ..host.engine import Engine
 from ..server import census, loader, replacement, scram, sql
 from . import dump_filter, dump_rules, formats, load
 from .way_in import WayIn
+
+if TYPE_CHECKING:
+    from .load import Loaded, Loading, Login, Manner
 
 # Beside the processes that load: for lists, and for a session that is just ending.
 _SESSIONS = 3
@@ -54,7 +58,7 @@ class Filling:
         self._quiet: dict[str, str] = {}
         self.loaded = load.Loaded()
 
-    def begin(self, encoding: str, locale: dict, jobs: int) -> None:
+    def begin(self, encoding: str, locale: Mapping[str, Any], jobs: int) -> None:
         """Make the fresh database, the role that fills it, and the way in for that role alone."""
         password = secrets.token_urlsafe(24)
         verifier = scram.new_verifier(password)
@@ -72,19 +76,31 @@ class Filling:
     @property
     def uid(self) -> int:
         """The user of the operating system that reads the dump."""
-        return self._login.uid
+        return self._begun.uid
+
+    @property
+    def _begun(self) -> Login:
+        if self._login is None:
+            raise DatabaseError(f"Database {self._database} was not begun")
+        return self._login
+
+    @property
+    def _session(self) -> Loading:
+        if self._loading is None:
+            raise DatabaseError(f"Nothing was loaded into database {self._database}")
+        return self._loading
 
     def load(
         self,
         dump: formats.Dump,
-        policy: tuple,
+        policy: dump_rules.Rules,
         inside: str | None,
         jobs: int,
         untrusted: frozenset[str],
         search_path: str | None,
         progress: Callable[[int, int], None],
         declared: frozenset[str] = frozenset(),
-    ) -> load.Loaded:
+    ) -> Loaded:
         """Load a dump (dump_rules.OWN or FOREIGN), with all that stands in it but who owns what and may do what.
 
         declared: extensions that are made first, unless the dump makes them itself.
@@ -94,7 +110,7 @@ class Filling:
         manner = load.Manner(
             policy=policy,
             # Backups are the server's group's to read.
-            login=dataclasses.replace(self._login, gid=self._image.gid if own else None),
+            login=dataclasses.replace(self._begun, gid=self._image.gid if own else None),
             major=self._image.major,
             superuser=self._in_fresh,
             superusers=frozenset(name for name in superusers if superusers[name]),
@@ -132,11 +148,11 @@ class Filling:
         self._quiet = json.loads(self._in_fresh(loader.QUIET_TRIGGERS).splitlines()[0])
         return self.loaded
 
-    def _run(self, dump: formats.Dump, manner: load.Manner, inside: str | None) -> load.Loaded:
-        self._loading = load.Loading(
+    def _run(self, dump: formats.Dump, manner: Manner, inside: str | None) -> Loaded:
+        self._loading = loading = load.Loading(
             self._engine, self._container, dump, self._database, self._exchange, manner, inside
         )
-        return self._loading.run()
+        return loading.run()
 
     @property
     def collected(self) -> dump_filter.Collected:
@@ -149,7 +165,7 @@ class Filling:
     def run(self, texts: tuple[str, ...], search_path: str) -> str | None:
         """Run SQL of the operator's as the role that loads, to whom everything belongs; return why it failed."""
         lines = [f"SET search_path = {search_path};", *(f"{text}\n;" for text in texts)]
-        return self._loading.script(lines)
+        return self._session.script(lines)
 
     def analyze(self) -> list[str]:
         """Collect the planner's statistics; return what could not be, and why.
@@ -157,7 +173,7 @@ class Filling:
         The server evaluates the expressions of indexes for it.
         """
         tables = json.loads(self._in_fresh(loader.ANALYZED))
-        failed = self._loading.each({table: [f"ANALYZE {table};"] for table in tables}, ["SET search_path = '';"])
+        failed = self._session.each({table: [f"ANALYZE {table};"] for table in tables}, ["SET search_path = '';"])
         return [f"{table} could not be analysed: {why}" for table, why in failed.items()]
 
     def hand_over(self, source_owner: str, owner: str, superusers_own: list[str]) -> list[str]:
@@ -227,7 +243,7 @@ class Filling:
     def refresh(self, search_path: str) -> list[str]:
         """Fill the materialized views, as the role to whom they belong so far; return what could not be, and why."""
         wanted = loader.refresh(self.loaded.collected.refreshes)
-        failed = self._loading.each(wanted, [f"SET search_path = {search_path};"])
+        failed = self._session.each(wanted, [f"SET search_path = {search_path};"])
         return [f"materialized view {view} could not be filled: {why}" for view, why in failed.items()]
 
     def give_to(self, owner: str) -> None:

@@ -23,6 +23,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ..container import HOME_MOUNT
 from ..errors import DatabaseError, Refused
@@ -31,10 +32,13 @@ from ..host import disk, files
 from ..host.engine import Engine
 from ..host.execution import Execution
 from ..server import loader
-from . import archive, dump_filter, formats
+from . import archive, dump_filter, dump_rules, formats
 from .dump_filter import Asked, Collected
 from .feeder import Feeder
 from .pipe_writer import Writer
+
+if TYPE_CHECKING:
+    from .feeder import Passing
 
 # Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
 DIRECTORY = "load"
@@ -161,7 +165,7 @@ class Manner:
     how long it may take; progress: called with the bytes of the dump that have been read, and their number in all.
     """
 
-    policy: tuple
+    policy: dump_rules.Rules
     login: Login
     major: int
     superuser: Callable[[str], str]
@@ -245,8 +249,8 @@ class Loading:
         failed: dict[str, str] = {}
         for number, said in re.findall(r"^psql:[^:\n]*:([0-9]+): (?:ERROR|FATAL|PANIC):  (.*)", finished.stderr, re.M):
             # The first line is ours.
-            key = owners[min(int(number) - 2, len(owners) - 1)]
-            failed.setdefault(key or "", said)
+            whose = owners[min(int(number) - 2, len(owners) - 1)]
+            failed.setdefault(whose or "", said)
         return failed
 
     def script(self, lines: list[str]) -> str | None:
@@ -391,7 +395,7 @@ class Loading:
         if into is not None:
             # The shell opens the pipe, whatever becomes of the archive.
             command = ["sh", "-c", 'exec "$@" >"$0"', into, *command]
-        if self._seen:
+        if self._seen and self._inside is not None:
             return self._execute([*command, self._inside], keep=keep)
 
         def piped(source: str) -> list[str]:
@@ -413,8 +417,8 @@ class Loading:
         directory: tuple[str, str],
         command: Callable[[str], list[str]],
         whole: bool = True,
-        source: Callable[[], io.RawIOBase] | None = None,
-        filter_: dump_filter.Filter | None = None,
+        source: Callable[[], io.IOBase] | None = None,
+        filter_: Passing | None = None,
         keep: bool = False,
         restricted: bool = True,
         may_fail: bool = False,
@@ -510,7 +514,7 @@ class Loading:
                     self._manner.progress(feeder.position, self._dump.size_bytes)
 
 
-def _from(text: bytes | None) -> Callable[[], io.RawIOBase] | None:
+def _from(text: bytes | None) -> Callable[[], io.IOBase] | None:
     return None if text is None else lambda: io.BytesIO(text)
 
 

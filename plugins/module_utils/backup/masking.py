@@ -41,15 +41,15 @@ def columns(texts: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _set_columns(text: str) -> list[str]:
     """Return the columns in the list after SET: what stands before = at the beginning of each item."""
-    found, position = [], 0
-    while True:
+    found: list[str] = []
+    position: int | None = 0
+    while position is not None:
         match = _TARGET.match(text, position)
         if match is None:
-            return found
+            break
         found += [one.strip() for one in match["several"].split(",")] if match["several"] else [match["one"]]
         position = _next_item(text, match.end())
-        if position is None:
-            return found
+    return found
 
 
 def _next_item(text: str, position: int) -> int | None:

@@ -48,7 +48,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def identity(catalog, oid):
+def identity(catalog: str, oid: str) -> str:
     """Return the SQL for the name by which ALTER knows an object: of a function with the modes of its arguments, since
     procedures may differ in these alone.
     """

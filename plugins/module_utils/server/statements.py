@@ -70,6 +70,8 @@ class Scanner:
         while self.position < len(buffer):
             by_words = self._creates or self._words is not None
             match = (_NEXT_WORD if by_words else _NEXT).match(buffer, self.position)
+            if match is None:
+                return None
             token, after = match.group(), match.end()
             if not last:
                 if len(buffer) - self.position < _LONGEST_TOKEN and token[:1] in b"-/$;":
@@ -144,13 +146,18 @@ def _closed(buffer: bytearray, token: bytes, after: int, last: bool, escapes: bo
 
 def beginning(statement: bytes | bytearray) -> int:
     """Return where a statement begins behind the blanks and comments before it."""
-    position = _BLANK.match(statement).end()
+    position = _after_blanks(statement, 0)
     while statement.startswith(b"/*", position):
         after = _after_comment(statement, position + 2)
         if after is None:
             break
-        position = _BLANK.match(statement, after).end()
+        position = _after_blanks(statement, after)
     return position
+
+
+def _after_blanks(statement: bytes | bytearray, position: int) -> int:
+    match = _BLANK.match(statement, position)
+    return match.end() if match else position
 
 
 def _after_comment(buffer: bytes | bytearray, position: int) -> int | None:
