@@ -291,7 +291,7 @@ class Filter:
         if end is None:
             if not last:
                 return None
-            end = len(self._buffer)
+            end, self._scanner = len(self._buffer), statements.Scanner()
         statement = self._take(end)
         if END_MARK in statement:
             self.complete = True

@@ -361,6 +361,15 @@ def test_rows_of_an_extensions_table_as_insert():
     assert work.collected.left_out == {}
 
 
+def test_one_text_after_another():
+    """An archive comes in several: what one ends with is no part of the next."""
+    work = dump_filter.Filter(dump_rules.OWN, 15)
+    for _turn in range(2):
+        parts = [b"".join(work.pieces(piece, last=not piece)) for piece in (b"SELECT 1;\n\n--\n-- end (\n--\n\n(", b"")]
+        assert b"".join(parts).startswith(b"SELECT 1;\n\n--")
+    assert list(work.pieces(b"SELECT 1;\nSELECT 2;\n", last=True)) == [b"SELECT 1;\n", b"SELECT 2;\n"]
+
+
 def test_nothing_is_asked_within_a_statement():
     text = (
         b"CREATE EXTENSION topo;\nSELECT 1;\n"
