@@ -174,7 +174,9 @@ def changed_options(old: Record, new: Record) -> list[str]:
     names = {*old.declared, *new.declared}
     changed = sorted(name for name in names if old.declared.get(name) != new.declared.get(name))
     return changed + [
-        name for name in ("username", "login", "initialised", "libc") if getattr(old, name) != getattr(new, name)
+        name
+        for name in ("username", "login", "initialised", "libc", "schema")
+        if getattr(old, name) != getattr(new, name)
     ]
 
 

@@ -190,7 +190,10 @@ class Host:
         return Path(self.data_root, self.container(short))
 
     def record(self, short):
-        return json.loads((self.directory(short) / "database.json").read_text())
+        """The record of a database, with what is its primary's."""
+        content = json.loads((self.directory(short) / "database.json").read_text())
+        (primary,) = [instance for instance in content["instances"] if instance["role"] == "primary"]
+        return {**primary, **content}
 
     def arguments(self, short=None, check=False, **options):
         """The module's arguments: this host's defaults, without those that are given as None."""

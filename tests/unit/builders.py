@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec, users
+from ansible_collections.vellaric.postgres.plugins.module_utils import record as records
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
 from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
 from ansible_collections.vellaric.postgres.plugins.module_utils.planning.plan import plan_database
@@ -64,16 +65,17 @@ def image(**given):
 
 
 def record_of(wanted, **given):
+    """Return a record; port, initialised and libc are its primary's."""
+    own = {"port": wanted.port or 5432, "initialised": True, "libc": image().libc}
+    own = {key: given.pop(key, value) for key, value in own.items()}
     known = {
         "id": IDENTITY,
         "name": wanted.name,
         "environment": wanted.environment,
         "created_at": NOW,
-        "port": wanted.port or 5432,
         "username": wanted.username or USERNAME,
-        "initialised": True,
         "declared": wanted.declared(),
-        "libc": image().libc,
+        "instances": (records.primary(wanted.container, **own),),
     }
     return Record(**{**known, **given})
 
@@ -369,7 +371,7 @@ class Host:
 
     def _create(self, wanted, plan, step):
         container = running(step.config, networks=endpoints(wanted))
-        return self._started(container, record=dataclasses.replace(plan.record, initialised=True))
+        return self._started(container, record=plan.record.with_primary(initialised=True))
 
     _initialise = _create
 
@@ -417,7 +419,7 @@ class Host:
         elif role["verifier"] != verifier(wanted.password):
             role = {**role, "verifier": None}
         database = {**(there.database or {"public": True}), "owner": plan.record.username}
-        record = dataclasses.replace(plan.record, initialised=True)
+        record = plan.record.with_primary(initialised=True)
         host = self._with(record=record, server={"role": role, "database": database})
         return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
 

@@ -54,7 +54,7 @@ def _write_record(work: Work, record: Record) -> None:
 def _mark_initialised(work: Work) -> None:
     """From here on the data directory is never emptied, so that what initdb wrote has to be there to stay."""
     files.synchronise_file_system(os.path.join(work.spec.directory, "pgdata"))
-    work.record = dataclasses.replace(work.record, initialised=True)
+    work.record = work.record.with_primary(initialised=True)
     _write_record(work, work.record)
 
 

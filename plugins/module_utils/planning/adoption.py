@@ -104,7 +104,7 @@ def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
         "database": adoptable.choose_database(there.answer["databases"], spec.name),
         "roles_changed": False,
     }
-    return dataclasses.replace(record, adopted=adopted, libc=image.libc, initialised=False)
+    return dataclasses.replace(record, adopted=adopted).with_primary(libc=image.libc, initialised=False)
 
 
 def entries_to_keep(source: str, place: str) -> tuple[str, ...]:

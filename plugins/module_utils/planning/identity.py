@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import names
 from ..errors import Refused, sure
 from ..host.ports import first_free
-from ..record import Record
+from ..record import Record, primary
 
 if TYPE_CHECKING:
     from ..facts import Observed
@@ -45,13 +45,18 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
         name=spec.name,
         environment=spec.environment,
         created_at=old.created_at if old else seen.now,
-        port=port(spec, seen, old),
         username=username,
         login=login,
-        initialised=old.initialised if old else False,
         declared=spec.declared(),
-        libc=(old.libc if old and (old.initialised or old.adopted) else None)
-        or (seen.image.libc if seen.image else None),
+        instances=(
+            primary(
+                spec.container,
+                port=port(spec, seen, old),
+                initialised=old.initialised if old else False,
+                libc=(old.libc if old and (old.initialised or old.adopted) else None)
+                or (seen.image.libc if seen.image else None),
+            ),
+        ),
         adopted=old.adopted if old else None,
     )
 
@@ -69,11 +74,10 @@ def _recovered_record(spec: DatabaseSpec, seen: Observed) -> Record | None:
         environment=spec.environment,
         # The engine leaves zeros at the end of a fraction out.
         created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
-        port=config.port,
         username=username,
-        # Data that is there is never taken for half-made.
-        initialised=bool(seen.data_majors),
         declared={},
+        # Data that is there is never taken for half-made.
+        instances=(primary(spec.container, config.port, initialised=bool(seen.data_majors)),),
     )
 
 

@@ -36,6 +36,26 @@ def test_the_same_record_is_written_the_same():
     assert records.to_json(one) == records.to_json(other)
 
 
+def test_a_record_of_the_schema_before_is_read_and_says_so():
+    text = (builders.FIXTURES / "database.json").read_text()
+    assert json.loads(text)["schema"] == 1
+    record = records.from_json(text, PATH)
+    assert record.schema == 1 and (record.port, record.initialised, record.libc) == (5990, True, None)
+    (primary,) = record.instances
+    assert (primary.name, primary.role, primary.container) == ("primary", "primary", "unitfix-development-postgres")
+    written = records.from_json(records.to_json(record), PATH)
+    assert written == dataclasses.replace(record, schema=2)
+
+
+def test_only_the_primary_is_changed():
+    record = builders.record_of(builders.declared())
+    replica = records.Instance("replica-1", "replica", "x", 5433, True, depends_on=("primary",))
+    both = dataclasses.replace(record, instances=(*record.instances, replica))
+    changed = both.with_primary(port=6000)
+    assert changed.port == 6000 and changed.instances[1] == replica
+    assert records.from_json(records.to_json(changed), PATH) == changed
+
+
 def damaged():
     content = json.loads(records.to_json(builders.record_of(builders.declared())))
     yield ""
@@ -46,7 +66,8 @@ def damaged():
     yield '"text"'
     yield "{}"
     yield json.dumps({**content, "surplus": 1})
-    yield json.dumps({key: value for key, value in content.items() if key != "port"})
+    yield json.dumps({key: value for key, value in content.items() if key != "instances"})
+    yield json.dumps({**content, "instances": []})
     yield json.dumps({key: value for key, value in content.items() if key != "schema"})
 
 

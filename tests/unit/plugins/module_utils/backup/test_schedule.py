@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 
@@ -163,4 +162,4 @@ def test_what_stands_still():
     missing = shown("shop", status="error", container_status="absent", reason="its container is missing")
     assert schedule.why_not(missing, whole) == (False, "its container is missing")
     assert schedule.why_not(shown("shop", status="error", container_status="exited", reason="137"), whole)[0] is False
-    assert schedule.why_not(shown("shop"), dataclasses.replace(whole, initialised=False))[0] is True
+    assert schedule.why_not(shown("shop"), whole.with_primary(initialised=False))[0] is True

@@ -482,3 +482,12 @@ def test_what_is_pending_stays_so_until_it_may_be_done():
     assert (builders.verbs(planned), [step.verb for step in planned.pending]) == ([], ["restart"])
     planned = plan(dataclasses.replace(wanted, max_impact="restart"), seen)
     assert builders.verbs(planned) == ["write_files", "restart"]
+
+
+def test_a_record_of_the_schema_before_is_written_anew_and_nothing_else():
+    wanted = builders.declared()
+    settled = builders.settled(wanted)
+    planned = plan(wanted, dataclasses.replace(settled, record=dataclasses.replace(settled.record, schema=1)))
+    assert builders.verbs(planned) == ["write_record"] and planned.steps[0].impact == "none"
+    assert planned.steps[0].summary == "record the declaration (schema)"
+    assert planned.record == settled.record
