@@ -91,12 +91,12 @@ class ActionModule(ActionBase):
             result.update(
                 self._again(self._forget if options["state"] == "absent" else self._store, path, requests, options)
             )
-        except VarsFileError as exc:
-            return dict(result, failed=True, msg="path: %s: %s" % (path, exc))
-        except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError, HiddenVariables) as exc:
+        except VarsFileError as error:
+            return dict(result, failed=True, msg=f"path: {path}: {error}")
+        except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError, HiddenVariables) as error:
             # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause
             # there is none.
-            return dict(result, failed=True, msg=str(exc))
+            return dict(result, failed=True, msg=str(error))
         result["path"] = path
         if "artifact" in result:
             result["ansible_stats"] = self._handed_on(result["artifact"], task_vars)
@@ -138,7 +138,7 @@ class ActionModule(ActionBase):
             within = "ansible_collections" in os.path.abspath(self._loader.get_basedir()).split(os.sep)
             return os.path.realpath(os.path.expanduser(path) if within else self._loader.path_dwim(path))
         if not os.path.isabs(path):
-            raise OptionsError("path: %s is on another host: give an absolute path" % path)
+            raise OptionsError(f"path: {path} is on another host: give an absolute path")
         return path
 
     def _hidden(self, path: str, state: str) -> str | None:
@@ -151,10 +151,8 @@ class ActionModule(ActionBase):
         file = vars_place.hidden_by(path)
         if not (file and os.path.isdir(os.path.dirname(path))):
             return None
-        return "%s is not read by Ansible, since there is a directory %s: move it there, or remove it" % (
-            file,
-            os.path.dirname(path),
-        )
+        directory = os.path.dirname(path)
+        return f"{file} is not read by Ansible, since there is a directory {directory}: move it there, or remove it"
 
     def _again(self, change: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
         for _attempt in range(_ATTEMPTS):
@@ -215,8 +213,8 @@ class ActionModule(ActionBase):
         cut_short = [item.request.entry for item in resolved if item.rotating and item.source != "given"]
         if cut_short and resolve is credentials.resolve:
             result["warnings"] = [
-                "a change of the password of %s was cut short: the old one applies until the new one is given again, or"
-                " the password rotated (playbook vellaric.postgres.rotate)" % ", ".join(cut_short)
+                "a change of the password of {} was cut short: the old one applies until the new one is given again, or"
+                " the password rotated (playbook vellaric.postgres.rotate)".format(", ".join(cut_short))
             ]
         if handed_on and not check_mode:
             result["artifact"] = artifact.of(VarsFile(text), requests, rotated=options["state"] == "rotated")
@@ -300,7 +298,7 @@ def _database(item: Resolved, check_mode: bool) -> dict[str, Any]:
 def _diff(path: str, before: list[str], after: list[str], mode: int | None = None) -> dict[str, str]:
     lists = []
     for lines, shown_mode in ((before, mode), (after, None if mode is None else 0o600)):
-        text = [] if shown_mode is None else ["mode: %04o" % shown_mode]
+        text = [] if shown_mode is None else [f"mode: {shown_mode:04o}"]
         text += [SECTION + ":"] + lines if lines else []
         lists.append("".join(line + "\n" for line in text))
     return {"before": lists[0], "after": lists[1], "before_header": path, "after_header": path}

@@ -24,13 +24,13 @@ class ActionModule(action.FleetAction):
     def _show(self, fleet: Fleet, options: dict[str, Any]) -> dict[str, Any]:
         mode = options["mode"]
         if not mode.isdigit() or int(mode, 8) & ~0o777:
-            raise ValueError("mode: %r is not a file mode: write it in quotes, such as '0600' or '0644'" % mode)
+            raise ValueError(f"mode: {mode!r} is not a file mode: write it in quotes, such as '0600' or '0644'")
         if options["history_days"] <= 0:
-            raise ValueError("history_days: at least 1 is needed, and %d was given" % options["history_days"])
+            raise ValueError("history_days: at least 1 is needed, and {} was given".format(options["history_days"]))
         path = os.path.abspath(options["path"])
         past = os.path.abspath(options["history"] or os.path.join(os.path.dirname(path), "history.jsonl"))
         if past == path:
-            raise ValueError("history: the page itself is %s: choose another file for the history" % path)
+            raise ValueError(f"history: the page itself is {path}: choose another file for the history")
         entries = self._remember(past, fleet, options["history_days"])
         self._write(path, page.render(fleet, entries, options["title"], options["refresh"]), int(mode, 8))
         return {"changed": True, "path": path, "history": past, "samples": len(entries)}

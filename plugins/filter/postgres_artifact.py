@@ -54,7 +54,7 @@ def handed_on(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [handed_on(item) for item in value]
     if isinstance(value, str):
-        return "'%s'" % value if value in _UNREADABLE else clean(value)
+        return f"'{value}'" if value in _UNREADABLE else clean(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -31,7 +31,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _USERNAME = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _TEMPLATE = re.compile(r"\{[{%#]")
-_PASSWORD = re.compile(r"[!-~]{%d,}" % MIN_PASSWORD)
+_PASSWORD = re.compile(rf"[!-~]{{{MIN_PASSWORD},}}")
 
 # Every PostgreSQL server has these: the first is for maintenance, new databases are copied from the others.
 _RESERVED_DATABASES = ("postgres", "template0", "template1")
@@ -45,18 +45,18 @@ class InvalidName(InvalidOption):
 def check_database_name(name: object) -> str:
     rule = "it must be lowercase letters, digits and hyphens, starting and ending with a letter or a digit"
     if not isinstance(name, str) or not _LABEL.fullmatch(name):
-        raise InvalidName("name: %r is not a database name: %s" % (name, rule))
+        raise InvalidName(f"name: {name!r} is not a database name: {rule}")
     if len(name) > MAX_LABEL:
-        raise InvalidName("name: %r is too long: at most %d characters" % (name, MAX_LABEL))
+        raise InvalidName(f"name: {name!r} is too long: at most {MAX_LABEL} characters")
     if name in _RESERVED_DATABASES:
-        raise InvalidName("name: %r belongs to PostgreSQL itself: choose any other name" % name)
+        raise InvalidName(f"name: {name!r} belongs to PostgreSQL itself: choose any other name")
     return name
 
 
 def check_environment(environment: object) -> str:
     if not isinstance(environment, str) or environment not in ENVIRONMENTS:
         raise InvalidName(
-            "environment: %r is not an environment: it must be one of %s" % (environment, ", ".join(ENVIRONMENTS))
+            f"environment: {environment!r} is not an environment: it must be one of {', '.join(ENVIRONMENTS)}"
         )
     return environment
 
@@ -64,13 +64,13 @@ def check_environment(environment: object) -> str:
 def check_username(username: object) -> str:
     if not isinstance(username, str) or not _USERNAME.fullmatch(username):
         raise InvalidName(
-            "username: %r is not a user name: it must be lowercase letters, digits, underscores and hyphens,"
-            " starting with a letter or an underscore, at most 63 characters" % (username,)
+            f"username: {username!r} is not a user name: it must be lowercase letters, digits, underscores and hyphens,"
+            " starting with a letter or an underscore, at most 63 characters"
         )
     if username in _RESERVED_USERNAMES or username.startswith("pg_"):
         raise InvalidName(
-            "username: %r is reserved by PostgreSQL: it must not be %s, nor begin with pg_"
-            % (username, " or ".join(_RESERVED_USERNAMES))
+            f"username: {username!r} is reserved by PostgreSQL: it must not be {' or '.join(_RESERVED_USERNAMES)}, nor"
+            " begin with pg_"
         )
     return username
 
@@ -84,8 +84,8 @@ def check_password(password: object) -> str:
     # The value itself, even a part of it, never goes into the message.
     if not isinstance(password, str) or not _PASSWORD.fullmatch(password):
         raise InvalidName(
-            "password: the value given is not accepted: it must be at least %d printable ASCII characters,"
-            " without blanks or control characters" % MIN_PASSWORD
+            f"password: the value given is not accepted: it must be at least {MIN_PASSWORD} printable ASCII characters,"
+            " without blanks or control characters"
         )
     if _TEMPLATE.search(password):
         raise InvalidName(
@@ -99,12 +99,13 @@ def container_name(name: str, environment: str) -> str:
     """The name of the container of a database, which is also the key of everything that belongs to it."""
     check_database_name(name)
     check_environment(environment)
-    container = "%s-%s-postgres" % (name, environment)
+    container = f"{name}-{environment}-postgres"
     if len(container) > MAX_LABEL:
         raise InvalidName(
-            "name: %r is too long: with environment %s the container is called %r, which has %d characters"
-            " and must fit into a DNS label (%d): at most %d characters for the name"
-            % (name, environment, container, len(container), MAX_LABEL, MAX_LABEL - len(container) + len(name))
+            f"name: {name!r} is too long: with environment {environment} the container is called {container!r}, which"
+            f" has {len(container)} characters"
+            f" and must fit into a DNS label ({MAX_LABEL}): at most {MAX_LABEL - len(container) + len(name)}"
+            " characters for the name"
         )
     return container
 
@@ -118,8 +119,9 @@ def check_host(host: str, option: str) -> str:
     """Check what clients connect to, where it is a name and not an address."""
     if not _is_domain(host) or len(host) > MAX_DOMAIN:
         raise InvalidName(
-            "%s: %r is neither an address nor a host name: labels of letters, digits and hyphens, joined by dots,"
-            " such as db1.example.com" % (option, host)
+            f"{option}: {host!r} is neither an address nor a host name: labels of letters, digits and hyphens, joined"
+            " by dots,"
+            " such as db1.example.com"
         )
     return host
 
@@ -128,14 +130,15 @@ def host_name(container: str, base_domain: str) -> str:
     """Return what clients connect to below a domain. Raises InvalidName."""
     if not _is_domain(base_domain):
         raise InvalidName(
-            "base_domain: %r is not a domain name: it must be labels of letters, digits and hyphens, joined by dots,"
-            " such as example.com" % (base_domain,)
+            f"base_domain: {base_domain!r} is not a domain name: it must be labels of letters, digits and hyphens,"
+            " joined by dots,"
+            " such as example.com"
         )
-    host = "%s.db.%s" % (container, base_domain)
+    host = f"{container}.db.{base_domain}"
     if len(host) > MAX_DOMAIN:
         raise InvalidName(
-            "base_domain: %r is too long: the host name %r has %d characters, a host name has at most %d"
-            % (base_domain, host, len(host), MAX_DOMAIN)
+            f"base_domain: {base_domain!r} is too long: the host name {host!r} has {len(host)} characters, a host"
+            f" name has at most {MAX_DOMAIN}"
         )
     return host
 
@@ -157,7 +160,7 @@ def new_password() -> str:
 def url_host(host: str) -> str:
     """Return a host as a URL has it: an IPv6 address in brackets, the rest percent-encoded."""
     # Only an IPv6 address has a colon. A zone (fe80::1%eth0) needs its percent sign encoded (RFC 6874).
-    return "[%s]" % quote(host, safe=":") if ":" in host else quote(host, safe="")
+    return f"[{quote(host, safe=':')}]" if ":" in host else quote(host, safe="")
 
 
 def connection_url(username: str, password: str | None, host: str, port: int, database: str, sslmode: str) -> str:
@@ -165,10 +168,5 @@ def connection_url(username: str, password: str | None, host: str, port: int, da
     user = quote(username, safe="")
     if password is not None:
         user += ":" + quote(password, safe="")
-    return "postgresql://%s@%s:%d/%s?sslmode=%s" % (
-        user,
-        url_host(host),
-        int(port),
-        quote(database, safe=""),
-        quote(sslmode, safe=""),
-    )
+    path, mode = quote(database, safe=""), quote(sslmode, safe="")
+    return f"postgresql://{user}@{url_host(host)}:{int(port)}/{path}?sslmode={mode}"

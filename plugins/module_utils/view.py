@@ -159,14 +159,9 @@ def _word(value: Any) -> str:
     return text[:19] if text.startswith("sha256:") else text
 
 
-def step(done: Step) -> dict[str, Any]:
-    """Return what a person sees of a step that was done or would be."""
-    return {"verb": done.verb, "summary": done.summary, "impact": done.impact}
-
-
 def pending(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return what a person sees of steps that are held back."""
-    return [{**step(held), "reason": held.reason} for held in steps]
+    return [{**step.result(), "reason": step.reason} for step in steps]
 
 
 def changed_options(old: Record, new: Record) -> list[str]:

@@ -324,42 +324,46 @@ DATABASE_OPTIONS = ("name", "environment", "username", "password", "update_passw
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return dict(
-        path=dict(type="path", required=True),
-        name=dict(type="str"),
-        environment=dict(type="str", choices=list(ENVIRONMENTS)),
-        username=dict(type="str"),
-        password=dict(type="str", no_log=True),
-        update_password=dict(type="str", choices=["always", "on_create"], no_log=False),
-        user=dict(type="str"),
-        owner=dict(type="str"),
-        databases=dict(
-            type="list",
-            elements="dict",
-            options=dict(
-                name=dict(type="str", required=True),
-                environment=dict(type="str", choices=list(ENVIRONMENTS), required=True),
-                username=dict(type="str"),
-                password=dict(type="str", no_log=True),
-                update_password=dict(type="str", choices=["always", "on_create"], no_log=False),
-                user=dict(type="str"),
-                owner=dict(type="str"),
-            ),
-        ),
-        artifact=dict(type="dict"),
-        return_artifact=dict(type="bool", default=False),
-        only_lost=dict(type="bool", default=False),
-        vault_id=dict(type="str"),
-        state=dict(type="str", choices=["present", "stored", "rotating", "rotated", "absent"], default="present"),
-    )
+    return {
+        "path": {"type": "path", "required": True},
+        "name": {"type": "str"},
+        "environment": {"type": "str", "choices": list(ENVIRONMENTS)},
+        "username": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "update_password": {"type": "str", "choices": ["always", "on_create"], "no_log": False},
+        "user": {"type": "str"},
+        "owner": {"type": "str"},
+        "databases": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "name": {"type": "str", "required": True},
+                "environment": {"type": "str", "choices": list(ENVIRONMENTS), "required": True},
+                "username": {"type": "str"},
+                "password": {"type": "str", "no_log": True},
+                "update_password": {"type": "str", "choices": ["always", "on_create"], "no_log": False},
+                "user": {"type": "str"},
+                "owner": {"type": "str"},
+            },
+        },
+        "artifact": {"type": "dict"},
+        "return_artifact": {"type": "bool", "default": False},
+        "only_lost": {"type": "bool", "default": False},
+        "vault_id": {"type": "str"},
+        "state": {
+            "type": "str",
+            "choices": ["present", "stored", "rotating", "rotated", "absent"],
+            "default": "present",
+        },
+    }
 
 
 def constraints() -> dict[str, Any]:
-    return dict(
-        mutually_exclusive=[(option, "databases") for option in DATABASE_OPTIONS],
-        required_one_of=[("name", "databases")],
-        required_by=dict(name=("environment",)),
-    )
+    return {
+        "mutually_exclusive": [(option, "databases") for option in DATABASE_OPTIONS],
+        "required_one_of": [("name", "databases")],
+        "required_by": {"name": ("environment",)},
+    }
 
 
 def main() -> None:

@@ -82,11 +82,11 @@ from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module imp
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return dict(
-        answers=dict(type="dict", required=True),
-        stored=dict(type="dict", default={}),
-        show=dict(type="bool", default=True),
-    )
+    return {
+        "answers": {"type": "dict", "required": True},
+        "stored": {"type": "dict", "default": {}},
+        "show": {"type": "bool", "default": True},
+    }
 
 
 def main() -> None:

@@ -142,15 +142,15 @@ from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module imp
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return dict(
-        answers=dict(type="dict", required=True),
-        path=dict(type="path", required=True),
-        title=dict(type="str", default="PostgreSQL databases"),
-        mode=dict(type="str", default="0600"),
-        history=dict(type="path"),
-        history_days=dict(type="int", default=90),
-        refresh=dict(type="int", default=0),
-    )
+    return {
+        "answers": {"type": "dict", "required": True},
+        "path": {"type": "path", "required": True},
+        "title": {"type": "str", "default": "PostgreSQL databases"},
+        "mode": {"type": "str", "default": "0600"},
+        "history": {"type": "path"},
+        "history_days": {"type": "int", "default": 90},
+        "refresh": {"type": "int", "default": 0},
+    }
 
 
 def main() -> None:

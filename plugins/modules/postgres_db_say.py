@@ -63,7 +63,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module imp
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return dict(lines=dict(type="list", elements="str", required=True))
+    return {"lines": {"type": "list", "elements": "str", "required": True}}
 
 
 def main() -> None:

@@ -162,12 +162,12 @@ from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module imp
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return dict(
-        answers=dict(type="dict", required=True),
-        view=dict(type="str", choices=["list", "details", "statistics", "queries", "findings"], default="list"),
-        output=dict(type="str", choices=["text", "json"], default="text"),
-        dest=dict(type="path"),
-    )
+    return {
+        "answers": {"type": "dict", "required": True},
+        "view": {"type": "str", "choices": ["list", "details", "statistics", "queries", "findings"], "default": "list"},
+        "output": {"type": "str", "choices": ["text", "json"], "default": "text"},
+        "dest": {"type": "path"},
+    }
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def of(document: VarsFile, requests: Iterable[Request], rotated: bool = False) -
         values = {key: getattr(entry, key) for key in _KEYS}
         values = {key: value for key, value in values.items() if value is not None}
         if not all(values[key].encrypted for key in _SECRET if key in values):
-            raise InvalidRequest("%s is not encrypted, so that it is not handed on" % request.entry)
+            raise InvalidRequest(f"{request.entry} is not encrypted, so that it is not handed on")
         found[request.entry] = {
             **(dict.fromkeys(_WAITING) if rotated else {}),
             **{key: value.text for key, value in values.items()},
@@ -67,8 +67,8 @@ def restored(
                 document = VarsFile(document.with_entries({request.entry: waiting}))
         elif any(_plain(getattr(present, key), vault) != _plain(values.get(key), vault) for key in _KEYS):
             raise InvalidRequest(
-                "artifact: %s has other credentials in the file: leave out the one of the two that is out of date"
-                % request.entry
+                f"artifact: {request.entry} has other credentials in the file: leave out the one of the two that is"
+                " out of date"
             )
     return document
 
@@ -80,12 +80,12 @@ def _plain(value: Value | str | None, vault: RunVault) -> str | None:
 
 def _check(entry: str, values: object, vault: RunVault) -> None:
     if not isinstance(values, dict) or set(values) - set(_KEYS) or not {"username", "password"} <= set(values):
-        raise InvalidRequest("artifact: %s is not an entry as this module hands it on" % entry)
+        raise InvalidRequest(f"artifact: {entry} is not an entry as this module hands it on")
     for key in _SECRET:
         if key in values:
             if not str(values[key]).startswith(HEADER):
-                raise InvalidRequest("artifact: %s.%s is not vault-encrypted text" % (entry, key))
+                raise InvalidRequest(f"artifact: {entry}.{key} is not vault-encrypted text")
             try:
                 vault.decrypt(values[key])
-            except VaultError as exc:
-                raise InvalidRequest("artifact: %s.%s cannot be read: %s" % (entry, key, exc)) from None
+            except VaultError as error:
+                raise InvalidRequest(f"artifact: {entry}.{key} cannot be read: {error}") from None

@@ -52,7 +52,7 @@ class Request:
         self.container = names.container_name(name, environment)
         self.entry = entry_key(self.container, user)
         if user is not None and username is not None:
-            raise names.InvalidName("username: %s is a further user, whose name is that of the option user" % user)
+            raise names.InvalidName(f"username: {user} is a further user, whose name is that of the option user")
         username = user if username is None else username
         self.username = None if username is None else names.check_username(username)
         self.password = None if password is None else names.check_password(password)
@@ -62,7 +62,7 @@ class Request:
 
 def entry_key(container: str, user: str | None = None) -> str:
     """The key of the file's section: the container's name, for a further user with its name behind a slash."""
-    return container if user is None else "%s/%s" % (container, user)
+    return container if user is None else f"{container}/{user}"
 
 
 class Resolved:
@@ -94,13 +94,13 @@ def requests_from(databases: Sequence[Mapping[str, Any]]) -> list[Request]:
     for options in databases:
         try:
             request = Request(**{key: _plain(options.get(key)) for key in KEYS})
-        except names.InvalidName as exc:
+        except names.InvalidName as error:
             if len(databases) == 1:
                 raise
-            raise names.InvalidName("databases: the one called %r: %s" % (options.get("name"), exc)) from None
+            raise names.InvalidName(f"databases: the one called {options.get('name')!r}: {error}") from None
         if request.entry in [other.entry for other in requests]:
-            whose = "" if request.user is None else "user %s of " % request.user
-            raise names.InvalidName("databases: %s%s (%s) is there twice" % (whose, request.name, request.environment))
+            whose = "" if request.user is None else f"user {request.user} of "
+            raise names.InvalidName(f"databases: {whose}{request.name} ({request.environment}) is there twice")
         requests.append(request)
     return requests
 
@@ -118,10 +118,11 @@ def resolve(file: VarsFile, request: Request, vault: RunVault, vault_id: str) ->
     another = stored_username is not None and request.username not in (None, stored_username)
     if another and not takes_turn and request.user is None:
         raise InvalidRequest(
-            "username: %s is not the one stored for %s, and a database keeps its own for life. Nothing was changed: do"
+            f"username: {request.username} is not the one stored for {request.entry}, and a database keeps its own"
+            " for life. Nothing was changed: do"
             " not give one (username, database_username). Where that database is no longer there, forget its"
             " credentials first (module vellaric.postgres.postgres_db_credentials, state: absent); where what is stored"
-            " is wrong, rotate the password (playbook vellaric.postgres.rotate)" % (request.username, request.entry)
+            " is wrong, rotate the password (playbook vellaric.postgres.rotate)"
         )
     resolved.username = stored_username if takes_turn else request.username or stored_username
     if resolved.username is None:
@@ -146,9 +147,10 @@ def _beside(given: str, next_password: str | None, request: Request, vault: RunV
     """Encrypt what is given for an entry that has another password. Raises where one waits that the server may have."""
     if next_password is not None:
         raise InvalidRequest(
-            "password: another new one waits for %s, which its server may have: a change of the password was cut"
+            f"password: another new one waits for {request.entry}, which its server may have: a change of the"
+            " password was cut"
             " short. Nothing was changed: rotate it first (playbook vellaric.postgres.rotate), or give the stored"
-            " password, which puts that back" % request.entry
+            " password, which puts that back"
         )
     return _encrypted(given, request, vault, vault_id)
 
@@ -163,12 +165,12 @@ def rotating(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -
     resolved.rotating = True
     if resolved.username is None:
         raise InvalidRequest(
-            "%s has no stored credentials: give username, the role that the server has for it" % request.entry
+            f"{request.entry} has no stored credentials: give username, the role that the server has for it"
         )
     if request.password is not None and request.password == stored_password:
         raise InvalidRequest(
-            "password: the one given for %s is the one that it has: give another, or none to have one generated"
-            % request.entry
+            f"password: the one given for {request.entry} is the one that it has: give another, or none to have one"
+            " generated"
         )
     lost = stored_password is None or stored_username not in _logins(request, resolved.username)
     wanted = request.password or (None if lost else next_password)
@@ -216,7 +218,7 @@ def rotated(file: VarsFile, request: Request, vault: RunVault, vault_id: str) ->
     """
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     if stored_password is None:
-        raise InvalidRequest("%s has no stored credentials, so that none can take their place" % request.entry)
+        raise InvalidRequest(f"{request.entry} has no stored credentials, so that none can take their place")
     resolved.username = stored_username
     resolved.source = "stored"
     entry = file.entry(request.entry)
@@ -237,8 +239,8 @@ def stored(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> 
     resolved, stored_username, stored_password, next_password = _look_up(file, request, vault)
     if stored_password is None:
         raise InvalidRequest(
-            "%s has no stored credentials: a lost password is not recovered, but rotated (playbook"
-            " vellaric.postgres.rotate)" % request.entry
+            f"{request.entry} has no stored credentials: a lost password is not recovered, but rotated (playbook"
+            " vellaric.postgres.rotate)"
         )
     resolved.username = stored_username
     resolved.rotating = next_password is not None
@@ -276,7 +278,7 @@ def _look_up(file: VarsFile, request: Request, vault: RunVault) -> tuple[Resolve
 def _encrypted(password: str, request: Request, vault: RunVault, vault_id: str) -> str:
     ciphertext = vault.encrypt(password, vault_id)
     if vault.decrypt(ciphertext) != password:
-        raise VaultError("the vault does not give back what was encrypted for %s" % request.entry)
+        raise VaultError(f"the vault does not give back what was encrypted for {request.entry}")
     return ciphertext
 
 
@@ -300,30 +302,30 @@ def diff_lines(resolved: Iterable[Resolved]) -> tuple[list[str], list[str]]:
 def removal_lines(containers: Iterable[str]) -> list[str]:
     lines = []
     for container in containers:
-        lines += ["  %s:" % container, "    username", "    password"]
+        lines += [f"  {container}:", "    username", "    password"]
     return lines
 
 
 def _lines(item: Resolved, keys: Iterable[str], username: str | None, password: str) -> list[str]:
     shown = {"username": username, "password": password, "next_password": "(encrypted)"}
     shown["next_username"] = item.next_username or "(the other login)"
-    return ["  %s:" % item.request.entry, *["    %s: %s" % (key, shown[key]) for key in keys]]
+    return [f"  {item.request.entry}:", *[f"    {key}: {shown[key]}" for key in keys]]
 
 
 def _stored(value: Value, name: str, check: Callable[[str], str], request: Request, vault: RunVault) -> str:
-    where = "%s.%s.%s" % (SECTION, request.entry, name)
+    where = f"{SECTION}.{request.entry}.{name}"
     try:
         return check(vault.decrypt(value.text) if value.encrypted else value.text)
-    except VaultError as exc:
+    except VaultError as error:
         raise VarsFileError(
-            "%s cannot be read: %s. Where that secret is lost for good, remove the entry (module"
+            f"{where} cannot be read: {error}. Where that secret is lost for good, remove the entry (module"
             " vellaric.postgres.postgres_db_credentials, state: absent), and rotate the password (playbook"
-            " vellaric.postgres.rotate)" % (where, exc)
+            " vellaric.postgres.rotate)"
         ) from None
-    except names.InvalidName as exc:
+    except names.InvalidName as error:
         # A username may be encrypted because it is a secret; check_username quotes it.
-        reason = "the decrypted value is not accepted" if value.encrypted and name == "username" else exc
-        raise VarsFileError("%s: %s" % (where, reason)) from None
+        reason = "the decrypted value is not accepted" if value.encrypted and name == "username" else error
+        raise VarsFileError(f"{where}: {reason}") from None
 
 
 def _plain(value: Any) -> Any:

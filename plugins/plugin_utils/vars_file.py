@@ -80,8 +80,8 @@ class VarsFile:
             return
         if not _is_mapping(self.section):
             raise VarsFileError(
-                "line %d: %s must be a mapping of container names to a username and a password"
-                % (_line(self.section_key), SECTION)
+                f"line {_line(self.section_key)}: {SECTION} must be a mapping of container names to a username and a"
+                " password"
             )
         _check_unique(self.section, SECTION)
 
@@ -90,8 +90,8 @@ class VarsFile:
         """From the bytes of a file; None when there is no file."""
         try:
             text = (content or b"").decode("utf-8")
-        except UnicodeDecodeError as exc:
-            raise VarsFileError("it is not UTF-8 text (byte %d)" % exc.start) from exc
+        except UnicodeDecodeError as error:
+            raise VarsFileError(f"it is not UTF-8 text (byte {error.start})") from error
         if text.lstrip("\ufeff \r\n\t").startswith("$ANSIBLE_VAULT;"):
             raise VarsFileError(
                 "it is vault-encrypted as a whole: choose another file, or decrypt this one with ansible-vault decrypt;"
@@ -112,9 +112,9 @@ class VarsFile:
         key, node = _find(self.section, container)
         if key is None:
             return None
-        where = "line %d: %s.%s" % (_line(key), SECTION, container)
+        where = f"line {_line(key)}: {SECTION}.{container}"
         if not _is_mapping(node):
-            raise VarsFileError("%s must be a mapping with a username and a password" % where)
+            raise VarsFileError(f"{where} must be a mapping with a username and a password")
         _check_unique(node, where)
         values = {}
         for name in (*_REQUIRED, *_OPTIONAL):
@@ -122,9 +122,9 @@ class VarsFile:
             if key is None and name in _OPTIONAL:
                 continue
             if value is None or _is_null(value) or not isinstance(value, yaml.ScalarNode) or not value.value.strip():
-                raise VarsFileError("%s has no %s: add it, or remove the entry" % (where, name))
+                raise VarsFileError(f"{where} has no {name}: add it, or remove the entry")
             if "{{" in value.value or "{%" in value.value:
-                raise VarsFileError("%s: its %s is a template: put the value itself there" % (where, name))
+                raise VarsFileError(f"{where}: its {name} is a template: put the value itself there")
             values[name] = Value(value)
         return Entry(**values)
 
@@ -151,8 +151,8 @@ class VarsFile:
             if self._differs_only_in(text, changes):
                 return text
         raise VarsFileError(
-            "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
-            " write the section in the plain form that the documentation shows" % SECTION
+            f"{SECTION} cannot be changed without changing something else (anchors and aliases are a possible reason):"
+            " write the section in the plain form that the documentation shows"
         )
 
     def without_entries(self, containers: Iterable[str]) -> str | None:
@@ -174,8 +174,8 @@ class VarsFile:
             if self._differs_only_in(text, dict.fromkeys(going)):
                 return text
         raise VarsFileError(
-            "%s cannot be changed without changing something else (anchors and aliases are a possible reason):"
-            " remove the entries by hand" % SECTION
+            f"{SECTION} cannot be changed without changing something else (anchors and aliases are a possible reason):"
+            " remove the entries by hand"
         )
 
     # -- edits: (start, end, replacement), in the order in which those at the same place are to appear
@@ -207,7 +207,7 @@ class VarsFile:
     def _add_key(self, entry: yaml.MappingNode, name: str, value: str) -> Edit:
         if entry.flow_style:
             shown = _flow_vault(value) if name in _ENCRYPTED else _scalar(value)
-            return self._after_brace(entry, "%s: %s" % (name, shown))
+            return self._after_brace(entry, f"{name}: {shown}")
         lines = _key_lines(name, value, _start(entry).column)
         return self._lines_after(self._content_end(*entry.value[-1]), lines)
 
@@ -219,7 +219,7 @@ class VarsFile:
         if not _is_mapping(section) or not section.value:
             start, end = section.start_mark.index, section.end_mark.index
             if root.flow_style:
-                return [[(start, end, " {%s}" % _flow_entries(entries))]]
+                return [[(start, end, f" {{{_flow_entries(entries)}}}")]]
             column = self.section_key.start_mark.column + _INDENT
             start = len(self.text[:start].rstrip(" "))
             return [[(start, end, ""), self._lines_after(end, _entry_lines(entries, column))]]
@@ -231,7 +231,7 @@ class VarsFile:
 
     def _add_section(self, entries: Mapping[str, Mapping[str, str]]) -> list[list[Edit]]:
         if self.root is not None and self.root.flow_style:
-            return [[self._after_brace(self.root, "%s: {%s}" % (SECTION, _flow_entries(entries)))]]
+            return [[self._after_brace(self.root, f"{SECTION}: {{{_flow_entries(entries)}}}")]]
         first = _start(self.root) if self.root is not None and self.root.value else None
         column = first.column if first else 0
         lines = [" " * column + SECTION + ":"] + _entry_lines(entries, column + _INDENT)
@@ -331,13 +331,13 @@ def _compose(text: str) -> yaml.MappingNode | None:
     """The root mapping; None where the text has no content."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as exc:
-        # str(exc) would quote the line, and with it perhaps a password.
-        mark = exc.problem_mark or exc.context_mark
-        where = "line %d, column %d: " % (mark.line + 1, mark.column + 1) if mark else ""
-        raise VarsFileError("%sit is not valid YAML: %s" % (where, exc.problem or exc.context)) from None
-    except (yaml.YAMLError, ValueError) as exc:
-        raise VarsFileError("it is not valid YAML: it has characters that YAML does not allow") from exc
+    except yaml.MarkedYAMLError as error:
+        # str(error) would quote the line, and with it perhaps a password.
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise VarsFileError(f"{where}it is not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise VarsFileError("it is not valid YAML: it has characters that YAML does not allow") from error
     except RecursionError:
         raise VarsFileError("it is nested too deeply") from None
     if root is None or (_is_null(root) and root.value == ""):
@@ -385,11 +385,11 @@ def _check_unique(mapping: yaml.Node | None, where: str, only: str | None = None
     seen = set()
     for key, _node in _pairs(mapping):
         if only is None and key.tag == _MERGE:
-            raise VarsFileError("%s: merge keys (<<) are not supported there: write the entries out" % where)
+            raise VarsFileError(f"{where}: merge keys (<<) are not supported there: write the entries out")
         if not isinstance(key, yaml.ScalarNode) or (only is not None and key.value != only):
             continue
         if key.value in seen:
-            raise VarsFileError("line %d: %s has %r twice: remove one of them" % (_line(key), where, key.value))
+            raise VarsFileError(f"line {_line(key)}: {where} has {key.value!r} twice: remove one of them")
         seen.add(key.value)
 
 
@@ -433,13 +433,13 @@ def _scalar(value: str) -> str:
 
 
 def _flow_vault(ciphertext: str) -> str:
-    return "!vault %s" % json.dumps(ciphertext.strip() + "\n")
+    text = json.dumps(ciphertext.strip() + "\n")
+    return f"!vault {text}"
 
 
 def _flow_entries(entries: Mapping[str, Mapping[str, str]]) -> str:
     return ", ".join(
-        "%s: {username: %s, password: %s}"
-        % (_scalar(name), _scalar(values["username"]), _flow_vault(values["password"]))
+        f"{_scalar(name)}: {{username: {_scalar(values['username'])}, password: {_flow_vault(values['password'])}}}"
         for name, values in entries.items()
     )
 
@@ -451,7 +451,7 @@ def _block_lines(ciphertext: str, column: int) -> list[str]:
 def _entry_lines(entries: Mapping[str, Mapping[str, str]], column: int) -> list[str]:
     lines = []
     for name, values in entries.items():
-        lines.append(" " * column + "%s:" % _scalar(name))
+        lines.append(" " * column + f"{_scalar(name)}:")
         for key in _REQUIRED:
             lines += _key_lines(key, values[key], column + _INDENT)
     return lines
@@ -459,5 +459,5 @@ def _entry_lines(entries: Mapping[str, Mapping[str, str]], column: int) -> list[
 
 def _key_lines(name: str, value: str, column: int) -> list[str]:
     if name not in _ENCRYPTED:
-        return [" " * column + "%s: %s" % (name, _scalar(value))]
-    return [" " * column + "%s: !vault |" % name, *_block_lines(value, column + _INDENT)]
+        return [" " * column + f"{name}: {_scalar(value)}"]
+    return [" " * column + f"{name}: !vault |", *_block_lines(value, column + _INDENT)]

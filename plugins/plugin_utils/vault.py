@@ -49,14 +49,15 @@ class RunVault:
             if chosen not in self.ids:
                 origin = "vault_id" if wanted else "vault_encrypt_identity (Ansible's configuration)"
                 raise VaultError(
-                    "%s: no secret with the vault id %r is loaded, the ids loaded are: %s"
-                    % (origin, str(chosen), self._named_ids())
+                    f"{origin}: no secret with the vault id {str(chosen)!r} is loaded, the ids loaded are:"
+                    f" {self._named_ids()}"
                 )
             return str(chosen)
         if len(self.ids) > 1:
             raise VaultError(
-                "vault_id: several vault ids are loaded (%s) and none is chosen to encrypt with: set vault_id to one"
-                " of them, or vault_encrypt_identity in ansible.cfg" % self._named_ids()
+                f"vault_id: several vault ids are loaded ({self._named_ids()}) and none is chosen to encrypt with:"
+                " set vault_id to one"
+                " of them, or vault_encrypt_identity in ansible.cfg"
             )
         return self.ids[0]
 
@@ -66,8 +67,8 @@ class RunVault:
         try:
             ciphertext: str = VaultLib(self._secrets).encrypt(plaintext, secret, vault_id).decode("ascii")
             return ciphertext
-        except AnsibleError as exc:
-            raise VaultError("cannot encrypt with the vault id %r: %s" % (vault_id, exc)) from exc
+        except AnsibleError as error:
+            raise VaultError(f"cannot encrypt with the vault id {vault_id!r}: {error}") from error
 
     def decrypt(self, ciphertext: str) -> str:
         """The text that was encrypted. The caller adds whose it is to the message of the exception."""
@@ -78,12 +79,12 @@ class RunVault:
         try:
             plaintext: str = VaultLib(self._secrets).decrypt(ciphertext).decode("utf-8")
             return plaintext
-        except (AnsibleError, ValueError) as exc:
+        except (AnsibleError, ValueError) as error:
             # Ansible's message is left out: it may quote what it could not read.
             raise VaultError(
-                "it was encrypted with the vault id %r, and none of the vault secrets loaded (%s) decrypts it:"
-                " start the run with the one that does" % (_id_of(header), self._named_ids() or "none")
-            ) from exc
+                f"it was encrypted with the vault id {_id_of(header)!r}, and none of the vault secrets loaded"
+                f" ({self._named_ids() or 'none'}) decrypts it: start the run with the one that does"
+            ) from error
 
     def check_known(self, vault_id: str, ciphertexts: Iterable[str]) -> None:
         """Raise VaultError where others were encrypted with this id, and its secret that is loaded decrypts none of
@@ -91,11 +92,11 @@ class RunVault:
         same = [text for text in ciphertexts if _id_of(text.strip().split("\n", 1)[0].split(";")) == vault_id]
         if same and not any(self._decrypts(text) for text in same):
             raise VaultError(
-                "the vault secret loaded for the vault id %r decrypts none of those %d passwords that are stored with"
+                f"the vault secret loaded for the vault id {vault_id!r} decrypts none of those {len(same)} passwords"
+                " that are stored with"
                 " that id: it is another one, and what it encrypts could not be read together with them. Start the run"
                 " with the right vault password. Where that is lost for good, remove their entries (module"
                 " vellaric.postgres.postgres_db_credentials, state: absent), or encrypt with another id (vault_id)"
-                % (vault_id, len(same))
             )
 
     def _decrypts(self, ciphertext: str) -> bool:

@@ -31,7 +31,7 @@ def explained(doing: str, path: str) -> Iterator[None]:
     """Turns what the operating system says into a message for the user. The file is as it was before."""
     try:
         yield
-    except OSError as exc:
+    except OSError as error:
         advice = {
             errno.EACCES: "run as a user who may do that, or choose another path",
             errno.EPERM: "run as a user who may do that, or choose another path",
@@ -42,9 +42,9 @@ def explained(doing: str, path: str) -> Iterator[None]:
             errno.ELOOP: "the symbolic links of the path lead in a circle",
             errno.ENOLCK: "locks are not supported there: choose a path on another file system",
             errno.EOPNOTSUPP: "locks are not supported there: choose a path on another file system",
-        }.get(exc.errno or 0)
-        message = "path: cannot %s %s: %s" % (doing, path, exc.strerror or exc)
-        raise FileError("%s: %s" % (message, advice) if advice else message) from exc
+        }.get(error.errno or 0)
+        message = f"path: cannot {doing} {path}: {error.strerror or error}"
+        raise FileError(f"{message}: {advice}" if advice else message) from error
 
 
 class LockedFile:
@@ -66,7 +66,7 @@ class LockedFile:
             try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
-                    raise FileError("path: %s is not a regular file: choose the path of a YAML file" % self.path)
+                    raise FileError(f"path: {self.path} is not a regular file: choose the path of a YAML file")
                 with os.fdopen(descriptor, "rb", closefd=False) as stream:
                     self.content = stream.read()
             finally:
@@ -96,7 +96,7 @@ class LockedFile:
         self._check_owner()
         directory, name = os.path.split(self.path)
         # Always the same name: whoever holds the lock may remove what a killed run left behind.
-        temporary = os.path.join(directory, ".%s.vellaric-new" % name)
+        temporary = os.path.join(directory, f".{name}.vellaric-new")
         with explained("write", self.path):
             try:
                 with contextlib.suppress(FileNotFoundError):
@@ -151,8 +151,8 @@ class LockedFile:
         if self._owner and os.geteuid() not in (0, self._owner[0]):
             # Replacing it would take it away from its owner: the new file could be read by us alone.
             raise FileError(
-                "path: %s belongs to another user (uid %d) and may be changed by that user only: run as that user"
-                % (self.path, self._owner[0])
+                f"path: {self.path} belongs to another user (uid {self._owner[0]}) and may be changed by that user"
+                " only: run as that user"
             )
 
 
@@ -195,8 +195,8 @@ def _lock(descriptor: int, directory: str, timeout: float) -> None:
                 pass
         if time.monotonic() >= deadline:
             raise FileError(
-                "path: waited %d seconds for another run that is changing files in %s: run again when it has ended"
-                % (timeout, directory)
+                f"path: waited {timeout} seconds for another run that is changing files in {directory}: run again"
+                " when it has ended"
             )
         time.sleep(0.05)
 
@@ -217,9 +217,9 @@ def _sync_directory(directory: str) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
-    except OSError as exc:
+    except OSError as error:
         # Some network file systems cannot sync a directory: the file itself is written and in its place.
-        if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
             raise
     finally:
         os.close(descriptor)

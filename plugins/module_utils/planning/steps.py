@@ -51,6 +51,10 @@ class Step:
     else:
         impact, reason = "none", ""
 
+    def result(self) -> dict[str, str]:
+        """What a person sees of it in `actions`."""
+        return {"verb": self.verb, "summary": self.summary, "impact": self.impact}
+
     @property
     def interrupts_backups(self) -> bool:
         """Whether no backup can be taken meanwhile."""

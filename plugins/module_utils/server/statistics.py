@@ -342,5 +342,5 @@ def _moment(expression: str) -> str:
 def _filled(text: str, words: Mapping[str, str | int | float | None]) -> str:
     # Not str.format: SQL has braces of its own, for empty JSON objects.
     for word, value in words.items():
-        text = text.replace("{%s}" % word, str(value))
+        text = text.replace(f"{{{word}}}", str(value))
     return text

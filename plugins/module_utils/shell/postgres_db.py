@@ -158,7 +158,7 @@ def _one_result(outcome: run.Outcome) -> dict[str, Any]:
     result = {
         "changed": bool(outcome.actions),
         "container_name": outcome.container,
-        "actions": [view.step(step) for step in outcome.actions],
+        "actions": [step.result() for step in outcome.actions],
         "pending": view.pending(outcome.pending),
         "interruption_seconds": round(outcome.interruption, 2),
         "database": outcome.database,

@@ -90,7 +90,7 @@ def _result(outcome: operations.Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": outcome.container,
-        "actions": [{"verb": step.verb, "summary": step.summary, "impact": step.impact} for step in outcome.actions],
+        "actions": [step.result() for step in outcome.actions],
         "backup": catalog.describe(outcome.backup) if outcome.backup else None,
         "removed": outcome.removed,
         "diff": {

@@ -62,7 +62,7 @@ def _result(container: str, outcome: collating.Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": container,
-        "actions": [{"verb": step.verb, "summary": step.summary, "impact": step.impact} for step in outcome.actions],
+        "actions": [step.result() for step in outcome.actions],
         "databases": [_shown(database) for database in outcome.databases],
         "left": outcome.failed,
         "diff": {

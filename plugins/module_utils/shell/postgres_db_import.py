@@ -64,7 +64,7 @@ def _import(module: Module) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": target.container,
-        "actions": [{"verb": step.verb, "summary": step.summary, "impact": step.impact} for step in outcome.actions],
+        "actions": [step.result() for step in outcome.actions],
         "report": outcome.report,
         "imported": outcome.restored,
         "backup_before": catalog.describe(before) if before else None,

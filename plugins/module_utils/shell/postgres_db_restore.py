@@ -89,7 +89,7 @@ def result(target: Target, outcome: Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.actions),
         "container_name": target.container,
-        "actions": [{"verb": step.verb, "summary": step.summary, "impact": step.impact} for step in outcome.actions],
+        "actions": [step.result() for step in outcome.actions],
         "backup": catalog.describe(backup) if backup else None,
         "backup_before": catalog.describe(before) if before else None,
         "old_database": outcome.old_database,

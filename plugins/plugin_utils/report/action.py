@@ -54,9 +54,9 @@ class FleetAction(ActionBase):
         try:
             fleet = fleets.from_answers(options["answers"], time.time())
             result.update(self._show(fleet, options))
-        except (FileError, ValueError) as exc:
+        except (FileError, ValueError) as error:
             # Returned, not raised: what a user can cause brings no traceback.
-            return dict(result, failed=True, msg=str(exc))
+            return dict(result, failed=True, msg=str(error))
         result.update(
             databases=len(fleet.databases),
             silent={host.name: host.error for host in fleet.silent},

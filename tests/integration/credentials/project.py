@@ -44,9 +44,9 @@ class Project:
 
     def command(self, play, *arguments, vaults=("prod",)):
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-c", "local"]
-        command += ["-e", "ansible_python_interpreter=%s" % sys.executable]
+        command += ["-e", f"ansible_python_interpreter={sys.executable}"]
         for vault_id in vaults:
-            command += ["--vault-id", "%s@%s" % (vault_id, self.root / ("vault-" + vault_id))]
+            command += ["--vault-id", "{}@{}".format(vault_id, self.root / ("vault-" + vault_id))]
         return command + [*arguments, str(self.root / play)]
 
     def environment(self, **variables):
@@ -76,11 +76,11 @@ class Project:
     def results(self, tasks, *arguments, **keywords):
         """The results of tasks, each of which may fail."""
         for task in tasks:
-            task.setdefault("register", "result_%d" % tasks.index(task))
+            task.setdefault("register", f"result_{tasks.index(task)}")
             task["ignore_errors"] = True
         names = ", ".join(task["register"] for task in tasks)
         # Encoded, so that no callback plugin can shorten, wrap or quote it.
-        show = {"ansible.builtin.debug": {"msg": "RESULTS:{{ [%s] | to_json | b64encode }}:" % names}}
+        show = {"ansible.builtin.debug": {"msg": f"RESULTS:{{{{ [{names}] | to_json | b64encode }}}}:"}}
         done = self.run([*tasks, show], *arguments, **keywords)
         shown = re.search(r"RESULTS:([A-Za-z0-9+/=]+):", done.stdout)
         assert done.returncode == 0 and shown, done.stdout + done.stderr

@@ -87,7 +87,7 @@ def test_many_in_one_call_beside_the_users_own_variables(project):
     )
     project.file.write_text(own)
     project.file.chmod(0o644)
-    databases = [{"name": "db%d" % number, "environment": "staging"} for number in range(5)]
+    databases = [{"name": f"db{number}", "environment": "staging"} for number in range(5)]
     databases[1].update(username="app", password=PASSWORD)
     first = project.result({"databases": databases}, "--diff")
     assert [database["source"] for database in first["databases"]] == ["generated", "given"] + ["generated"] * 3
@@ -125,11 +125,11 @@ def test_options_and_files_refused(project):
     secret = "Secret-in-clear-3"
     files = {
         "whole.yml": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
-        "list.yml": "- %s\n" % secret,
-        "broken.yml": "a: [%s\nb: %s\n" % (secret, secret),
+        "list.yml": f"- {secret}\n",
+        "broken.yml": f"a: [{secret}\nb: {secret}\n",
         "twice.yml": "postgres_credentials: {}\npostgres_credentials: {}\n",
-        "section.yml": "postgres_credentials: %s\n" % secret,
-        "entry.yml": "postgres_credentials:\n  shop-production-postgres:\n    password: %s\n" % secret,
+        "section.yml": f"postgres_credentials: {secret}\n",
+        "entry.yml": f"postgres_credentials:\n  shop-production-postgres:\n    password: {secret}\n",
         "file": "",
     }
     for name, content in files.items():
@@ -171,7 +171,7 @@ def test_options_and_files_refused(project):
 
 def test_no_password_in_the_output(project):
     given = "Given-and-not-shown-4"
-    (project.root / "vars.yml").write_text("given: %s\n" % given)
+    (project.root / "vars.yml").write_text(f"given: {given}\n")
     tasks = [
         {"ansible.builtin.include_vars": {"file": str(project.root / "vars.yml")}, "no_log": True},
         credentials(),
@@ -202,10 +202,10 @@ def test_runs_at_the_same_time_into_one_file(project):
     runs = []
     for number in range(6):
         play = project.play(
-            [credentials(databases=[{"name": "n%d-%d" % (number, i), "environment": "staging"} for i in range(4)])],
-            "play%d.yml" % number,
+            [credentials(databases=[{"name": f"n{number}-{i}", "environment": "staging"} for i in range(4)])],
+            f"play{number}.yml",
         )
-        environment = dict(project.environment(), ANSIBLE_LOCAL_TEMP=str(project.root / ("tmp%d" % number)))
+        environment = dict(project.environment(), ANSIBLE_LOCAL_TEMP=str(project.root / (f"tmp{number}")))
         runs.append(
             subprocess.Popen(
                 project.command(play), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -231,9 +231,9 @@ def test_hosts_of_one_play_into_one_file(project):
 
 
 def test_killed_in_the_middle(project):
-    project.result({"databases": [{"name": "old%d" % number, "environment": "staging"} for number in range(5)]})
+    project.result({"databases": [{"name": f"old{number}", "environment": "staging"} for number in range(5)]})
     before = project.stored()
-    databases = [{"name": "new%d" % number, "environment": "staging"} for number in range(40)]
+    databases = [{"name": f"new{number}", "environment": "staging"} for number in range(40)]
     play = project.play([credentials(databases=databases)], "kill.yml")
     sizes = {project.file.stat().st_size}
     for delay in (0.0, 0.1, 0.25, 0.4, 0.6):

@@ -117,7 +117,7 @@ def test_no_vault_secret(project):
 
 def test_plain_text_is_encrypted_in_place(project):
     project.file.write_text(
-        "postgres_credentials:\n  shop-production-postgres: # mine\n    username: app\n    password: %s\n" % PASSWORD
+        f"postgres_credentials:\n  shop-production-postgres: # mine\n    username: app\n    password: {PASSWORD}\n"
     )
     result = project.result(None, "--diff")
     assert result["changed"] and result["databases"][0]["source"] == "stored"

@@ -54,7 +54,7 @@ class Container:
         with open(path, "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
         os.chmod(path, mode)
-        docker("cp", path, "{}:{}/{}".format(self.name, directory, name))
+        docker("cp", path, f"{self.name}:{directory}/{name}")
         os.remove(path)
 
     def start(self):
@@ -142,7 +142,7 @@ def test_declares_what_the_official_image_declares(container):
     environment = image_environment(container)
     major = int(environment["PG_MAJOR"])
     assert environment["PGDATA"] == (
-        "/var/lib/postgresql/data" if major < 18 else "/var/lib/postgresql/{}/docker".format(major)
+        "/var/lib/postgresql/data" if major < 18 else f"/var/lib/postgresql/{major}/docker"
     )
     assert list(config["Volumes"]) == ["/var/lib/postgresql/data" if major < 18 else "/var/lib/postgresql"]
     assert environment["LANG"] == "en_US.utf8"
@@ -151,7 +151,7 @@ def test_declares_what_the_official_image_declares(container):
     assert config["Entrypoint"] == ["docker-entrypoint.sh"]
     assert config["Cmd"] == ["postgres"]
     version = docker("run", "--rm", container.image, "--version").stdout
-    assert re.search(r"\(PostgreSQL\) {}\.\d+".format(major), version)
+    assert re.search(rf"\(PostgreSQL\) {major}\.\d+", version)
     assert re.search(r"\d+\.\d+", version).group() == re.match(r"[\d.]+", environment["PG_VERSION"]).group()
 
 
@@ -165,7 +165,7 @@ def test_runs_other_commands_without_a_database(container):
         "id -u; command -v docker-entrypoint.sh; pg_dump --version; locale -a; stat -c %a /var/run/postgresql",
     )
     assert run.stdout.splitlines()[:2] == ["0", "/usr/local/bin/docker-entrypoint.sh"]
-    assert "pg_dump (PostgreSQL) {}.".format(major_of(container)) in run.stdout
+    assert f"pg_dump (PostgreSQL) {major_of(container)}." in run.stdout
     assert "en_US.utf8" in run.stdout
     assert run.stdout.splitlines()[-1] in ("2777", "3777")
 
@@ -204,7 +204,7 @@ def test_initialises_what_the_variables_say(container):
 def test_has_the_contributed_modules(container):
     container.create().start().wait_ready()
     for extension in ("pg_stat_statements", "pgcrypto", "uuid-ossp", "pg_trgm", "amcheck"):
-        container.sql('CREATE EXTENSION "{}"'.format(extension))
+        container.sql(f'CREATE EXTENSION "{extension}"')
 
 
 def test_reads_values_from_files(container):
@@ -321,12 +321,10 @@ def test_hardened_over_the_parent_directory(container, volume, owner):
     """How our own containers run: one mount at the parent, PGDATA below it, five capabilities."""
     major = major_of(container)
     options = HARDENED + [
-        "--env=PGDATA=/var/lib/postgresql/{}/docker".format(major),
-        "--volume={}:/var/lib/postgresql".format(volume),
+        f"--env=PGDATA=/var/lib/postgresql/{major}/docker",
+        f"--volume={volume}:/var/lib/postgresql",
     ]
-    docker(
-        "run", "--rm", "--entrypoint=chown", "--volume={}:/mnt:nocopy".format(volume), container.image, owner, "/mnt"
-    )
+    docker("run", "--rm", "--entrypoint=chown", f"--volume={volume}:/mnt:nocopy", container.image, owner, "/mnt")
     container.create(*options).start().wait_ready()
     container.sql("CREATE TABLE kept ()")
     docker("rm", "--force", "--volumes", container.name)
@@ -344,12 +342,12 @@ def test_from_18_on_refuses_data_of_an_older_layout(container, volume):
         "run",
         "--rm",
         "--entrypoint=sh",
-        "--volume={}:/mnt".format(volume),
+        f"--volume={volume}:/mnt",
         container.image,
         "-c",
         "mkdir /mnt/data; echo 15 > /mnt/data/PG_VERSION",
     )
-    container.create("--volume={}:/var/lib/postgresql".format(volume)).start()
+    container.create(f"--volume={volume}:/var/lib/postgresql").start()
     if major_of(container) < 18:
         # Its own volume lies over the old data: it does not see them.
         container.wait_ready()

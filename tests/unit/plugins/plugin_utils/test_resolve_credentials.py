@@ -24,7 +24,7 @@ def file(username="app", password=None):
     changes = {"a-production-postgres": {"username": username, "password": ciphertext}}
     text = VarsFile("").with_entries(changes)
     if password:
-        text = "postgres_credentials: {a-production-postgres: {username: %s, password: %s}}" % (username, password)
+        text = f"postgres_credentials: {{a-production-postgres: {{username: {username}, password: {password}}}}}"
     return VarsFile(text)
 
 

@@ -84,7 +84,7 @@ def test_a_secret_that_is_not_the_one_of_what_is_there(vault_id, other):
     foreign = RunVault([(other, VaultSecret(b"2"))]).encrypt("a password", other)
     for ciphertexts in ([], [foreign]):
         wrong.check_known(vault_id, ciphertexts)
-    with pytest.raises(VaultError, match="id %r decrypts none of those 1 .* right vault password" % vault_id):
+    with pytest.raises(VaultError, match=f"id {vault_id!r} decrypts none of those 1 .* right vault password"):
         wrong.check_known(vault_id, [foreign, *there])
     # What somebody with a mistyped one has left does not keep the right one from going on.
     right.check_known(vault_id, [wrong.encrypt("a password", vault_id), *there])

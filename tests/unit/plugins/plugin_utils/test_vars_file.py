@@ -93,7 +93,7 @@ def test_all_that_is_encrypted():
 
 
 def test_indented_mapping():
-    assert add("  a: 1\n") == "  a: 1\n" + "".join("  %s\n" % line for line in BLOCK.splitlines())
+    assert add("  a: 1\n") == "  a: 1\n" + "".join(f"  {line}\n" for line in BLOCK.splitlines())
 
 
 def test_entry_is_added_behind_the_others_in_their_indentation():
@@ -149,7 +149,7 @@ def test_several_entries_and_a_change_at_once():
     "old", ["plain", "'quoted'", '"quoted"', "'two\n      lines'", "!vault |\n      $X\n\n", "!unsafe x"]
 )
 def test_password_is_replaced(old):
-    text = "postgres_credentials:\n  a-production-postgres:\n    password: %s\n    username: app # x\n# z\nz: 1\n" % old
+    text = f"postgres_credentials:\n  a-production-postgres:\n    password: {old}\n    username: app # x\n# z\nz: 1\n"
     result = add(text, {"a-production-postgres": {"password": CIPHERTEXT}})
     assert load(result) == {"postgres_credentials": {"a-production-postgres": entry("app", CIPHERTEXT)}, "z": 1}
     assert "    username: app # x\n# z\nz: 1\n" in result
@@ -158,7 +158,7 @@ def test_password_is_replaced(old):
 @pytest.mark.parametrize("old", ["plain", "'quoted'", '"quoted"', "!vault |\n      $X\n"])
 def test_username_is_replaced(old):
     rest = "    # why\n    password: !vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        30313233\n    note: [1, 2]\n"
-    text = "postgres_credentials:\n  a-production-postgres:\n    username: %s\n%s" % (old, rest)
+    text = f"postgres_credentials:\n  a-production-postgres:\n    username: {old}\n{rest}"
     result = add(text, {"a-production-postgres": {"username": "app"}})
     assert result.startswith("postgres_credentials:\n  a-production-postgres:\n    username: app\n")
     assert result.endswith(rest)
@@ -267,7 +267,7 @@ def test_files_refused(content, message):
 )
 def test_entries_refused(text, message):
     with pytest.raises(VarsFileError, match=message) as caught:
-        VarsFile("postgres_credentials:\n  a-production-postgres: %s\n" % text).entry("a-production-postgres")
+        VarsFile(f"postgres_credentials:\n  a-production-postgres: {text}\n").entry("a-production-postgres")
     assert "secret" not in str(caught.value)
 
 
@@ -300,7 +300,7 @@ _values = st.recursive(
     max_leaves=6,
 )
 _entries = st.dictionaries(
-    st.sampled_from(["k%d-staging-postgres" % number for number in range(4)]),
+    st.sampled_from([f"k{number}-staging-postgres" for number in range(4)]),
     st.fixed_dictionaries({"username": st.sampled_from(["app", "yes", "db_user_1"]), "password": st.just("plain" * 3)}),
     max_size=4,
 )

@@ -116,7 +116,8 @@ def test_small_pieces(size):
 )
 @pytest.mark.parametrize("end", [b"\n", b""])
 def test_commands_are_refused(command, end):
-    with pytest.raises(Refused, match="Line %d " % (SQL.count(b"\n") + 1)):
+    line = SQL.count(b"\n") + 1
+    with pytest.raises(Refused, match=f"Line {line} "):
         filtered([SQL, command + end])
 
 
