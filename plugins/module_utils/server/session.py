@@ -14,7 +14,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ..container import SERVER_PORT, TLS_MOUNT, from_inspect
 from ..errors import DatabaseError
@@ -101,7 +101,7 @@ def environment(major: int | None) -> dict[str, str]:
 
 def environment_of(engine: Engine, container: str) -> dict[str, str]:
     """Return that of a container, whatever image somebody made it from."""
-    facts = from_inspect(engine.inspect(container) or _gone(container))
+    facts = _inspect(engine, container)
     return environment(_major(engine, facts))
 
 
@@ -283,7 +283,7 @@ def _wait(
     deadline = time.monotonic() + seconds
     restarts = since = None
     while True:
-        facts: ContainerFacts = from_inspect(engine.inspect(container) or _gone(container))
+        facts = _inspect(engine, container)
         restarts = facts.restart_count if restarts is None else restarts
         since = facts.started_at if since is None else since
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
@@ -396,8 +396,11 @@ def _not_ready(engine: Engine, container: str, since: str, what: str, kind: type
     return kind(f"{container} {what}. Its last log lines:\n{lines}", log=lines.splitlines())
 
 
-def _gone(container: str) -> NoReturn:
-    raise DatabaseError(f"{container} was removed while it was waited for: run the task again")
+def _inspect(engine: Engine, container: str) -> ContainerFacts:
+    answer = engine.inspect(container)
+    if answer is None:
+        raise DatabaseError(f"{container} was removed while it was waited for: run the task again")
+    return from_inspect(answer)
 
 
 def first_error(stderr: str) -> str:

@@ -614,7 +614,7 @@ def damaged_backup(place: Place) -> Iterator[None]:
     named = {"name": place.host.name(place.short), "environment": place.host.environment}
     place.host._result("postgres_db_backup", {**named, "data_root": place.host.data_root})
     directory = Path(place.host.defaults["backup_root"], place.container)
-    backup = next(directory.glob("*.sql.gz"))
+    (backup,) = directory.glob("*.sql.gz")
     os.truncate(backup, backup.stat().st_size // 2)
     yield
     _no_backups(place)

@@ -146,7 +146,7 @@ def documented(module: str) -> tuple[dict, dict] | None:
 def _fragment(name: str, collection: str) -> dict:
     parts = name.split(".")
     if len(parts) < 3:
-        place, parts = "ansible.builtin", parts
+        place = "ansible.builtin"
     else:
         place, parts = ".".join(parts[:2]), parts[2:]
     path = _plugin(place, "doc_fragments", parts[0])
