@@ -22,6 +22,7 @@ from .planning.plan import plan_database
 from .planning.sql_steps import EndSessions
 from .planning.steps import Action, Plan
 from .server import configuration, session
+from .turns import Turns
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -74,6 +75,8 @@ class _Run:
     refusals: dict[str, DatabaseError]
     shared: dict[str, str | None] = dataclasses.field(default_factory=dict)
     clusters: initdb.Clusters = dataclasses.field(default_factory=initdb.Clusters)
+    # Ports are chosen in the order in which they were predicted.
+    turns: Turns = dataclasses.field(default_factory=Turns)
 
 
 def converge(
@@ -128,7 +131,8 @@ def _converge_all(run: _Run, specs: list[DatabaseSpec], declarations: list[dict[
     if wanted:
         sure(engine).get_ready()
     with initdb.clusters(sure(engine), host.data_root, wanted) as clusters:
-        run = dataclasses.replace(run, clusters=clusters)
+        turns = Turns(s.container for s in specs if s.state in _BRINGS_ABOUT and s.container not in host.records)
+        run = dataclasses.replace(run, clusters=clusters, turns=turns)
         with concurrent.futures.ThreadPoolExecutor(max_workers=min(len(specs), 2 * (os.cpu_count() or 1), 8)) as pool:
             return list(pool.map(lambda pair: _converge_one(run, *pair), zip(specs, declarations)))
 
@@ -159,7 +163,12 @@ def _always_pulled(declared: DatabaseSpec) -> bool:
 
 def _converge_one(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any]) -> Outcome:
     outcome = Outcome(declared.container)
-    _guarded(outcome, _attempt, run, declared, declaration)
+    # No lock is held meanwhile: another run may have the same databases in another order.
+    run.turns.wait(declared.container)
+    try:
+        _guarded(outcome, _attempt, run, declared, declaration)
+    finally:
+        run.turns.over(declared.container)
     if outcome.actions or outcome.pending:
         _guarded(outcome, _show_difference)
     return outcome
@@ -257,6 +266,7 @@ def _bring_about(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any],
         outcome.warnings += [warning for warning in plan.warnings if warning not in outcome.warnings]
         if plan.reserves_port:
             _reserve(work, identity, outcome)
+            run.turns.over(declared.container)
         _execute(work, outcome)
         if plan.final:
             break

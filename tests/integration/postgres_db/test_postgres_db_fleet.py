@@ -26,8 +26,8 @@ def test_a_list_takes_its_defaults_from_the_options_of_the_module(host):
     assert {row["sslmode"] for row in rows.values()} == {"require"}
     assert len({row["port"] for row in rows.values()}) == 3
     # What was predicted came true, the ports included.
-    ports = [one["database"]["port"] for one in predicted["databases"]]
-    assert sorted(ports) == sorted(one["database"]["port"] for one in answer["databases"])
+    for one, other in zip(predicted["databases"], answer["databases"]):
+        assert one["database"]["port"] == other["database"]["port"]
     again = host.run(**options)
     assert not again["changed"] and again["diff"] == []
     # What a verbose run shows of the call is what was declared, not all that could have been.
