@@ -12,6 +12,8 @@ PROGRESS = $(PYTHON) tests/progress.py
 WORKERS ?= 3
 # Which of them `make integration` and `make test` run on the engine.
 TESTS ?= tests/integration
+# Which scenarios `make molecule` runs.
+SCENARIOS ?= $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 # As root, as the modules run on a host. Sudo is told to keep nothing of the rest.
 ROOT = $(if $(SUDO),$(SUDO) env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 INTEGRATION = $(PROGRESS) $(ROOT) pytest -q --durations=15 -n $(WORKERS) --dist loadfile $(TESTS)
@@ -25,7 +27,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help demo demo-clean test unit lint sanity docs lab integration matrix cores clean
+.PHONY: help demo demo-clean test unit lint sanity docs lab molecule integration matrix cores clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,6 +71,12 @@ lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that th
 	@$(SUDO) true
 	$(PROGRESS) --tasks $(ROOT) tests/lab/up
 
+molecule: lab $(VENV)/.tools ## Run the scenarios of extensions/molecule on lab hosts
+	@export PATH="$$PATH:$(CURDIR)/$(VENV)/tools/bin"; for scenario in $(SCENARIOS); do \
+		echo "Scenario $$scenario ..."; \
+		$(PROGRESS) --tasks $(ROOT) molecule test -s $$scenario || exit; \
+	done
+
 integration: lab ## Test modules, roles and playbooks on the real engine
 	$(INTEGRATION)
 
@@ -96,7 +104,7 @@ $(VENV)/.test: $(VENV)/.demo tests/requirements.txt
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.demo tests/requirements-tools.txt
-	@echo "Installing the tools that check the documentation (about a minute) ..."
+	@echo "Installing Molecule, and what checks the documentation (about a minute) ..."
 	@[ -x $(VENV)/tools/bin/pip ] || $(BIN)/python -m venv $(VENV)/tools
 	$(PROGRESS) $(VENV)/tools/bin/pip install -q --disable-pip-version-check -r tests/requirements-tools.txt
 	@touch $@

@@ -39,6 +39,7 @@ _FOREIGN = {
     "python3": {"": "-m=", "explode": ""},
     "ansible-builder": {"build": "--tag="},
     "ansible-test": {"sanity": ""},
+    "molecule": dict.fromkeys(("test", "converge", "login", "destroy", "verify"), "-s= --host="),
 }  # fmt: skip
 _SHELL = {"export", "read", "umask", "trap", "unset", "printf", "exit", "rm", ".", "cd", "date", "cp", "mktemp"}
 # What becomes of the options of our own scripts, they say themselves.
@@ -123,6 +124,9 @@ def _mistakes(words: list[str], example: Example) -> list[str]:
         return _of_script(program, arguments)
     if program in _FOREIGN:
         wrong = _of_foreign(program, arguments, example)
+        if program == "molecule":
+            scenario = arguments[arguments.index("-s") + 1]
+            return wrong + _of_path(f"extensions/molecule/{scenario}/molecule.yml", example)
         return wrong + (_of_curl(arguments) if program == "curl" else [])
     if program == "/usr/local/lib/vellaric/backup.pyz":
         usage = known.read(ROOT / "plugins/module_utils/backup/command.py")
@@ -223,9 +227,12 @@ def _of_make(arguments: list[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if equals and not re.search(rf"^{name} \?=", known.read(ROOT / "Makefile"), re.MULTILINE):
             found.append(f"the Makefile has no {name}")
+        if name == "SCENARIOS":
+            there = [ROOT / "extensions/molecule" / scenario / "molecule.yml" for scenario in value.split()]
+            found += [f"there is no {path}" for path in there if not path.exists()]
         if equals and "/" in value and not (ROOT / value).exists():
             found.append(f"there is no {value}")
-        if not equals and name not in known.targets():
+        if not equals and name not in (*known.targets(), ".venv/.tools"):
             found.append(f"there is no make {name}")
     return found
 
