@@ -105,7 +105,10 @@ def _speak(plain: socket.socket, target: Target, deadline: float, verify: bool) 
     if answer == b"N":
         return _log_in(plain, target, deadline, Attempt(tls=False))
     if answer != b"S":
-        return Attempt(network="closed", words="the connection was taken, and closed at once" if not answer else "")
+        words = (
+            "what answers there does not speak as PostgreSQL does" if answer else "the connection was closed at once"
+        )
+        return Attempt(network="closed", words=words)
     context = _context(target, verify)
     try:
         with context.wrap_socket(plain, server_hostname=target.host, suppress_ragged_eofs=True) as secured:

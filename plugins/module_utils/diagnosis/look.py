@@ -65,10 +65,12 @@ def look(request: Request, engine: Engine) -> Facts:
         data_root=request.data_root,
     )
     asked = engine if facts.engine.kind == "answers" else None
-    host = observe.observe_host(asked, request.data_root)
     name = request.subject.container
     raw = None if asked is None else _settled(asked, name)
     container = None if raw is None else containers.from_inspect(raw)
+    request = dataclasses.replace(request, data_root=_data_root(container) or request.data_root)
+    facts = dataclasses.replace(facts, data_root=request.data_root)
+    host = observe.observe_host(asked, request.data_root)
     record = host.records.get(name)
     facts = dataclasses.replace(
         facts,
@@ -98,6 +100,15 @@ def look(request: Request, engine: Engine) -> Facts:
     if raw is None or container is None:
         return dataclasses.replace(facts, port=_port_to_be(own, record))
     return _running(request, asked, host, facts, raw, container, own)
+
+
+def _data_root(container: ContainerFacts | None) -> str | None:
+    """Return the data root that a container of ours has its database below, whatever was given."""
+    config = container.config if container is not None else None
+    directory = containers.data_directory(config) if config is not None else None
+    if container is None or directory is None or os.path.basename(directory) != container.name:
+        return None
+    return os.path.dirname(directory)
 
 
 def _settled(engine: Engine, name: str) -> dict[str, Any] | None:

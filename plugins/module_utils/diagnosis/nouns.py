@@ -162,8 +162,9 @@ class Facts:
     shown: dict[str, Any] | None = None
 
     def create(self, **variables: str) -> str:
-        """Return the command that brings it to what is declared, as its record has it where there is one."""
-        return self.subject.change(**variables) if self.recorded else self.subject.play("create", **variables)
+        """Return the command that brings it to what is declared: once it was made, as its record has it."""
+        made = self.recorded and self.initialised
+        return self.subject.change(**variables) if made else self.subject.play("create", **variables)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import faults
 import harness
@@ -41,7 +42,8 @@ def caused():
 
 
 def create(machine, **more):
-    address = machine.run("hostname", "-I").split()[0]
+    # Of several, the one that this machine reaches it by.
+    address = re.search(r"ansible_host=(\S+)", (machine.root / "hosts.ini").read_text()).group(1)
     given = {**WANTED, "database_address": address, "database_sslmode": "verify-full", **more}
     machine.play("vellaric.postgres.create", "--vault-password-file", "vault-password", **NAMED, **given)
 

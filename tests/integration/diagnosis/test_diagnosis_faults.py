@@ -62,6 +62,11 @@ def test_nothing_is_the_matter(place):
     assert harness.PASSWORD not in str(answer)
 
 
+def test_a_container_says_itself_where_its_database_is(place):
+    answer = place.diagnose(name=None, environment=None, container=place.container, data_root=None)
+    assert answer["managed"] and answer["serves"] and answer["cause"] is None, answer["verdict"]
+
+
 @pytest.mark.parametrize("name", faults.FAULTS)
 def test_a_fault_is_named(place, caused, name):
     fault = faults.FAULTS[name]
