@@ -21,7 +21,7 @@ from ..host import disk, engine, files, ports
 from .nouns import DiskFacts, EngineFacts
 
 _SECONDS = 10
-_LOG_LINES = 15
+_LOG_LINES = 60
 _PROGRAMS = ("dockerd", "rootlesskit")
 _SERVICE = "docker.service"
 

@@ -21,7 +21,7 @@ def _engine(facts: Facts) -> Outcome:
     if engine.kind == "answers":
         return holds("it answers")
     said = f"{engine.words}" + (f" (docker.service: {engine.service})" if engine.service else "")
-    lines = logs.that_matter(engine.log)
+    lines = logs.of_engine(engine.log)
     if engine.kind == "none":
         return fails(said, "There is no Docker Engine on this host.", _PREPARE)
     if engine.kind == "library":

@@ -43,6 +43,9 @@ _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _REASONS)
 _MATTERS = re.compile(
     r"\b(?:FATAL|PANIC|ERROR|error|fatal|HINT|DETAIL)\b|could not |No space|terminated by signal|denied"
 )
+_SYSTEMD = re.compile(
+    r"docker\.(?:service|socket)\b|(?:Failed to start|Start|Stopp|Stopping|Closed|Listening|Dependency)"
+)
 _SERVES = re.compile(r"ready to accept connections")
 # What a server that goes on tells of, and what no client makes it write without being asked to.
 _TROUBLE = re.compile(
@@ -61,6 +64,15 @@ def reason(lines: tuple[str, ...]) -> tuple[str, str] | None:
             if pattern.search(line):
                 return kind, line.strip()
     return None
+
+
+def of_engine(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the last few lines that the engine itself wrote of trouble, each once; where there is none, the last few.
+
+    What systemd tells of its service says only that there is trouble.
+    """
+    own = (line.strip() for line in lines if not _SYSTEMD.match(line) and "level=info" not in line)
+    return tuple(dict.fromkeys(line for line in own if line))[-_MOST:] or that_matter(lines)
 
 
 def around(lines: tuple[str, ...], line: str) -> tuple[str, ...]:

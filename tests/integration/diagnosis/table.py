@@ -43,6 +43,7 @@ _OWN = (
     (r"vellaric-test/(\w+):\d+", r"\1:latest"),
     (r"\bprocess \d+ \([^)]*\)", "process 4711 (nginx)"),
     (r"\bprocess \d+\b", "process 4711"),
+    (r"nc -zv [0-9.]+", "nc -zv 192.0.2.10"),
     (r"pg_terminate_backend\(\d+\)", "pg_terminate_backend(4711)"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:5432"),
     (r"\b\d+(?:\.\d+)?s old", "30h old"),

@@ -53,6 +53,14 @@ def test_lines_that_matter_are_few_and_where_none_does_the_last():
     assert logs.that_matter(("a", "b")) == ("a", "b")
 
 
+def test_of_an_engine_its_own_words_count_once():
+    told = "unable to configure the Docker daemon with file /etc/docker/daemon.json: unexpected EOF"
+    around = ("Starting docker.service - Docker Application Container Engine...", told)
+    after = ("docker.service: Failed with result 'exit-code'.", "Failed to start docker.service - Docker.")
+    assert logs.of_engine((*around, *after) * 3) == (told,)
+    assert logs.of_engine(after) == after[-2:]
+
+
 def test_clients_that_are_refused_are_no_trouble_of_the_host():
     assert logs.trouble(('FATAL:  password authentication failed for user "a"', "ERROR:  division by zero")) == ()
     assert logs.trouble(("ERROR:  invalid page in block 3 of relation base/1/2",)) != ()
