@@ -62,6 +62,7 @@ class Filling:
         """Make the fresh database, the role that fills it, and the way in for that role alone."""
         password = secrets.token_urlsafe(24)
         verifier = scram.new_verifier(password)
+        self._renew = loader.renew(verifier, self._database)
         self.end()
         self._sql(f"{sql.UNLOGGED}\n{loader.begin(verifier, jobs + _SESSIONS, self._image.major)}")
         self._encoding, self._locale = encoding, locale
@@ -114,6 +115,7 @@ class Filling:
             major=self._image.major,
             superuser=self._in_fresh,
             superusers=frozenset(name for name in superusers if superusers[name]),
+            renew=self._let_in_again,
             untrusted=untrusted,
             declared=declared,
             search_path=None,
@@ -123,7 +125,7 @@ class Filling:
         )
         if own:
             self._sql(loader.ALLOW_TABLESPACES)
-            self._in_fresh(loader.GUARD)
+            self._in_fresh(loader.guard(jobs))
         try:
             self.loaded = self._run(dump, manner, inside)
         except DatabaseError as error:
@@ -133,7 +135,7 @@ class Filling:
             self._sql(replacement.drop(self._database))
             self._make()
             if own:
-                self._in_fresh(loader.GUARD)
+                self._in_fresh(loader.guard(1))
             again = dataclasses.replace(manner, jobs=1, search_path=search_path.encode("utf-8"))
             self.loaded = self._run(dump, again, inside)
             self.loaded.warnings.append(
@@ -158,6 +160,9 @@ class Filling:
     def collected(self) -> dump_filter.Collected:
         """What of the dump was left, also where the load failed."""
         return self.loaded.collected if self._loading is None else self._loading.collected
+
+    def _let_in_again(self) -> None:
+        self._sql(self._renew)
 
     def _in_fresh(self, script: str) -> str:
         return self._sql(script, self._database)

@@ -158,11 +158,12 @@ def clear(exchange: Exchange) -> None:
 class Manner:
     """How a dump is loaded.
 
-    policy: dump_rules.OWN or FOREIGN. login: the role that loads it. major: of the server. superuser: runs SQL in the
-    fresh database as the superuser, and returns what it printed; superusers: by name. untrusted: the extensions that it
-    makes where the dump has them; declared: those that are made first where the dump does not. search_path: in the
-    place of the empty one that pg_dump sets. jobs: how many processes load an archive that the container sees. seconds:
-    how long it may take; progress: called with the bytes of the dump that have been read, and their number in all.
+    policy: dump_rules.OWN or FOREIGN. login: the role that loads it; renew: lets it in once more. major: of the server.
+    superuser: runs SQL in the fresh database as the superuser, and returns what it printed; superusers: by name.
+    untrusted: the extensions that it makes where the dump has them; declared: those that are made first where the dump
+    does not. search_path: in the place of the empty one that pg_dump sets. jobs: how many processes load an archive
+    that the container sees. seconds: how long it may take; progress: called with the bytes of the dump that have been
+    read, and their number in all.
     """
 
     policy: dump_rules.Rules
@@ -170,6 +171,7 @@ class Manner:
     major: int
     superuser: Callable[[str], str]
     superusers: frozenset[str] = frozenset()
+    renew: Callable[[], None] = lambda: None
     untrusted: frozenset[str] = frozenset()
     declared: frozenset[str] = frozenset()
     search_path: bytes | None = None
@@ -208,6 +210,7 @@ class Loading:
             manner.superusers,
         )
         self._guarded: set[str] = set()
+        self._been_in = False
         self._warnings: list[str] = []
 
     def run(self) -> Loaded:
@@ -304,6 +307,8 @@ class Loading:
                     f"The dump has rows of {asked.name}, a table of an extension that guards it by policies: they could"
                     " be run as somebody else's. Nothing was changed: take them out (pg_dump --exclude-table-data)"
                 )
+            if asked.name in self._guarded and asked.kind == dump_filter.LET:
+                superuser(loader.END_OTHERS)
             superuser(loader.let_write(asked.name, asked.kind == dump_filter.LET))
         else:
             text = asked.text.decode(self._filter.codec, "replace")
@@ -450,6 +455,10 @@ class Loading:
 
         Raises DatabaseError where it fails, or the feeder does.
         """
+        if self._login.role in command:
+            if self._been_in:
+                self._manner.renew()
+            self._been_in = True
         environment = {"PGOPTIONS": _OPTIONS, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
         environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
         shell = ["sh", "-c", WATCHED_LOGIN, "sh", *command]

@@ -62,6 +62,22 @@ def begin(verifier: str, sessions: int, major: int) -> str:
     return "\n".join([*statements, ""])
 
 
+def renew(verifier: str, database: str) -> str:
+    """Return what lets the role in again, whatever its sessions have set of it and of the database that it owns."""
+    name = identifier(database)
+    return (
+        f"{UNLOGGED}\nALTER ROLE {LOADER} PASSWORD {literal(verifier)}; ALTER ROLE {LOADER} RESET ALL;"
+        f" ALTER ROLE {LOADER} IN DATABASE {name} RESET ALL; ALTER ROLE {LOADER} SET lc_messages = 'C';"
+        f" ALTER DATABASE {name} RESET ALL; ALTER DATABASE {name} CONNECTION LIMIT -1 ALLOW_CONNECTIONS true;\n"
+    )
+
+
+# Nobody but who has been in longest: nothing else runs while an extension's table is open that it guards.
+END_OTHERS = f"""SELECT count(pg_catalog.pg_terminate_backend(pid, 5000)) FROM pg_catalog.pg_stat_activity
+  WHERE usename = '{LOADER}' AND backend_type = 'client backend' AND backend_start >
+    (SELECT min(backend_start) FROM pg_catalog.pg_stat_activity WHERE usename = '{LOADER}');
+"""
+
 # The databases in which somebody has given the role something, or it has something.
 SPEAK_OF_IT = (
     "SELECT coalesce(json_agg(DISTINCT datname), '[]')::text FROM pg_shdepend JOIN pg_database AS d ON d.oid = dbid"
@@ -82,8 +98,15 @@ def end() -> str:
 # something beside it: it may change no definition. What a dump says itself comes from no function; the script of an
 # extension is run by the server. Of an operator's masking SQL, DO blocks may. It fires whatever
 # session_replication_role is.
+#
+# That code could change the role's password, too, and come in by that over a connection of its own (dblink): whoever
+# comes in beside the sessions that load may change nothing.
 GUARD_NAME = "vellaric_loading"
-GUARD = rf"""{ALONE}CREATE FUNCTION pg_catalog.{GUARD_NAME}() RETURNS event_trigger LANGUAGE plpgsql
+
+
+def guard(sessions: int) -> str:
+    """Return what makes the guard. sessions: how many load at the same time."""
+    return rf"""{ALONE}CREATE FUNCTION pg_catalog.{GUARD_NAME}() RETURNS event_trigger LANGUAGE plpgsql
 SET search_path = '' AS $guard$
 DECLARE
   context text;
@@ -92,6 +115,19 @@ BEGIN
   IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN RETURN; END IF;
   GET DIAGNOSTICS context = PG_CONTEXT;
   within := pg_catalog.string_to_array(context, E'\n');
+  FOR turn IN 1..100 LOOP
+    PERFORM pg_catalog.pg_stat_clear_snapshot();
+    EXIT WHEN (SELECT pg_catalog.count(*) < {int(sessions)} FROM pg_catalog.pg_stat_activity AS other
+      JOIN pg_catalog.pg_stat_activity AS own ON own.pid = pg_catalog.pg_backend_pid()
+      WHERE other.usename = '{LOADER}' AND other.backend_type = 'client backend'
+      AND other.backend_start < own.backend_start);
+    -- One that has done its part may be just ending.
+    PERFORM pg_catalog.pg_sleep(0.02);
+    IF turn = 100 THEN
+      RAISE EXCEPTION 'another session may not run % while the database is loaded', tg_tag
+        USING ERRCODE = 'insufficient_privilege';
+    END IF;
+  END LOOP;
   IF pg_catalog.array_length(within, 1) = 1
     OR pg_catalog.current_query() ~* '^(\s|--[^\n]*\n)*CREATE\s+EXTENSION\s'
     OR within[pg_catalog.array_length(within, 1)] ~ '^PL/pgSQL function inline_code_block line \d+ at [A-Za-z ]+$'
@@ -104,6 +140,8 @@ END $guard$;
 CREATE EVENT TRIGGER {GUARD_NAME} ON ddl_command_start EXECUTE FUNCTION pg_catalog.{GUARD_NAME}();
 ALTER EVENT TRIGGER {GUARD_NAME} ENABLE ALWAYS;
 """
+
+
 UNGUARD = f"""{ALONE}DROP EVENT TRIGGER IF EXISTS {GUARD_NAME};
 SELECT 'DROP FUNCTION pg_catalog.{GUARD_NAME}()' FROM pg_catalog.pg_proc
   WHERE pronamespace = 11 AND proname = '{GUARD_NAME}' \\gexec

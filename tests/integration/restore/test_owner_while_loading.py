@@ -32,7 +32,7 @@ CREATE FUNCTION admin.calls() RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET
   AS 'BEGIN RETURN helper(1); END';
 CREATE TABLE public.audit (a text);
 CREATE VIEW public.seen WITH (security_barrier = true) AS SELECT a FROM public.audit;
-CREATE EXTENSION postgres_fdw;
+CREATE EXTENSION postgres_fdw; CREATE EXTENSION dblink;
 CREATE SERVER boss FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '192.0.2.1');
 CREATE SERVER theirs FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '192.0.2.2');
 ALTER SERVER theirs OWNER TO "{USERNAME}"; GRANT USAGE ON FOREIGN SERVER boss TO "{USERNAME}";
@@ -62,6 +62,11 @@ PLANTED = (
     + "".join(f"BEGIN EXECUTE '{attack}'; EXCEPTION WHEN others THEN NULL; END; " for attack in ATTACKS)
     + "BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database());"
     " EXCEPTION WHEN others THEN NULL; END;"
+    " BEGIN ALTER ROLE vellaric_loader PASSWORD 'x'; ALTER ROLE vellaric_loader SET statement_timeout = 1;"
+    " PERFORM public.dblink_connect('host=/var/run/postgresql user=vellaric_loader password=x"
+    " options=-cstatement_timeout=0 dbname=' || current_database());"
+    " PERFORM public.dblink_exec('COMMENT ON TABLE public.zz IS $$came in$$');"
+    " EXCEPTION WHEN others THEN NULL; END;"
     " BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database());"
     " EXCEPTION WHEN others THEN NULL; END; RETURN i; END $plant$;"
     "CREATE TABLE public.zz (i int CHECK (public.plant(i) = i)); INSERT INTO public.zz VALUES (1);"
@@ -90,6 +95,7 @@ FOUND = """SELECT json_build_object(
   'settings', (SELECT json_agg(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase
     WHERE datname = current_database()),
   'limit', (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
+  'comments', (SELECT count(*) FROM pg_description WHERE description = 'came in'),
   'pwned', (SELECT count(*) FROM pg_roles WHERE rolname = 'pwned'))::text"""
 
 
