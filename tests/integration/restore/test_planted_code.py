@@ -102,7 +102,8 @@ def scheduled(host):
     directory = Path(host.data_root, ".schedule")
     directory.mkdir(parents=True, exist_ok=True)
     settings = {"schema": 1, "scheduler": "cron", "data_root": host.data_root, "wait_timeout": 60, "databases": []}
-    settings |= {"docker_host": "unix:///var/run/docker.sock", "environments": {}}
+    settings["environments"] = {host.environment: {"calendar": "daily", "verify": "weekly"}}
+    settings["docker_host"] = "unix:///var/run/docker.sock"
     (directory / "schedule.json").write_text(json.dumps(settings))
     (directory / "notify.json").write_text("{}")
     said = ""
