@@ -352,7 +352,7 @@ class Filter:
     def _leave_out(self, statement: bytes, start: int, words: str | None) -> bytes:
         made = _MADE.match(statement, start)
         if made and words is not None:
-            self.collected.names[self._shown(made.group(1))] = words
+            self.collected.names[_canonical(made.group(1))] = words
             self._left.add(_spoken(statement, made))
         self.collected.count(words)
         return _blank(statement)

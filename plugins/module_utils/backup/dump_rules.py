@@ -127,12 +127,13 @@ FOREIGN = _table(
     *_THE_DATABASE,
     (rb"(CREATE|ALTER)\s+PUBLICATION\s", LEAVE_OUT, "publications"),
     (
-        rb"CREATE\s+FOREIGN\s+TABLE\s.*\sOPTIONS\s*\([^)]*\b(filename|program)\s",
+        rb"CREATE\s+FOREIGN\s+TABLE\s.*\sOPTIONS\s*\([^)]*\b(filename|program)[\"\s]",
         LEAVE_OUT,
         "foreign tables that read files",
     ),
     (
-        rb"CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s[^']*?\sLANGUAGE\s+'?(c|internal|plpythonu|plpython[23]u|plperlu|pltclu)'?[\s;]",
+        rb"CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|PROCEDURE)\s[^']*?\sLANGUAGE\s+"
+        rb"['\"]?(c|internal|plpythonu|plpython[23]u|plperlu|pltclu)['\"]?[\s;]",
         LEAVE_OUT,
         "functions in C or an untrusted language",
     ),
@@ -141,6 +142,12 @@ FOREIGN = _table(
         LEAVE_OUT,
         "functions that are LEAKPROOF",
     ),
+    (
+        rb"CREATE\s+AGGREGATE\s.*\bSTYPE\s*=\s*(\"?pg_catalog\"?\.)?\"?internal\b",
+        LEAVE_OUT,
+        "aggregates with an internal state",
+    ),
+    (rb"(CREATE|ALTER)\s+USER\s+MAPPING\s.*\bpassword_required[\"\s]", LEAVE_OUT, "user mappings without a password"),
     (rb"(GRANT|REVOKE)\s", LEAVE_OUT, "grants"),
     (rb"(SET|RESET)\s+(SESSION\s+AUTHORIZATION|(SESSION\s+)?ROLE)\b", LEAVE_OUT, "owners"),
     (rb"(CREATE|ALTER|DROP)\s+(ROLE|USER|GROUP)\s(?!\s*MAPPING)", LEAVE_OUT, "roles and their settings"),

@@ -460,6 +460,8 @@ class Loading:
                 self._manner.renew()
             self._been_in = True
         environment = {"PGOPTIONS": _OPTIONS, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
+        # What psql and pg_restore say is read: they give no codes.
+        environment["LC_ALL"] = "C"
         environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
         shell = ["sh", "-c", WATCHED_LOGIN, "sh", *command]
         began = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -181,6 +181,7 @@ class Source:
             "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
             "PGAPPNAME": "vellaric import",
             "HOME": "/nonexistent",
+            "LC_ALL": "C",
         }
         if self.sslmode in ("verify-ca", "verify-full") and not self.ca:
             # The authorities that the system trusts; clients before 16 do not know that word.

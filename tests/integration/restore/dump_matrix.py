@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import itertools
-import os
 import random
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -138,8 +137,9 @@ def _pairs_of(chosen: list) -> set:
 class Sources:
     """Servers that nobody here manages, each with a database for each encoding; dumps that were taken of them."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, images: dict[int, str] | None = None) -> None:
         self._host, self._there, self._made = host, set(), set()
+        self._images = images or IMAGES
         self._dumps: dict[tuple, Path] = {}
         self._texts: dict[tuple, str] = {}
 
@@ -147,7 +147,7 @@ class Sources:
         name = f"{self._host.prefix}-source-{major}"
         if major not in self._there:
             self._there.add(major)
-            docker("run", "-d", "--name", name, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", IMAGES[major])
+            docker("run", "-d", "--name", name, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", self._images[major])
             ready = ("psql", "-h", "127.0.0.1", "-U", "postgres", "-XAtc", "SELECT 1")
             eventually(lambda: in_container(name, *ready, check=False) == b"1\n", 240)
             in_container(name, "psql", "-XAtqc", "CREATE ROLE shop LOGIN")
@@ -234,7 +234,14 @@ def compared(container: str, database: str, one: Combination, *where: str) -> st
     options = OPTIONS[one.options].split()
     rows = "-s" not in options and "--section=pre-data" not in options and "-B" not in options
     said = in_container(container, *command, *where, *options, *(["-b"] if rows else [])).decode()
-    return re.sub(r"^(\\(un)?restrict .*|-- Dumped .*|SET .*|SELECT pg_catalog.set_config.*)\n", "", said, flags=re.M)
+    said = re.sub(r"^(\\(un)?restrict .*|-- Dumped .*|SET .*|SELECT pg_catalog.set_config.*)\n", "", said, flags=re.M)
+    entries = re.split(r"(?=^--\n-- (?:Data for )?Name: )", said, flags=re.M)
+    return "\n".join(entry.strip() for entry in entries if not _SUPERUSERS.match(entry))
+
+
+# What belongs to no schema, and is dumped whatever schema is left out.
+_KINDS = "CAST|ACCESS METHOD|PROCEDURAL LANGUAGE|LANGUAGE|FOREIGN DATA WRAPPER|EVENT TRIGGER"
+_SUPERUSERS = re.compile(rf"--\n-- Name: (.*; Type: ({_KINDS});|({_KINDS}) .*; Type: COMMENT;)")
 
 
 def comes_to(host: Host, sources: Sources, one: Combination) -> str:
@@ -256,8 +263,6 @@ def comes_to(host: Host, sources: Sources, one: Combination) -> str:
 
 
 def difference(before: str, after: str) -> str:
-    import difflib
-
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "source", "here", n=0, lineterm="")
     return "\n".join(line[:200] for line in itertools.islice(lines, 40))
 
@@ -271,7 +276,3 @@ def tried(host: Host, sources: Sources, chosen: list[Combination], say: Callable
         if what not in found:
             say(f"{one}: {what}")
     return found
-
-
-def forget(path: Path) -> None:
-    shutil.rmtree(path) if os.path.isdir(path) else path.unlink()

@@ -468,3 +468,22 @@ def test_a_default_that_would_be_evaluated_is_not_for_the_superuser(default):
 def test_what_a_server_keeps_for_itself_is_no_option(given, kept):
     passed, _work = filtered([b"ALTER TABLE ONLY public.t ALTER COLUMN a SET (%s);\n" % given])
     assert passed.strip() == kept.strip()
+
+
+def test_what_only_a_superuser_makes_is_known_with_every_name_quoted():
+    text = rb"""CREATE TYPE "public"."label";
+CREATE FUNCTION "public"."label_in"("cstring") RETURNS "public"."label"
+    LANGUAGE "internal" IMMUTABLE STRICT
+    AS $$textin$$;
+CREATE AGGREGATE "public"."ranked"(VARIADIC "any" ORDER BY VARIADIC "any") (
+    SFUNC = "ordered_set_transition_multi",
+    STYPE = "internal"
+);
+CREATE FOREIGN TABLE "public"."f" ("a" integer) SERVER "files" OPTIONS (
+    "filename" '/etc/passwd'
+);
+ALTER USER MAPPING FOR "a" SERVER "b" OPTIONS (SET "password_required" 'false');
+"""
+    passed, work = filtered([text])
+    assert without_blank_lines(passed) == []
+    assert work.collected.names["public.label"] == "types of their own" and len(work.collected.left_out) == 5
