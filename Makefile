@@ -27,7 +27,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Sudo asks for a password once, not in the middle.
 BECOME := $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help demo demo-clean test unit lint sanity docs lab molecule integration matrix cores clean
+.PHONY: help demo demo-clean test unit lint sanity docs lab molecule integration matrix dump-matrix cores clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -82,6 +82,9 @@ integration: lab ## Test modules, roles and playbooks on the real engine
 
 matrix: $(VENV)/.test ## Run `make demo` and `make test` on bare machines, as the README has them
 	tests/run-matrix
+
+dump-matrix: lab ## Import what real pg_dumps write, in each combination of two choices
+	$(ROOT) env VELLARIC_TEST_THOROUGH=1 pytest -q tests/integration/restore/test_dump_matrix.py
 
 cores: ## Test the controller's half with each supported release of ansible-core (needs their Pythons)
 	tests/run-cores
