@@ -81,6 +81,11 @@ class Execution:
         # The SDK keeps the connection, so that to close the stream alone would not let the command's input end.
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_RDWR)
+        # Of the SDK's answer, which the stream is the inside of, Python 3.13 complains where it is closed after that.
+        answer = getattr(getattr(getattr(self._stream, "_response", None), "raw", None), "_fp", None)
+        if answer is not None:
+            with contextlib.suppress(OSError, ValueError):
+                answer.close()
         self._stream.close()
         # The SDK keeps this one, too, in a circle that only the garbage collector takes apart.
         self._raw.close()

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
 import time
+import types
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
@@ -93,3 +95,17 @@ def test_an_output_without_an_end_is_left(ends, monkeypatch):
     ends[1].sendall(said(b"x" * 2000))
     with pytest.raises(DatabaseError, match="writes without an end"):
         running(ends, RUNS).finish(time.monotonic() + 60)
+
+
+def test_the_answer_that_the_stream_is_of_is_closed_before_it(ends):
+    """Python 3.13 says on the standard error what went wrong when a forgotten one is closed: behind a module's JSON."""
+    ours, theirs = ends
+    theirs.sendall(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n\r\n")
+    answer = http.client.HTTPResponse(ours)
+    answer.begin()
+    stream = answer.fp.raw
+    stream._response = types.SimpleNamespace(raw=types.SimpleNamespace(_fp=answer))
+    Execution("shop", stream, lambda: ENDED).close()
+    assert answer.isclosed() and stream.closed
+    # As the garbage collector does.
+    answer.close()
