@@ -19,7 +19,6 @@ _COLOURS = {"failed": "critical", "nothing": None}
 _KINDS = (
     ("undelete", "brought back"),
     ("adopt", "adopted"),
-    ("initialise", "created"),
     ("trash", "deleted"),
     ("purge", "deleted"),
 )
@@ -66,7 +65,8 @@ def to_commit(stored: Mapping[str, Any]) -> list[str]:
     found = {
         _text(answer.get("path"))
         for answer in stored.values()
-        if isinstance(answer, Mapping) and answer.get("changed") and answer.get("path")
+        # On another host it is in nobody's repository: what is read then is a copy.
+        if isinstance(answer, Mapping) and answer.get("changed") and answer.get("file") == (answer.get("path") or "")
     }
     return sorted(found)
 
@@ -102,6 +102,9 @@ def _done(one: Mapping[str, Any]) -> str:
     verbs = {step.get("verb") for step in _list(one, "actions") if isinstance(step, Mapping)}
     if not verbs:
         return "nothing"
+    # A later start makes a container, too, but no role.
+    if "role" in verbs and verbs & {"create", "initialise"} and not verbs & {"adopt", "undelete"}:
+        return "created"
     return next((word for verb, word in _KINDS if verb in verbs), "changed")
 
 

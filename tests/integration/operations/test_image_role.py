@@ -98,7 +98,7 @@ def test_what_is_to_be_had_is_said_before_and_what_no_registry_gives_is_to_be_bu
     answer = looked(tmp_path, wanted, **other)
     [one] = answer["images"]
     assert one["build"] and one["source"] == "missing" and one["stand_in"] == "vellaric/test-nothing:18-forky"
-    assert not answer["changed"] and "No registry answered" in answer["warnings"][0]
+    assert not answer["changed"] and "No registry answered" in str(answer["warnings"])
     refused = looked(tmp_path, {**wanted, "build": "never"}, **other)
     assert refused["failed"] and "No registry answered" in refused["msg"]
     nowhere = looked(tmp_path, wanted, docker_host=f"unix://{tmp_path}/none.sock", **other)

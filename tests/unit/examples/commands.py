@@ -32,6 +32,7 @@ _FOREIGN = {
     "systemctl": {"list-timers": "", "start": "", "restart": "", "status": "", "": "--failed"},
     "journalctl": {"": "-u= -n="},
     "jq": {"": "-r"},
+    "ssh": {"": "-t"},
     "sed": {"": "-n"},
     "git": {"add": "", "diff": "--cached --quiet", "commit": "-m=", "pull": "--rebase", "push": ""},
     "curl": {"": "--fail-with-body -X= -H= -d="},
@@ -41,10 +42,28 @@ _FOREIGN = {
     "ansible-test": {"sanity": ""},
     "molecule": dict.fromkeys(("test", "converge", "login", "destroy", "verify"), "-s= --host="),
 }  # fmt: skip
-_SHELL = {"export", "read", "umask", "trap", "unset", "printf", "exit", "rm", ".", "cd", "date", "cp", "mktemp"}
+_SHELL = {
+    "export",
+    "read",
+    "umask",
+    "trap",
+    "unset",
+    "printf",
+    "exit",
+    "rm",
+    ".",
+    "cd",
+    "date",
+    "cp",
+    "mktemp",
+    "mkdir",
+    "head",
+    "base64",
+}
 # What becomes of the options of our own scripts, they say themselves.
 _SCRIPTS = {
     *(f"tests/lab/{name}" for name in ("up", "down", "host")),
+    "tests/first-hour",
     *(f"tests/run-{name}" for name in ("matrix", "cores", "sanity")),
 }
 _ANSIBLE = {

@@ -32,9 +32,11 @@ def test_a_host_with_nothing_to_do_takes_a_line_for_each_database():
     ("verbs", "word"),
     [
         (["reserve", "create", "initialise", "role"], "created"),
+        (["reserve", "create", "role"], "created"),
         (["update"], "changed"),
+        (["create", "start"], "changed"),
         (["trash"], "deleted"),
-        (["undelete", "create"], "brought back"),
+        (["undelete", "create", "role"], "brought back"),
         (["adopt", "write_files"], "adopted"),
     ],
 )
@@ -84,8 +86,12 @@ def test_what_a_host_answers_is_shown_as_text_or_not_at_all(odd):
 
 
 def test_files_with_new_credentials_are_to_be_committed():
-    stored = {"docker1": {"changed": True, "path": "/b.yml"}, "docker2": {"changed": False, "path": "/c.yml"}}
-    assert outcomes.to_commit({**stored, "docker3": {}, "docker4": {"changed": True, "path": "/a.yml"}}) == [
+    def answer(path, changed=True, file=None):
+        return {"changed": changed, "path": path, "file": file or path}
+
+    stored = {"docker1": answer("/b.yml"), "docker2": answer("/c.yml", changed=False)}
+    stored["docker5"] = answer("/on/another/host.yml", file="/tmp/copy.yml")
+    assert outcomes.to_commit({**stored, "docker3": {}, "docker4": answer("/a.yml")}) == [
         "/a.yml",
         "/b.yml",
     ]
