@@ -165,37 +165,6 @@ def test_a_damaged_record(shared, living, content):
     assert shared.run(living)["actions"] == []
 
 
-def as_before(path):
-    """Write a record as the version before wrote it (schema 1)."""
-    content = json.loads(path.read_text())
-    (primary,) = content.pop("instances")
-    own = {key: primary[key] for key in ("port", "initialised", "libc")}
-    path.write_text(json.dumps({**content, **own, "schema": 1}, indent=2, sort_keys=True) + "\n")
-
-
-def test_a_record_of_the_version_before_is_brought_along(shared, living):
-    path = shared.directory(living) / "database.json"
-    now, container = path.read_text(), shared.inspect(living)
-    as_before(path)
-    assert shared.one(living)["status"] == "active"
-    predicted = shared.check(living)
-    assert verbs(predicted) == ["write_record"] and json.loads(path.read_text())["schema"] == 1
-    assert verbs(shared.run(living)) == ["write_record"]
-    assert path.read_text() == now and shared.run(living)["actions"] == []
-    after = shared.inspect(living)
-    assert (after["Id"], after["State"]["StartedAt"]) == (container["Id"], container["State"]["StartedAt"])
-    # Whatever else is asked of it meanwhile.
-    as_before(path)
-    assert verbs(shared.run(living, partial=True, username=None, password=None, memory="700m")) == [
-        "write_record",
-        "update",
-    ]
-    as_before(path)
-    shared.run(living, state="absent")
-    assert shared.run(living, state="undeleted")["database"]["status"] == "active"
-    shared.converge(living)
-
-
 def test_a_record_removed(shared, living):
     path = shared.directory(living) / "database.json"
     before = shared.record(living)
@@ -265,3 +234,34 @@ def test_a_directory_that_is_a_file(host):
     host.directory("a").write_text("")
     assert str(host.directory("a")) in host.refused("a")
     assert not host.containers()
+
+
+def as_before(path):
+    """Write a record as the version before wrote it (schema 1)."""
+    content = json.loads(path.read_text())
+    (primary,) = content.pop("instances")
+    own = {key: primary[key] for key in ("port", "initialised", "libc")}
+    path.write_text(json.dumps({**content, **own, "schema": 1}, indent=2, sort_keys=True) + "\n")
+
+
+def test_a_record_of_the_version_before_is_brought_along(shared, living):
+    path = shared.directory(living) / "database.json"
+    now, container = path.read_text(), shared.inspect(living)
+    as_before(path)
+    assert shared.one(living)["status"] == "active"
+    predicted = shared.check(living)
+    assert verbs(predicted) == ["write_record"] and json.loads(path.read_text())["schema"] == 1
+    assert verbs(shared.run(living)) == ["write_record"]
+    assert path.read_text() == now and shared.run(living)["actions"] == []
+    after = shared.inspect(living)
+    assert (after["Id"], after["State"]["StartedAt"]) == (container["Id"], container["State"]["StartedAt"])
+    # Whatever else is asked of it meanwhile.
+    as_before(path)
+    assert verbs(shared.run(living, partial=True, username=None, password=None, memory="700m")) == [
+        "write_record",
+        "update",
+    ]
+    as_before(path)
+    shared.run(living, state="absent")
+    assert shared.run(living, state="undeleted")["database"]["status"] == "active"
+    shared.converge(living)
