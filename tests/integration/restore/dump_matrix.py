@@ -235,6 +235,7 @@ def compared(container: str, database: str, one: Combination, *where: str) -> st
     rows = "-s" not in options and "--section=pre-data" not in options and "-B" not in options
     said = in_container(container, *command, *where, *options, *(["-b"] if rows else [])).decode()
     said = re.sub(r"^(\\(un)?restrict .*|-- Dumped .*|SET .*|SELECT pg_catalog.set_config.*)\n", "", said, flags=re.M)
+    said = said.replace("--\n-- PostgreSQL database dump complete\n--\n", "")
     # A server's own among the options of columns, which the pg_dump of another version takes for somebody's.
     said = re.sub(r"(?<=\()pg_attver=\d+(?:, )?|, pg_attver=\d+", "", said)
     said = re.sub(r"^ALTER TABLE .* SET \(\);\n", "", said, flags=re.M)
