@@ -58,7 +58,7 @@ ATTACKS = (
 )
 PLANTED = (
     "CREATE DOMAIN public.d AS text CHECK (value <> 'x');"
-    "CREATE FUNCTION public.plant(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $plant$ BEGIN "
+    "CREATE FUNCTION public.plant(i int) RETURNS int LANGUAGE plpgsql AS $plant$ BEGIN "
     + "".join(f"BEGIN EXECUTE '{attack}'; EXCEPTION WHEN others THEN NULL; END; " for attack in ATTACKS)
     + "BEGIN EXECUTE format('ALTER DATABASE %I SET session_replication_role = replica', current_database());"
     " EXCEPTION WHEN others THEN NULL; END;"
@@ -67,10 +67,13 @@ PLANTED = (
     " options=-cstatement_timeout=0 dbname=' || current_database());"
     " PERFORM public.dblink_exec('COMMENT ON TABLE public.zz IS $$came in$$');"
     " EXCEPTION WHEN others THEN NULL; END;"
-    " BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database());"
-    " EXCEPTION WHEN others THEN NULL; END; RETURN i; END $plant$;"
+    " BEGIN IF current_database() ~ 'restoring' THEN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0',"
+    " current_database()); END IF; EXCEPTION WHEN others THEN NULL; END; RETURN i; END $plant$;"
     "CREATE TABLE public.zz (i int CHECK (public.plant(i) = i)); INSERT INTO public.zz VALUES (1);"
-    "CREATE INDEX ON public.zz (public.plant(i));"
+    # What is immutable itself may change nothing.
+    "CREATE FUNCTION public.same(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+    " 'BEGIN RETURN public.plant(i); END';"
+    "CREATE INDEX ON public.zz (public.same(i));"
     "CREATE RULE twice AS ON INSERT TO public.zz DO ALSO (SELECT 1; SELECT 2)"
 )
 FOUND = """SELECT json_build_object(
