@@ -145,6 +145,22 @@ def check(flow):
     assert said["findings"] == []
 
 
+def diagnose(flow):
+    said = flow.run("diagnose", **flow.one)
+    assert said["container_name"] == flow.container()
+    assert [one for one in said["checks"] if one["state"] == "fails"] == []
+
+
+def exec_(flow):
+    flow.run("exec", **flow.one, exec_sql="CREATE TABLE visits AS SELECT 7 AS page")
+    assert flow.query("SELECT page FROM visits") == [(7,)]
+
+
+def collations(flow):
+    # Its own image made it, so that nothing is sorted otherwise.
+    assert flow.run("collations", **flow.one) == []
+
+
 def start(flow):
     assert flow.run("start", **flow.one)["status"] == "active"
 
@@ -285,6 +301,9 @@ CASES = {
     "stats": stats,
     "slow_queries": slow_queries,
     "check": check,
+    "diagnose": diagnose,
+    "exec": exec_,
+    "collations": collations,
     "start": start,
     "stop": stop,
     "restart": restart,

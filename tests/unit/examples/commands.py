@@ -63,7 +63,6 @@ _SHELL = {
 # What becomes of the options of our own scripts, they say themselves.
 _SCRIPTS = {
     *(f"tests/lab/{name}" for name in ("up", "down", "host")),
-    "tests/first-hour",
     *(f"tests/run-{name}" for name in ("matrix", "cores", "sanity")),
 }
 _ANSIBLE = {

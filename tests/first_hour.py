@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs what docs/first-hour.md says, to the letter, and writes docs/transcripts/first-hour.md of it.
 
 A lab host with an engine stands for docker1.example.com, in an empty directory that is gone afterwards. Not a part of
-CI. Usage: tests/first-hour [RELEASE of Debian, bookworm when it is not given]
+CI. Usage: python3 tests/first_hour.py [RELEASE of Debian, bookworm when it is not given]
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ def main() -> int:
     finally:
         subprocess.run([LAB, "stop", NAME], check=True)
     head = (
-        "# The first hour, as it was printed\n\nMade by `tests/first-hour`, which runs the commands of"
+        "# The first hour, as it was printed\n\nMade by `tests/first_hour.py`, which runs the commands of"
         f" [first-hour.md](../first-hour.md) against a lab host (Debian {release}, with an engine, root over SSH), with"
         " ansible-core " + version() + ". What is asked of psql is typed by it.\n"
     )
