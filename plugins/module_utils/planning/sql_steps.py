@@ -25,7 +25,7 @@ class SqlStep(Step):
         raise NotImplementedError
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Role(SqlStep):
     """The application's role. password: None leaves the one that it has; logs_in: False where two take turns for it."""
 
@@ -40,7 +40,7 @@ class Role(SqlStep):
         return sql.ensure_role(self.username, verifier, self.logs_in)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Database(SqlStep):
     summary: str
     name: str
@@ -51,7 +51,7 @@ class Database(SqlStep):
         return sql.ensure_database(self.name, self.owner)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Restrict(SqlStep):
     name: str
     owner: str
@@ -66,7 +66,7 @@ class Restrict(SqlStep):
         return sql.restrict_database(self.name, self.owner, self.major)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LockSuperuser(SqlStep):
     verb = "lock_superuser"
     summary: str = "leave the superuser without a password"
@@ -75,7 +75,7 @@ class LockSuperuser(SqlStep):
         return sql.lock_superuser()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Privileges(SqlStep):
     """taken: what is taken away, in words."""
 
@@ -92,7 +92,7 @@ class Privileges(SqlStep):
         return privileges.script(self.name, self.owner)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Overrides(SqlStep):
     """Take back what ALTER DATABASE ... SET and ALTER ROLE ... SET say of declared parameters. shown: in words."""
 
@@ -110,7 +110,7 @@ class Overrides(SqlStep):
         return privileges.reset_overrides(self.name, self.owner, self.parameters)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Altered(SqlStep):
     """Take back what ALTER SYSTEM says of declared parameters.
 
@@ -129,7 +129,7 @@ class Altered(SqlStep):
         return privileges.reset_altered(self.parameters)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Extensions(SqlStep):
     """wanted: versions by name; installed: what is there (extensions.changes); changes: the difference, in words."""
 
@@ -147,7 +147,7 @@ class Extensions(SqlStep):
         return sql.change_extensions(self.name, self.wanted, self.installed)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class EndSessions(SqlStep):
     roles: tuple[str, ...]
     verb = "end_sessions"
@@ -160,7 +160,7 @@ class EndSessions(SqlStep):
         return roles.end_sessions(list(self.roles))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class EndLogins(SqlStep):
     """grace: the seconds that the roles may still log in."""
 
@@ -176,7 +176,7 @@ class EndLogins(SqlStep):
         return roles.end_logins(list(self.roles), self.grace)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Users(Step):
     """A script of its own, in whose end the users that get a password log in with it.
 
@@ -203,7 +203,7 @@ class Users(Step):
         return roles.script(self.name, self.declared, self.owner, self.observed)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ProveLogin(Step):
     """Log in over TCP and TLS. verifiable: whether a client that has tls/ca.crt can verify the server."""
 

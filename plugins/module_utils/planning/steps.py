@@ -4,7 +4,8 @@
 """The nouns of change: a step, and the plan that steps make up. Pure.
 
 Each kind of step is a class: what it says to a person, what it carries to be done, and what it means to a run. Those
-that change the container and its files are here, those that are SQL in sql_steps. Package `applying` does them.
+that change the container and its files are here, those that are SQL in sql_steps. Package `applying` does them. No kind has
+more of a dataclass than it needs: each run makes all of these classes, which takes time.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Step:
         return self.impact != "none" or self.excludes_backups
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Action(Step):
     """A step of an operation that does it itself, such as a backup or a restore."""
 
@@ -71,7 +72,7 @@ class Action(Step):
     reason: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reserve(Step):
     """Choose the port and write the record, while no other run can choose."""
 
@@ -83,7 +84,7 @@ class Reserve(Step):
         return f"reserve port {self.record.port} and write the record of {self.record.container}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class WriteRecord(Step):
     """changed: the names of the options that are declared otherwise."""
 
@@ -97,7 +98,7 @@ class WriteRecord(Step):
         return "record the declaration" + (f" ({', '.join(self.changed)})" if self.changed else "")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Pull(Step):
     image: str
     verb = "pull"
@@ -109,14 +110,14 @@ class Pull(Step):
         return f"pull image {self.image}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reset(Step):
     verb = "reset"
     excludes_backups = True
     summary: str = "remove what an interrupted first start has left"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Certificate(Step):
     """contents: by path below the database's directory, None for what is not to be there; nothing is in it where the
     host's authority issues the certificate."""
@@ -126,7 +127,7 @@ class Certificate(Step):
     verb = "certificate"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Publish(Step):
     path: str
     verb = "publish"
@@ -136,7 +137,7 @@ class Publish(Step):
         return f"write {self.path}, by which clients on this host verify the server"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class WriteFiles(Step):
     """texts: by path below the database's directory."""
 
@@ -148,7 +149,7 @@ class WriteFiles(Step):
         return f"write {', '.join(sorted(self.texts))}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Networks(Step):
     """The networks to leave and those to join, by name; a network in both is joined anew."""
 
@@ -178,7 +179,7 @@ class Networks(Step):
         return f"networks: {words}{moves}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Create(Step):
     """config: None as long as its image is not known. first: the data directory is made with it."""
 
@@ -193,7 +194,7 @@ class Create(Step):
         return f"create container {self.container} and {data}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Initialise(Step):
     container: str
     config: ContainerConfig
@@ -204,7 +205,7 @@ class Initialise(Step):
         return f"wait for container {self.container} to initialise the data directory"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Replace(Step):
     """changes: what differs, in words. grace: the seconds that the old server has to shut down."""
 
@@ -221,7 +222,7 @@ class Replace(Step):
         return f"replace container {self.container} ({self.changes})"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Update(Step):
     """Change the limits of a container that runs."""
 
@@ -236,7 +237,7 @@ class Update(Step):
         return f"change {self.changes}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Start(Step):
     """status: the engine's word for what it is now, which says how it is started."""
 
@@ -250,7 +251,7 @@ class Start(Step):
         return f"start container {self.container}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Restart(Step):
     """parameters: those that the server reads only when it starts; none where the restart itself was asked for.
 
@@ -274,13 +275,13 @@ class Restart(Step):
         return f"restart the server ({', '.join(self.parameters)})"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reload(Step):
     verb = "reload"
     summary: str = "reload the configuration"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Stop(Step):
     container: str
     grace: int
@@ -292,7 +293,7 @@ class Stop(Step):
         return f"stop container {self.container}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Remove(Step):
     container: str
     grace: int
@@ -305,7 +306,7 @@ class Remove(Step):
         return f"stop and remove container {self.container}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RemovePrevious(Step):
     """ours: a predecessor of our own; one that was taken over may have its data in a volume that is not ours."""
 
@@ -318,7 +319,7 @@ class RemovePrevious(Step):
         return f"remove container {self.container}" + ("" if self.ours else ", but not its volumes")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PutBack(Step):
     """Undo a replacement that was interrupted."""
 
@@ -331,7 +332,7 @@ class PutBack(Step):
         return f"put back container {self.container}, whose replacement was interrupted"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Adopt(Step):
     """Stop somebody else's container, take its data, and start one of ours that lets nobody in yet."""
 
@@ -343,7 +344,7 @@ class Adopt(Step):
     reason = "its data is to be read by one server only, and by a container of ours"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Arrange(Step):
     """Put the roles in order, upon which the database is ours, and let clients in."""
 
@@ -353,7 +354,7 @@ class Arrange(Step):
     verb = "arrange"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class FinalBackup(Step):
     container: str
     verb = "final_backup"
@@ -364,7 +365,7 @@ class FinalBackup(Step):
         return f"take a final backup of {self.container}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Trash(Step):
     """database_id: of its record, by which it is called in the trash."""
 
@@ -378,7 +379,7 @@ class Trash(Step):
         return f"move {self.directory} to the trash"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Purge(Step):
     """directory: None where an earlier run has moved it away already."""
 
@@ -391,7 +392,7 @@ class Purge(Step):
         return f"remove {self.directory} with all data" if self.directory else "finish an interrupted removal"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Expire(Step):
     """entries: of the trash."""
 
@@ -403,7 +404,7 @@ class Expire(Step):
         return f"remove {', '.join(self.entries)} from the trash for good"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Undelete(Step):
     """entry: of the trash; when: it was deleted."""
 
