@@ -4,8 +4,8 @@
 """The nouns of change: a step, and the plan that steps make up. Pure.
 
 Each kind of step is a class: what it says to a person, what it carries to be done, and what it means to a run. Those
-that change the container and its files are here, those that are SQL in sql_steps. Package `applying` does them. No kind has
-more of a dataclass than it needs: each run makes all of these classes, which takes time.
+that change the container and its files are here, those that are SQL in sql_steps. Package `applying` does them. No kind
+has more of a dataclass than it needs: each run makes all of these classes, which takes time.
 """
 
 from __future__ import annotations
