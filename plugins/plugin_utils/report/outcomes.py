@@ -8,6 +8,7 @@ What hosts have answered is taken for what it is: a text where there is a text, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ _KINDS = (
     ("trash", "deleted"),
     ("purge", "deleted"),
 )
+
+
+_NAME = re.compile(r"[a-z0-9-]+")
 
 
 def lines(answers: Mapping[str, Any], check_mode: bool, paint: Callable[[str, str], str] = plain) -> list[str]:
@@ -40,11 +44,12 @@ def lines(answers: Mapping[str, Any], check_mode: bool, paint: Callable[[str, st
             told += [f"{printable(' on '.join(own))}: {words}" for words in _words(one, check_mode)]
     found = [*table(heading, rows, paint), *([""] if told else []), *told] if rows else ["No database is declared."]
     for host, answer in answers.items():
-        names = [_text(name) for name in _list(answer, "undeclared")]
+        # Names of containers of ours, whatever the host says.
+        names = [name for name in map(_text, _list(answer, "undeclared")) if _NAME.fullmatch(name)]
         where = f" on {host}" if several else ""
         if names:
             found.append(
-                f"Not declared{where}, and left alone: {printable(', '.join(names))}. Add what is to stay to"
+                f"Not declared{where}, and left alone: {', '.join(names)}. Add what is to stay to"
                 " postgres_databases; delete what is not with state absent there, or with playbook"
                 " vellaric.postgres.delete."
             )
