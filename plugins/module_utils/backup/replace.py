@@ -33,6 +33,8 @@ _LOOK_EVERY = 0.5
 _MOST = {"keep_old": texts.MOST_DAYS, "jobs": dump_options.MOST_JOBS}
 # Between the end of a container and its next start, where somebody restarts it.
 _RESTART_SECONDS = 3
+# What the C library says of ENOSPC; and less than this is as good as nothing.
+_NO_SPACE, _FULL = "No space left on device", 1 << 20
 # Of what is left to the server: three segments of its log.
 _RESERVE = 48 << 20
 
@@ -162,13 +164,21 @@ class Replacing:
                     self._progress(f"{self._container}: {step.summary}")
                     function()
                     self._outcome.actions.append(step)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, DatabaseError):
+                    self._name_a_full_disk(error)
                 if not self._swapped:
                     self._clean_up()
                 raise
             finally:
                 load.clear(self._exchange)
         return self._outcome
+
+    def _name_a_full_disk(self, error: DatabaseError) -> None:
+        """The server's own words may be of a file that it could not write, without the reason."""
+        status = os.statvfs(self._target.data_root)
+        if status.f_bavail * status.f_frsize < _FULL and _NO_SPACE not in error.message:
+            error.message += f" ({_NO_SPACE}: the disk of {self._target.data_root} is full. Make room there)"
 
     def _observe(self) -> None:
         refuse_unless_running(self._target)

@@ -28,6 +28,7 @@ OPTIONS = {
     "backup_verify": True,
     "backup_retention": {"last": 0},
     "clone_mask": "DELETE FROM kept",
+    "exec_sql": "DELETE FROM kept",
     "import_replace": True,
     "fail_on": "never",
 }

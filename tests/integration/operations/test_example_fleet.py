@@ -116,8 +116,9 @@ def test_check_mode_on_machines_with_nothing(example):
     example.start()
     output = example.site("--check", "--diff")
     assert changes(output) >= 4
-    for container in EXPECTED[FIRST] + EXPECTED[SECOND]:
-        assert f"{container}: would reserve port" in output
+    for name in (FIRST, SECOND):
+        for container in EXPECTED[name]:
+            assert f"{container} on {name}: would reserve port" in output
     assert example.of_ours(FIRST) == example.of_ours(SECOND) == []
 
 
