@@ -21,6 +21,7 @@ def fleet(shared):
 def test_check_mode_before_anything_is_there(fleet):
     output = fleet.play("create", "--check", "--diff", short="nothing-yet")
     assert changes(output) >= 2
+    assert "would     create container" in output
     assert fleet.host.untouched()
     assert not fleet.credentials.exists()
 
@@ -58,6 +59,13 @@ def test_stop_start_restart(fleet):
     fleet.play("create", database_sslmode="require")
     assert changes(fleet.play("stop")) == 1
     assert changes(fleet.play("stop")) == 0
+    # What a run does, or would do, is said without asking for more.
+    start = f"start container {fleet.host.container('shop')}"
+    assert f"would     {start}" in fleet.play("create", "--check", database_sslmode="require")
+    output = fleet.play("create", database_sslmode="require")
+    assert f"done      {start}" in output and "would " not in output
+    assert "done " not in fleet.play("create", database_sslmode="require")
+    fleet.play("stop")
     assert fleet.host.one("shop")["status"] == "stopped"
     assert changes(fleet.play("start")) == 1
     assert changes(fleet.play("start")) == 0
