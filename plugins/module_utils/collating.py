@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from . import layout, texts
-from .backup import dump_rules, formats, load
+from .backup import dump_rules, exchange, formats, load
 from .backup.target import Target
 from .backup.way_in import WayIn
 from .errors import DatabaseError, Refused
@@ -98,7 +98,7 @@ class _Work:
         self._deadline = time.monotonic() + options.timeout
         self._outcome = Outcome()
         directory = os.path.join(target.data_root, target.container)
-        self._exchange = load.exchange_of(directory, target.image)
+        self._exchange = exchange.of(directory, target.image)
         self._way_in = WayIn(os.path.join(directory, PG_HBA_CONF), self._sql, lambda: self._remaining)
 
     @property
@@ -173,7 +173,7 @@ class _Work:
     # Doing it
 
     def run(self) -> Outcome:
-        load.clear(self._exchange)
+        exchange.clear(self._exchange)
         self._way_in.end()
         self._look()
         try:
@@ -181,7 +181,7 @@ class _Work:
                 self._bring_over(database)
         finally:
             self._way_in.end()
-            load.clear(self._exchange)
+            exchange.clear(self._exchange)
         return self._outcome
 
     def _bring_over(self, database: dict[str, Any]) -> None:

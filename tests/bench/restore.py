@@ -31,6 +31,7 @@ sys.path.insert(0, str(harness.COLLECTIONS))
 import restoring  # noqa: E402
 
 load = importlib.import_module(restoring.PACKAGE + "backup.load")
+exchange = importlib.import_module(restoring.PACKAGE + "backup.exchange")
 filling = importlib.import_module(restoring.PACKAGE + "backup.filling")
 rules = importlib.import_module(restoring.PACKAGE + "backup.dump_rules")
 session = importlib.import_module(restoring.PACKAGE + "server.session")
@@ -57,8 +58,8 @@ class Bench:
         self.engine = restoring.Engine()
         self.engine.connect()
         uid, gid = map(int, restoring.in_container(self.container, "sh", "-c", "id -u; id -g").split())
-        self.exchange = load.Exchange(
-            f"{host.directory('a')}/{load.DIRECTORY}", f"{load.HOME_MOUNT}/{load.DIRECTORY}", uid, gid
+        self.exchange = exchange.Exchange(
+            f"{host.directory('a')}/{exchange.DIRECTORY}", f"{exchange.HOME_MOUNT}/{exchange.DIRECTORY}", uid, gid
         )
 
     def fresh(self):

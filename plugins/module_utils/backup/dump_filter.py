@@ -18,6 +18,7 @@ from ..errors import Refused
 from ..server import statements
 from . import dump_functions
 from . import dump_rules as rules
+from .collected import Collected
 
 END_MARK = b"-- PostgreSQL database dump complete"
 # The kinds of what is asked of the superuser.
@@ -108,30 +109,6 @@ class Asked:
     name: str = ""
     schema: str | None = None
     lines: int = 1
-
-
-@dataclasses.dataclass
-class Collected:
-    """What is left for when everything is loaded.
-
-    left_out: how often something was, by its words; names: what was, with these words; objects: whether the dump makes
-    what its rows are for; owners: pairs of what ALTER ... OWNER TO is said of, and the role; later, grants, refreshes,
-    mappings: statements, in the dump's order; given: pairs of a function, as in ALTER, and what a superuser gives it.
-    """
-
-    left_out: dict[str, int] = dataclasses.field(default_factory=dict)
-    names: dict[str, str] = dataclasses.field(default_factory=dict)
-    objects: bool = False
-    owners: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    later: list[str] = dataclasses.field(default_factory=list)
-    grants: list[str] = dataclasses.field(default_factory=list)
-    refreshes: list[str] = dataclasses.field(default_factory=list)
-    mappings: list[str] = dataclasses.field(default_factory=list)
-    given: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-
-    def count(self, words: str | None) -> None:
-        if words is not None:
-            self.left_out[words] = self.left_out.get(words, 0) + 1
 
 
 def _none() -> frozenset[str]:

@@ -20,10 +20,12 @@ from ..errors import DatabaseError
 from ..facts import ImageFacts
 from ..host.engine import Engine
 from ..server import census, loader, replacement, scram, sql
-from . import dump_filter, dump_rules, formats, load
+from . import dump_rules, formats, load
 from .way_in import WayIn
 
 if TYPE_CHECKING:
+    from .collected import Collected
+    from .exchange import Exchange
     from .load import Loaded, Loading, Login, Manner
 
 # Beside the processes that load: for lists, and for a session that is just ending.
@@ -43,7 +45,7 @@ class Filling:
         engine: Engine,
         container: str,
         database: str,
-        exchange: load.Exchange,
+        exchange: Exchange,
         image: ImageFacts,
         sql: Callable[..., str],
         hba: str,
@@ -157,7 +159,7 @@ class Filling:
         return loading.run()
 
     @property
-    def collected(self) -> dump_filter.Collected:
+    def collected(self) -> Collected:
         """What of the dump was left, also where the load failed."""
         return self.loaded.collected if self._loading is None else self._loading.collected
 

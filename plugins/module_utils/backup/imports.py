@@ -22,7 +22,8 @@ from ..errors import DatabaseError, Refused
 from ..host import files
 from ..planning.steps import Action
 from ..server import replacement
-from . import declared, dump_filter, dump_rules, formats, load
+from . import declared, dump_rules, exchange, formats
+from .collected import Collected
 from .compare import differences, take_census
 from .manifest import major_of
 from .replace import Outcome, Replacing, refuse_options
@@ -194,7 +195,7 @@ class _Importing(Replacing):
         return facts, counts
 
 
-def _needs(said: str, collected: dump_filter.Collected) -> str | None:
+def _needs(said: str, collected: Collected) -> str | None:
     """Return in words what the dump needs and cannot have, of what the server says of a statement of it."""
     way = "take the dump without what needs it (pg_dump --exclude-table, --exclude-schema)"
     if re.search(r"must be (?:a )?superuser|permission denied|must have privileges of|Only superusers? ", said):
@@ -267,7 +268,7 @@ class _ImportingFile(_Importing):
         self._refuse_without_space(
             self._dump.size_bytes * (1 + _COMPRESSED_FACTOR), f"To import {self._dump.path} with a copy of it"
         )
-        return load.copy_in(self._dump.path, self._exchange, self._fill.uid)
+        return exchange.copy_in(self._dump.path, self._exchange, self._fill.uid)
 
 
 class _ImportingServer(_Importing):

@@ -19,31 +19,27 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..container import HOME_MOUNT
 from ..errors import DatabaseError, Refused
-from ..facts import ImageFacts
 from ..host import disk, files
 from ..host.engine import Engine
 from ..host.execution import Execution
 from ..server import loader
-from . import archive, dump_filter, dump_rules, formats
-from .dump_filter import Asked, Collected
+from . import archive, dump_filter, dump_rules, formats, watched
+from .collected import Collected
+from .dump_filter import Asked
+from .exchange import Exchange
 from .feeder import Feeder
 from .pipe_writer import Writer
 
 if TYPE_CHECKING:
     from .feeder import Passing
 
-# Below the directory of a database, which its container sees read-only: pipes, lists and copies while they are needed.
-DIRECTORY = "load"
 _PIECE = 1 << 20
-_FULL = "No space left on device"
 _LOOK_EVERY = 0.25
 # Until what is started in the container reads.
 _LOOK_SOON = 0.01
@@ -51,55 +47,12 @@ _LOOK_SOON = 0.01
 _HEAD = 1 << 20
 _NO_LIMIT = 10 * 365 * 86400.0
 
-# The command ends with the input of this shell, which the engine holds open while the process that asked for it lives.
-# The shell waits for all that it starts: what has lost its parent goes to process 1, and that is the server, which
-# takes one that was killed for one of its own and restarts itself.
-WATCHED = """exec 3<&0; "$@" </dev/null & child=$!
-{ read -r nothing <&3; kill "$child"; } >/dev/null 2>&1 & watch=$!
-wait "$child"; code=$?; { kill "$watch"; wait "$watch"; } 2>/dev/null; exit "$code\""""
-# A password comes as the first line of the input, as a line of a password file: it is in no argument and in no
-# environment, and the file, in memory, is gone with the command.
-PASSWORD_FILE = "/dev/shm/vellaric-pgpass-"
-WATCHED_LOGIN = (
-    "umask 077; IFS= read -r line; trap 'rm -f \"$PGPASSFILE\"' EXIT;"
-    """ printf '%s\\n' "$line" >"$PGPASSFILE" || exit 1; unset line\n""" + WATCHED
-)
-
-
-# The same for a command that is talked to: its own input comes after that. With the certificate of an authority, up to
-# an empty line, in a file of the same kind.
-AUTHORITY_FILE = "/dev/shm/vellaric-authority-"
-_PASSWORD = """umask 077; IFS= read -r line; trap 'rm -f "$PGPASSFILE" %s' EXIT
-printf '%%s\\n' "$line" >"$PGPASSFILE" || exit 1; unset line
-"""
-_AUTHORITY = """while IFS= read -r line && [ -n "$line" ]; do printf '%s\\n' "$line"; done >"$PGSSLROOTCERT" || exit 1
-"""
-_RUN = """if [ "$1" = psql ]; then "$@"; exit; fi\n""" + WATCHED
-TALKED_TO = _PASSWORD % "" + _RUN
-TALKED_TO_WITH_AUTHORITY = _PASSWORD % '"$PGSSLROOTCERT"' + _AUTHORITY + _RUN
-
-
-def password_line(password: str) -> str:
-    """Return the line of a password file. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
-    return "*:*:*:*:" + re.sub(r"([\\:])", r"\\\1", password) + "\n"
-
-
 # What could keep a load from its end, or slow it down: the server's own limits for its clients, and a wait for the disk
 # at each of its commits (the swap of the names waits for all of them at once).
 _OPTIONS = (
     "-c synchronous_commit=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     " -c default_transaction_read_only=off -c client_min_messages=warning"
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Exchange:
-    """A directory that the host and the container share: its path on either side, and the server's user there."""
-
-    host: str
-    container: str
-    uid: int
-    gid: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,32 +79,6 @@ class Loaded:
 
     collected: Collected = dataclasses.field(default_factory=Collected)
     warnings: list[str] = dataclasses.field(default_factory=list)
-
-
-def exchange_of(directory: str, image: ImageFacts) -> Exchange:
-    """Return the Exchange of a database of ours (its directory on the host)."""
-    return Exchange(os.path.join(directory, DIRECTORY), f"{HOME_MOUNT}/{DIRECTORY}", image.uid, image.gid)
-
-
-def copy_in(path: str, exchange: Exchange, uid: int) -> str:
-    """Copy a dump into an exchange, for one user only; return its path in the container."""
-    files.make_directory(exchange.host, 0o711)
-    target = os.path.join(exchange.host, "dump")
-    pairs = [(path, target)]
-    if os.path.isdir(path):
-        files.make_directory(target, 0o500, uid, uid)
-        pairs = [(os.path.join(path, entry), os.path.join(target, entry)) for entry in sorted(os.listdir(path))]
-    for source, copy in pairs:
-        with files._errors("copy", source):
-            shutil.copyfile(source, copy, follow_symlinks=True)
-            os.chown(copy, uid, uid, follow_symlinks=False)
-            os.chmod(copy, 0o400)
-    return f"{exchange.container}/dump"
-
-
-def clear(exchange: Exchange) -> None:
-    """Remove what a run that was cut short has left in an exchange. The caller holds the database's lock."""
-    files.remove_tree(exchange.host)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -462,11 +389,11 @@ class Loading:
         environment = {"PGOPTIONS": _OPTIONS, "PGAPPNAME": "vellaric restore", "HOME": "/nonexistent"}
         # What psql and pg_restore say is read: they give no codes.
         environment["LC_ALL"] = "C"
-        environment["PGPASSFILE"] = PASSWORD_FILE + secrets.token_hex(8)
-        shell = ["sh", "-c", WATCHED_LOGIN, "sh", *command]
+        environment["PGPASSFILE"] = watched.PASSWORD_FILE + secrets.token_hex(8)
+        shell = ["sh", "-c", watched.WATCHED_LOGIN, "sh", *command]
         began = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         with self._engine.open(self._container, shell, self._login.user, environment) as execution:
-            execution.send(password_line(self._login.password))
+            execution.send(watched.password_line(self._login.password))
             try:
                 finished = self._attend(execution, feeder, keep)
                 if feeder is not None:
@@ -478,8 +405,9 @@ class Loading:
             return finished
         if finished.exit_code != 0:
             said = _said(finished, 0 if feeder is None else feeder.more_lines)
-            full = "" if _FULL in said or not self._disk_is_full(said, began) else f". {_FULL}: make room first"
-            raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}{full}")
+            if disk.NO_SPACE not in said and self._disk_is_full(said, began):
+                said += f". {disk.NO_SPACE}: make room first"
+            raise DatabaseError(f"{self._container}: the dump could not be loaded: {said}")
         if feeder is not None and whole and not feeder.whole:
             raise DatabaseError(f"{self._container}: the load ended before {self._dump.path} did")
         return finished
@@ -490,8 +418,8 @@ class Loading:
         A block that fits in only by half is told in other words (mdextend in src/backend/storage/smgr/md.c), and a
         server that ends for it, or cannot begin, tells its log.
         """
-        logged = _FULL in self._engine.logs(self._container, 200, began)
-        return "could not extend file" in said or logged or disk.space(self._exchange.host)["free_bytes"] < _PIECE
+        logged = disk.NO_SPACE in self._engine.logs(self._container, 200, began)
+        return "could not extend file" in said or logged or disk.is_full(self._exchange.host)
 
     def _attend(self, execution: Execution, feeder: Feeder | None, keep: bool) -> _Finished:
         """Wait for the end of a command, feed it, and say how far it is. keep: what it prints."""

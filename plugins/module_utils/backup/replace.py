@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .. import layout, texts
 from ..errors import DatabaseError, Refused
-from ..host import files, locks
+from ..host import disk, files, locks
 from ..planning.steps import Action
 from ..server import replacement, session
 from ..server.configuration import PG_HBA_CONF
 from ..statistics.text import size as shown_size
-from . import catalog, dump, dump_options, load, store
+from . import catalog, dump, dump_options, exchange, store
 from .filling import Filling
 from .manifest import BEFORE_RESTORE
 
@@ -33,8 +33,6 @@ _LOOK_EVERY = 0.5
 _MOST = {"keep_old": texts.MOST_DAYS, "jobs": dump_options.MOST_JOBS}
 # Between the end of a container and its next start, where somebody restarts it.
 _RESTART_SECONDS = 3
-# What the C library says of ENOSPC; and less than this is as good as nothing.
-_NO_SPACE, _FULL = "No space left on device", 1 << 20
 # Of what is left to the server: three segments of its log.
 _RESERVE = 48 << 20
 
@@ -143,8 +141,8 @@ class Replacing:
 
     def _run(self) -> Outcome:
         self._observe()
-        self._exchange = load.exchange_of(self._directory, self._target.image)
-        load.clear(self._exchange)
+        self._exchange = exchange.of(self._directory, self._target.image)
+        exchange.clear(self._exchange)
         self._fill = Filling(
             self._engine,
             self._container,
@@ -171,14 +169,15 @@ class Replacing:
                     self._clean_up()
                 raise
             finally:
-                load.clear(self._exchange)
+                exchange.clear(self._exchange)
         return self._outcome
 
     def _name_a_full_disk(self, error: DatabaseError) -> None:
         """The server's own words may be of a file that it could not write, without the reason."""
-        status = os.statvfs(self._target.data_root)
-        if status.f_bavail * status.f_frsize < _FULL and _NO_SPACE not in error.message:
-            error.message += f" ({_NO_SPACE}: the disk of {self._target.data_root} is full. Make room there)"
+        with contextlib.suppress(DatabaseError):
+            if disk.NO_SPACE in error.message or not disk.is_full(self._target.data_root):
+                return
+            error.message += f" ({disk.NO_SPACE}: the disk of {self._target.data_root} is full. Make room there)"
 
     def _observe(self) -> None:
         refuse_unless_running(self._target)
@@ -270,7 +269,7 @@ class Replacing:
     def _clean_up(self) -> None:
         """After a failure: the database as it was, and nothing of the fresh one. What cannot be mended now is left to
         the next run, which begins with this."""
-        load.clear(self._exchange)
+        exchange.clear(self._exchange)
         deadline = time.monotonic() + self._options.wait_timeout
         while True:
             self._deadline = deadline

@@ -25,7 +25,7 @@ from .replace import Outcome, Replacing, refuse_options
 if TYPE_CHECKING:
     from ..host.engine import Engine
     from .catalog import Backup
-    from .load import Exchange
+    from .exchange import Exchange
     from .manifest import Manifest
     from .replace import Doing
     from .target import Running, Target

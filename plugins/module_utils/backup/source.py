@@ -23,7 +23,7 @@ from ..host import files
 from ..server import replacement
 from ..server.session import first_error
 from ..statistics.text import size as shown_size
-from . import load, store
+from . import store, watched
 from .manifest import major_of
 from .snapshot import Snapshot
 
@@ -171,13 +171,13 @@ class Source:
         """Run a client of the container's, connected to the source, as a user who owns nothing there."""
         token = secrets.token_hex(8)
         environment = {
-            "PGPASSFILE": f"{load.PASSWORD_FILE}{token}",
+            "PGPASSFILE": f"{watched.PASSWORD_FILE}{token}",
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGDATABASE": self.database,
             "PGUSER": self.username,
             "PGSSLMODE": self.sslmode,
-            "PGSSLROOTCERT": f"{load.AUTHORITY_FILE}{token}" if self.ca else "/nonexistent/root.crt",
+            "PGSSLROOTCERT": f"{watched.AUTHORITY_FILE}{token}" if self.ca else "/nonexistent/root.crt",
             "PGCONNECT_TIMEOUT": str(_CONNECT_SECONDS),
             "PGAPPNAME": "vellaric import",
             "HOME": "/nonexistent",
@@ -186,11 +186,11 @@ class Source:
         if self.sslmode in ("verify-ca", "verify-full") and not self.ca:
             # The authorities that the system trusts; clients before 16 do not know that word.
             environment["PGSSLROOTCERT"] = "system"
-        script = load.TALKED_TO_WITH_AUTHORITY if self.ca else load.TALKED_TO
+        script = watched.TALKED_TO_WITH_AUTHORITY if self.ca else watched.TALKED_TO
         with engine.open(
             container, ["sh", "-c", script, "sh", *command], f"{self.uid}:{self.uid}", environment
         ) as client:
-            client.send(load.password_line(self.password))
+            client.send(watched.password_line(self.password))
             if self.ca:
                 client.send(re.sub(r"\n\s*\n", "\n", self.ca.decode("utf-8", "replace").strip()) + "\n\n")
             yield client

@@ -21,7 +21,7 @@ from ..facts import LABEL
 from ..host import files, images, locks
 from ..server import replacement, session, sql
 from ..statistics.text import size as shown_size
-from . import catalog, declared, dump_rules, formats, load, naming, store
+from . import catalog, declared, dump_rules, exchange, formats, naming, store
 from .check import find_damage
 from .compare import differences, take_census
 from .filling import Filling
@@ -221,14 +221,9 @@ class _Verification:
         manifest, database = self._manifest, self._manifest.name
         owner = manifest.database["owner"]
         self._make_roles()
-        exchange = load.Exchange(
-            os.path.join(self._directory, load.DIRECTORY),
-            f"{containers.HOME_MOUNT}/{load.DIRECTORY}",
-            image.uid,
-            image.gid,
-        )
+        shared = exchange.of(self._directory, image)
         hba = os.path.join(self._directory, _HBA_FILE)
-        fill = Filling(self._engine, self._container, database, exchange, image, self._sql, hba, self._remaining)
+        fill = Filling(self._engine, self._container, database, shared, image, self._sql, hba, self._remaining)
         try:
             fill.begin(manifest.database["encoding"], manifest.database["locale"], self._jobs)
             known = json.loads(self._sql(replacement.EXTENSIONS))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         used_percent: float
 
 
+# What the C library says of ENOSPC, in a client that speaks English (LC_ALL=C); less than the other is none.
+NO_SPACE = "No space left on device"
+_NONE = 1 << 20
 _LEFT_MEANWHILE = "No such file"
 
 
@@ -68,3 +71,8 @@ def space(path: str) -> Space:
         # What is kept for root does not count, as in `df`: an ordinary process, such as the server, cannot use it.
         "used_percent": round(100 * used / (used + free), 1) if used + free else 100.0,
     }
+
+
+def is_full(path: str) -> bool:
+    """Say whether nothing can be written any more where a path is."""
+    return space(path)["free_bytes"] < _NONE
