@@ -55,12 +55,24 @@ class Outcome:
     failure: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What is asked for, of which database, and what it comes to."""
+
+    engine: Engine
+    target: Target
+    request: Request
+    outcome: Outcome
+    check_mode: bool
+    progress: Callable[[str], None] | None
+
+
 def run(
     engine: Engine, request: Request, check_mode: bool = False, progress: Callable[[str], None] | None = None
 ) -> Outcome:
     """Do what is asked for, or say what would be done, and return the Outcome."""
     texts.number(request.wait_timeout, "wait_timeout", 0, texts.MOST_SECONDS)
-    target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
+    target = _target(engine, request)
     outcome = Outcome(target.container, target.backup_directory)
     outcome.before = [backup.file_name for backup in catalog.backups(target.backup_directory)]
     handle = {
@@ -70,10 +82,14 @@ def run(
         "absent": _absent,
         "pruned": _pruned,
     }[request.state]
-    handle(engine, target, request, outcome, check_mode, progress)
+    handle(_Work(engine, target, request, outcome, check_mode, progress))
     if not check_mode:
         outcome.after = [backup.file_name for backup in catalog.backups(target.backup_directory)]
     return outcome
+
+
+def _target(engine: Engine, request: Request) -> Target:
+    return observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
 
 
 def locked(target: Target, seconds: float) -> contextlib.AbstractContextManager[None]:
@@ -82,31 +98,17 @@ def locked(target: Target, seconds: float) -> contextlib.AbstractContextManager[
     return locks.exclusive(lock, seconds, f"the backups of {target.container}")
 
 
-def _present(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
-    if check_mode:
-        _take_if_due(engine, target, request, outcome, True, progress)
+def _present(work: _Work) -> None:
+    if work.check_mode:
+        _take_if_due(work)
         return
-    with locked(target, request.wait_timeout):
+    with locked(work.target, work.request.wait_timeout):
         # Whoever held the lock may have done it, or have replaced the container.
-        target = observe_target(engine, request.data_root, request.name, request.environment, request.backup_root)
-        _take_if_due(engine, target, request, outcome, False, progress)
+        _take_if_due(dataclasses.replace(work, target=_target(work.engine, work.request)))
 
 
-def _take_if_due(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
+def _take_if_due(work: _Work) -> None:
+    target, request, outcome, check_mode = work.target, work.request, work.outcome, work.check_mode
     running = refuse_unless_running(target)
     dump_options.refuse(request.options, running.image.major)
     formats.refuse_what_stays_closed(request.options.format, request.options.compression)
@@ -123,7 +125,7 @@ def _take_if_due(
             )
             outcome.after = [*outcome.before, name]
         else:
-            outcome.backup, warnings = dump.take(engine, target, request.options, progress)
+            outcome.backup, warnings = dump.take(work.engine, target, request.options, work.progress)
             outcome.warnings += warnings
     if recent and check_mode:
         outcome.after = list(outcome.before)
@@ -132,42 +134,30 @@ def _take_if_due(
         _prune(target, request.retention, outcome, check_mode, coming=bool(check_mode and not recent))
 
 
-def _checked(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
+def _checked(work: _Work) -> None:
+    target, request, outcome = work.target, work.request, work.outcome
     backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
     if backup.manifest is not None and _within(_age(backup.manifest.checked_at), request.max_age) and backup.good:
         return
     outcome.actions.append(Action("check", f"read {backup.file_name} to its end and compare its checksums"))
-    if not check_mode:
+    if not work.check_mode:
         outcome.failure = check.check(backup)
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
 
 
-def _verified(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
+def _verified(work: _Work) -> None:
+    target, request, outcome = work.target, work.request, work.outcome
     backup = _wanted(target, request, outcome)
     outcome.backup, outcome.after = backup, list(outcome.before)
     verified_at = backup.manifest.verified_at if backup.manifest is not None and backup.verified else None
     if verified_at is not None and (request.max_age is None or _within(_age(verified_at), request.max_age)):
         return
     outcome.actions.append(Action("verify", f"restore {backup.file_name} into a throw-away container and compare"))
-    if not check_mode:
+    if not work.check_mode:
         options = request.options
         wrong = verify.verify(
-            engine, target, backup, options.jobs, options.timeout, progress, wait_timeout=request.wait_timeout
+            work.engine, target, backup, options.jobs, options.timeout, work.progress, wait_timeout=request.wait_timeout
         )
         outcome.failure = "; ".join(wrong[:10]) or None
         outcome.backup = catalog.find(target.backup_directory, backup.file_name)
@@ -183,16 +173,10 @@ def _wanted(target: Target, request: Request, outcome: Outcome) -> catalog.Backu
     return backup
 
 
-def _absent(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
+def _absent(work: _Work) -> None:
+    target, request, outcome = work.target, work.request, work.outcome
     naming.check(target.container, request.backup or "")
-    if check_mode:
+    if work.check_mode:
         there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
         _remove(there, outcome, True)
         outcome.after = [name for name in outcome.before if name not in outcome.removed]
@@ -202,15 +186,9 @@ def _absent(
         _remove(there, outcome, False)
 
 
-def _pruned(
-    engine: Engine,
-    target: Target,
-    request: Request,
-    outcome: Outcome,
-    check_mode: bool,
-    progress: Callable[[str], None] | None,
-) -> None:
-    if check_mode:
+def _pruned(work: _Work) -> None:
+    target, request, outcome = work.target, work.request, work.outcome
+    if work.check_mode:
         outcome.after = list(outcome.before)
         _prune(target, request.retention, outcome, True)
         return
