@@ -229,7 +229,7 @@ class Filter:
 
     def _let(self, name: bytes) -> None:
         """Have the loading role be let write to an extension's table, for one statement: no other runs then."""
-        self._letting = _canonical(name)
+        self._letting = rules.canonical(name)
         self._before.append(Asked(LET, name=self._letting, lines=0))
 
     def _end_let(self) -> None:
@@ -255,7 +255,7 @@ class Filter:
     def _is_of_extension(self, name: bytes) -> bool:
         if self._tables is None:
             self._tables = self._look_up_tables()
-        return bool(self._tables) and _canonical(name) in self._tables
+        return bool(self._tables) and rules.canonical(name) in self._tables
 
     # Statements
 
@@ -275,7 +275,7 @@ class Filter:
         start = statements.beginning(statement)
         if self._inserting and start < len(statement):
             match = _INSERT.match(statement, start)
-            if match is None or _canonical(match.group(1)) != self._inserting:
+            if match is None or rules.canonical(match.group(1)) != self._inserting:
                 self._end_inserts()
         if statement.startswith(b"\\", start):
             return self._meta(statement, start)
@@ -329,7 +329,7 @@ class Filter:
     def _leave_out(self, statement: bytes, start: int, words: str | None) -> bytes:
         made = _MADE.match(statement, start)
         if made and words is not None:
-            self.collected.names[_canonical(made.group(1))] = words
+            self.collected.names[rules.canonical(made.group(1))] = words
             self._left.add(_spoken(statement, made))
         self.collected.count(words)
         return _blank(statement)
@@ -417,19 +417,19 @@ class Filter:
             if self._open:
                 self.collected.count("rows of extensions' tables, as INSERT in a transaction")
                 return _blank(statement)
-            self._inserting = _canonical(match.group(1))
+            self._inserting = rules.canonical(match.group(1))
             self._before.append(Asked(LET, name=self._inserting, lines=0))
         return statement
 
     def _extension(self, statement: bytes, start: int) -> bytes | Asked:
         self._tables = None
         match = _EXTENSION.match(statement, start)
-        if match and _canonical(match.group(1)).strip('"') in self._untrusted:
+        if match and rules.canonical(match.group(1)).strip('"') in self._untrusted:
             schema = match.group(2)
             return Asked(
                 EXTENSION,
-                name=_canonical(match.group(1)).strip('"'),
-                schema=_canonical(schema).strip('"').replace('""', '"') if schema else None,
+                name=rules.canonical(match.group(1)).strip('"'),
+                schema=rules.canonical(schema).strip('"').replace('""', '"') if schema else None,
                 lines=statement.count(b"\n"),
             )
         return statement
@@ -472,7 +472,7 @@ class Filter:
 def extensions_of(head: bytes) -> frozenset[str]:
     """Return the names of the extensions that a dump makes, of its beginning: pg_dump writes them first."""
     pattern = rb"^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + rules.NAME + rb")"
-    return frozenset(_canonical(name).strip('"') for name in re.findall(pattern, head, re.I | re.M))
+    return frozenset(rules.canonical(name).strip('"') for name in re.findall(pattern, head, re.I | re.M))
 
 
 def _blank(statement: bytes) -> bytes:
@@ -499,15 +499,3 @@ def _spoken(text: bytes, named: re.Match[bytes]) -> bytes:
 
 def _text(statement: bytes, codec: str = "utf-8") -> str:
     return statement.decode(codec, "replace").strip()
-
-
-def _canonical(name: bytes) -> str:
-    """Return a name as quote_ident() and format('%I.%I') would write it, but for keywords: pg_dump quotes these."""
-    parts = re.findall(rules.NAME, name)
-    shown = []
-    for part in parts:
-        text = part.decode("utf-8", "replace")
-        if text.startswith('"') and re.fullmatch(r'"[a-z_][a-z0-9_$]*"', text):
-            text = text[1:-1]
-        shown.append(text if text.startswith('"') else text.lower())
-    return ".".join(shown)

@@ -214,3 +214,15 @@ def decide(rules: Rules, statement: bytes, start: int, major: int) -> Decision:
     if major < GRANTS_PARAMETERS_SINCE and _REPLICATION_ROLE.match(statement, start):
         return Decision(LEAVE_OUT, "session_replication_role")
     return _EVERYTHING_ELSE
+
+
+def canonical(name: bytes) -> str:
+    """Return a name as quote_ident() and format('%I.%I') would write it, but for keywords: pg_dump quotes these."""
+    parts = re.findall(NAME, name)
+    shown = []
+    for part in parts:
+        text = part.decode("utf-8", "replace")
+        if text.startswith('"') and re.fullmatch(r'"[a-z_][a-z0-9_$]*"', text):
+            text = text[1:-1]
+        shown.append(text if text.startswith('"') else text.lower())
+    return ".".join(shown)
