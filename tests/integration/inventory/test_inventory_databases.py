@@ -48,8 +48,8 @@ def fleet():
     host = harness.Host()
     fleet = Fleet(host)
     users = [{"name": "reporting", "role": "readonly"}]
-    # As the example fleet has it: the Docker host itself, from which tasks connect, is trusted by its address.
-    trusted = ["10.0.0.0/8", "172.17.0.1"]
+    # The Docker host itself, from which tasks connect: where the default network lies differs between engines.
+    trusted = ["10.0.0.0/8", "172.16.0.0/12"]
     options = {"database_image": harness.IMAGE, "database_pull": "never", "database_trusted_sources": trusted}
     fleet.play("create", database_users=users, **options)
     (fleet.root / "inventory/databases.yml").write_text(yaml.safe_dump({"plugin": PLUGIN}))
