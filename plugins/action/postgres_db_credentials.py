@@ -18,9 +18,9 @@ from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-from ansible_collections.vellaric.postgres.plugins.module_utils import options as given_options
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
-from ansible_collections.vellaric.postgres.plugins.module_utils.names import InvalidName
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options as given_options
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.names import InvalidName
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentials import (
     DATABASE_OPTIONS,
     argument_spec,
@@ -40,7 +40,7 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_place impor
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault, VaultError, run_secrets
 
 if TYPE_CHECKING:
-    from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import LockedFile
+    from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import LockedFile
     from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import Request, Resolved
 
 _RESOLVE = {

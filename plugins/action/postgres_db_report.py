@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_report import argument_spec
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, history, page
 

@@ -53,13 +53,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup import cron, receiver, schedule
-from ansible_collections.vellaric.postgres.plugins.module_utils.errors import DatabaseError
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError
+from ansible_collections.vellaric.postgres.plugins.module_utils._schedule import cron, recipients, schedule
 
 
 def schedules(declared: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
-        receiver.from_declaration(declared.get("notify") or {})
+        recipients.from_declaration(declared.get("notify") or {})
         schedule.refuse_program(declared.get("program") or {})
         known = schedule.from_declaration(declared).schedules()
     except DatabaseError as error:

@@ -53,8 +53,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, unlocked
-from ansible_collections.vellaric.postgres.plugins.module_utils.options import unreadable
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.options import unreadable
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, unlocked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import history
 
 

@@ -849,7 +849,7 @@ import gc
 # A run is short, and what it makes stays until its end: to look for garbage meanwhile is a twentieth of its time.
 gc.disable()
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db import main
 
 if __name__ == "__main__":
     main()

@@ -351,7 +351,7 @@ backup:
       sample: null
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_backup import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_backup import main
 
 if __name__ == "__main__":
     main()

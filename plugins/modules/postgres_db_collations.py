@@ -160,7 +160,7 @@ left:
   sample: []
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_collations import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_collations import main
 
 if __name__ == "__main__":
     main()

@@ -150,7 +150,7 @@ ca_file:
   sample: /srv/shop/my-database-ca.crt
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_connection import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_connection import main
 
 if __name__ == "__main__":
     main()

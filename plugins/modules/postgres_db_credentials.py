@@ -316,8 +316,8 @@ databases:
 
 from typing import Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.names import ENVIRONMENTS
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.names import ENVIRONMENTS
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.module import Module
 
 DATABASE_OPTIONS = ("name", "environment", "username", "password", "update_password", "user", "owner")
 

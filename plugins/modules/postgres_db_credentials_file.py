@@ -81,8 +81,8 @@ import base64
 import hashlib
 from typing import Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.module import Module
 
 
 def checksum(content: bytes | None) -> str:

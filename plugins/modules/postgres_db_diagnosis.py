@@ -244,7 +244,7 @@ connection:
       sample: "-----BEGIN CERTIFICATE-----\n..."
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_diagnosis import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_diagnosis import main
 
 if __name__ == "__main__":
     main()

@@ -118,7 +118,7 @@ output:
   sample: ["ALTER TABLE"]
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_exec import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_exec import main
 
 if __name__ == "__main__":
     main()

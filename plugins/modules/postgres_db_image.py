@@ -136,7 +136,7 @@ images:
       sample: ""
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_image import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_image import main
 
 if __name__ == "__main__":
     main()

@@ -209,7 +209,7 @@ differences:
   sample: ["41 tables instead of 42"]
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_import import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_import import main
 
 if __name__ == "__main__":
     main()

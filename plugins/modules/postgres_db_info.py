@@ -1674,7 +1674,7 @@ deleted:
       sample: /var/vellaric/postgres/.trash/my-database-production-postgres-20260124T142250-db-a1b2c3d4e5f6a7b8c9d0e1f2
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_info import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_info import main
 
 if __name__ == "__main__":
     main()

@@ -84,7 +84,7 @@ deleted:
   sample: false
 """
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.postgres_db_presence import main
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.postgres_db_presence import main
 
 if __name__ == "__main__":
     main()

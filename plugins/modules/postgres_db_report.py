@@ -137,7 +137,7 @@ odd:
 
 from typing import Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.shell.module import Module
+from ansible_collections.vellaric.postgres.plugins.module_utils._modules.module import Module
 
 
 def argument_spec() -> dict[str, Any]:

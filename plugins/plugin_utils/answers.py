@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..module_utils.names import ENVIRONMENTS, InvalidName, container_name
+from ..module_utils._domain.names import ENVIRONMENTS, InvalidName, container_name
 from . import typed
 from .typed import ListOf, MappingOf, Odd, Record, amount, flag, moment, number, one_of, text
 

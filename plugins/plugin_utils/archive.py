@@ -15,7 +15,7 @@ import zipfile
 PACKAGE = "vellaric_postgres"
 # What needs Ansible.
 _LEFT_OUT = ("shell", "__pycache__")
-_MAIN = f"from {PACKAGE}.backup.command import main\n\nraise SystemExit(main())\n"
+_MAIN = f"from {PACKAGE}._schedule.command import main\n\nraise SystemExit(main())\n"
 _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
 # The earliest that the format knows.
 _MOMENT = (1980, 1, 1, 0, 0, 0)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils import names
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import VaultError
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils.names import NOT_STORED, connection_url
-from ..module_utils.parsers import DEFAULT_VERSION
+from ..module_utils._domain.names import NOT_STORED, connection_url
+from ..module_utils._domain.parsers import DEFAULT_VERSION
 
 if TYPE_CHECKING:
     # A database as it is declared, a role as postgres_db_credentials answers of it, and what postgres_db answers of a
@@ -65,8 +65,8 @@ def is_whole(item: Declared) -> bool:
 def mistakes(declared: Iterable[Declared]) -> list[str]:
     """Return what is wrong with declarations, in words: what the module would refuse, whatever is on the host."""
     # Ansible loads all filters where one is used, and few of them need what knows what the options mean.
-    from ..module_utils import options, spec
-    from ..module_utils.errors import DatabaseError
+    from ..module_utils._domain import options, spec
+    from ..module_utils._domain.errors import DatabaseError
 
     found = []
     for item in declared:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ..module_utils.diagnosis.judgement import FAILS, STATES, cause, verdict
+from ..module_utils._diagnosis.judgement import FAILS, STATES, cause, verdict
 from .typed import ListOf, Record, flag, moment, one_of, text
 
 _CHECK = Record(

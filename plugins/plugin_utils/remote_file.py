@@ -13,7 +13,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FILE_MODE, FileError
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FILE_MODE, FileError
 
 MODULE = "vellaric.postgres.postgres_db_credentials_file"
 

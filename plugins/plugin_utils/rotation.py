@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..module_utils.names import NOT_STORED
+from ..module_utils._domain.names import NOT_STORED
 
 if TYPE_CHECKING:
     # A database as postgres_db_info describes it.

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ..module_utils import options
+from ..module_utils._domain import options
 
 try:
     from yaml import CSafeLoader as Loader

@@ -9,8 +9,8 @@ import dataclasses
 import datetime
 import hashlib
 
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog, naming
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup.manifest import Manifest
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups.manifest import Manifest
 
 CONTAINER = "shop-production-postgres"
 NOW = datetime.datetime(2026, 6, 15, 12, 0, 0)

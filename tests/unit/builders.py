@@ -15,14 +15,21 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils import facts, layout, networks, spec, users
-from ansible_collections.vellaric.postgres.plugins.module_utils import record as records
-from ansible_collections.vellaric.postgres.plugins.module_utils.errors import Refused
-from ansible_collections.vellaric.postgres.plugins.module_utils.host import own_tls
-from ansible_collections.vellaric.postgres.plugins.module_utils.planning.plan import plan_database
-from ansible_collections.vellaric.postgres.plugins.module_utils.record import Record
-from ansible_collections.vellaric.postgres.plugins.module_utils.server import configuration, scram
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import (
+    configuration,
+    facts,
+    layout,
+    networks,
+    scram,
+    spec,
+    users,
+)
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import Refused
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Record
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import own_tls
+from ansible_collections.vellaric.postgres.plugins.module_utils._planning.plan import plan_database
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 

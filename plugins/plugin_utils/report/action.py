@@ -14,8 +14,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
-from ansible_collections.vellaric.postgres.plugins.module_utils import options as given_options
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked, unlocked
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options as given_options
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked, unlocked
 
 from ..plain import plain
 from . import fleet as fleets

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...module_utils.names import ENVIRONMENTS
+from ...module_utils._domain.names import ENVIRONMENTS
 from .. import answers as known
 from ..answers import SEVERITIES
 

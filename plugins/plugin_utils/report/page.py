@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from ...module_utils.names import ENVIRONMENTS
+from ...module_utils._domain.names import ENVIRONMENTS
 from . import figures, panels
 from . import fleet as fleets
 from . import history as histories

@@ -13,7 +13,7 @@ import time
 
 import harness
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog, check
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, check
 from backups import Backups
 
 FORMATS = [{}, {"compression_level": 1}, {"format": "custom"}, {"format": "directory", "jobs": 2}]

@@ -148,7 +148,7 @@ def test_a_clock_that_was_moved_back(fresh):
     # As if it had been taken while the clock was a year ahead.
     script = (
         "import dataclasses, datetime, os, sys; sys.path.insert(0, sys.argv[2]);"
-        "from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog, naming;"
+        "from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming;"
         "b = catalog.find(sys.argv[1], 'latest');"
         "later = datetime.datetime.fromisoformat(b.created_at[:19]) + datetime.timedelta(days=365);"
         "name = naming.file_name(b.container, later, 'plain', 'gzip');"

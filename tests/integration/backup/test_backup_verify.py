@@ -11,7 +11,7 @@ import signal
 
 import harness
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.backup import catalog
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog
 from backups import Backups
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.host import execution
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import execution
 from backups import Backups
 from lab import Machine
 

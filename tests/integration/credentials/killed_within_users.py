@@ -22,9 +22,9 @@ PACKAGE = "ansible_collections.vellaric.postgres.plugins."
 
 def main():
     most = int(sys.argv.pop(1))
-    roles = importlib.import_module(f"{PACKAGE}module_utils.server.roles")
-    errors = importlib.import_module(f"{PACKAGE}module_utils.errors")
-    session = importlib.import_module(f"{PACKAGE}module_utils.server.session")
+    roles = importlib.import_module(f"{PACKAGE}module_utils._server.roles")
+    errors = importlib.import_module(f"{PACKAGE}module_utils._domain.errors")
+    session = importlib.import_module(f"{PACKAGE}module_utils._server.session")
     original, run = roles.script, session.psql
     whole = []
 

@@ -13,7 +13,7 @@ from harness import PASSWORD, USERNAME, verbs
 
 from playbooks import Fleet, changes
 
-users = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.users")
+users = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._domain.users")
 
 SECRET = "The-password_of-a.user1"
 DENIED = psycopg.errors.InsufficientPrivilege

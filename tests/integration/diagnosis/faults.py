@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import tls
 from cryptography import x509
 
 DOMAIN = "db.example.com"

@@ -187,7 +187,7 @@ def test_no_cryptography(host, tmp_path):
 @pytest.fixture
 def engine():
     sys.path.insert(0, str(COLLECTIONS))
-    from ansible_collections.vellaric.postgres.plugins.module_utils.host.engine import Engine
+    from ansible_collections.vellaric.postgres.plugins.module_utils._host.engine import Engine
 
     engine = Engine()
     engine.connect()

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.vellaric.postgres.tests.unit import certificates
 from harness import PASSWORD, THOROUGH, Host, derived_image, docker, eventually, inspect, result, verbs
 
-engine = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.host.engine")
+engine = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._host.engine")
 DRIVER = [sys.executable, str(Path(__file__).with_name("killed.py"))]
 # Each kill from here on costs seconds on a server that was there before; none loses a row.
 ROWS = [(42,)]
@@ -250,7 +250,7 @@ def test_what_was_asked_of_an_image_leaves_nothing(host, image_tag):
 def test_the_sql_of_a_killed_run_goes_on(host):
     """Its psql is inside the container, where it makes the database while the next run comes to the same."""
     host.run("a")
-    sql = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.sql")
+    sql = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._server.sql")
     host.psql("a", f'DROP DATABASE "{host.name("a")}"')
     making = sql.ensure_database(host.name("a"), host.defaults["username"])
     with left_to_run(host, f"SELECT pg_sleep(2); {making} SELECT pg_sleep(1);"):
@@ -280,7 +280,7 @@ SLEEPS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_slee
 @contextlib.contextmanager
 def left_to_run(host, script):
     """Have a script run in the container as that of a killed run, that sleeps at its first."""
-    session = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.server.session")
+    session = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._server.session")
     client = engine.Engine()
     client.connect()
     command = [*session._ALONE.split(), *session._PSQL.split(), "postgres", "-U", "postgres"]

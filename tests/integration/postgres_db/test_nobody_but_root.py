@@ -13,7 +13,7 @@ from pathlib import Path
 
 import harness
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.host import images
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import images
 
 # The user of the images has 999 and 999, on a host they are anybody's; and one who has nothing to do with any of it.
 STRANGERS = [(999, 999), (54321, 54321)]

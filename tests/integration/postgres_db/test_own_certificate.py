@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.host import tls
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import tls
 from ansible_collections.vellaric.postgres.tests.unit import certificates
 from harness import derived_image, docker, playbook, verbs
 

@@ -72,7 +72,7 @@ def test_every_parameter_that_an_owner_may_set(host, major):
     )
     given = parameters.superuser(major)
     unjudged = [one[0] for one in known if one[0] not in given and not one[0].startswith(tuple(HARMLESS))]
-    assert unjudged == [], "these are either overridden (server/parameters.py) or harmless"
+    assert unjudged == [], "these are either overridden (_domain/parameters.py) or harmless"
     for turn in range(2):
         with host.connect("a") as owner:
             for one in [*known, *[(key, "string", None, None, None, None) for key in BEYOND_THE_LIST]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.spec import ARGUMENTS
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.spec import ARGUMENTS
 from harness import IMAGE, derived_image, docker, listener, verbs
 
 GONE = "registry.invalid/vellaric/none:15"

@@ -237,7 +237,7 @@ def flipped(content, position):
 
 def test_every_hundredth_byte(living):
     """The same without the engine, for all of them: the look at the file alone finds each."""
-    restore = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils.backup.restore")
+    restore = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._dumps.restore")
     backup = take(living, "a")
     content = Path(backup.path).read_bytes()
     restore.check(backup)

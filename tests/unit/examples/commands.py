@@ -147,7 +147,7 @@ def _mistakes(words: list[str], example: Example) -> list[str]:
             return wrong + _of_path(f"extensions/molecule/{scenario}/molecule.yml", example)
         return wrong + (_of_curl(arguments) if program == "curl" else [])
     if program == "/usr/local/lib/vellaric/backup.pyz":
-        usage = known.read(ROOT / "plugins/module_utils/backup/command.py")
+        usage = known.read(ROOT / "plugins/module_utils/_schedule/command.py")
         return [f"backup.pyz has no {word}" for word in arguments if f'"{word}"' not in usage]
     if program in _SHELL or "=" in program or "$" in program:
         return []

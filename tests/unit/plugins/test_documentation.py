@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.vellaric.postgres.plugins.module_utils import view
+from ansible_collections.vellaric.postgres.plugins.module_utils._planning import view
 from ansible_collections.vellaric.postgres.tests.unit import builders
 
 MODULES = Path(__file__).resolve().parents[3] / "plugins" / "modules"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.vellaric.postgres.plugins.module_utils import spec
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import spec
 from ansible_collections.vellaric.postgres.plugins.modules import postgres_db
 
 ROOT = Path(__file__).parents[3]

@@ -18,7 +18,7 @@ print(*sys.modules)
 """
 PACKAGE = "ansible_collections.vellaric.postgres.plugins.module_utils"
 # What does something on a host, and the libraries that it takes.
-HEAVY = ("cryptography", "docker", "requests", f"{PACKAGE}.host", f"{PACKAGE}.server", f"{PACKAGE}.run")
+HEAVY = ("cryptography", "docker", "requests", f"{PACKAGE}.host", f"{PACKAGE}.server", f"{PACKAGE}._operations.run")
 
 
 def test_filters_load_nothing_that_they_do_not_need():
@@ -26,5 +26,5 @@ def test_filters_load_nothing_that_they_do_not_need():
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", LOAD]
     loaded = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split()
-    assert f"{PACKAGE}.backup.schedule" in loaded
+    assert f"{PACKAGE}._schedule.schedule" in loaded
     assert [name for name in loaded if name.startswith(HEAVY)] == []

@@ -21,7 +21,7 @@ def test_the_same_code_gives_the_same_bytes(tmp_path):
     shutil.copytree(CODE, copied)
     for path in copied.rglob("*"):
         os.utime(path, (1, 1))
-    (copied / "backup/left.pyc").write_bytes(b"")
+    (copied / "_dumps/left.pyc").write_bytes(b"")
     assert archive.pack(str(copied)) == archive.pack(str(CODE))
     with (copied / "errors.py").open("a") as stream:
         stream.write("# another version\n")

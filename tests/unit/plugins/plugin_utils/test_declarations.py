@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils import names
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import names
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import declarations
 
 ENTRY = "shop-production-postgres"

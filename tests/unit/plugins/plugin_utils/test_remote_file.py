@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError
 from ansible_collections.vellaric.postgres.plugins.modules import postgres_db_credentials_file as module
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.remote_file import Conflict, RemoteFile
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.parsing.vault import VaultSecret
-from ansible_collections.vellaric.postgres.plugins.module_utils.names import InvalidName
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.names import InvalidName
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import credentials
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import VarsFile, VarsFileError
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vault import RunVault

@@ -11,7 +11,7 @@ import resource
 import signal
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils.host.locked_file import FileError, locked
+from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked
 
 LINE = b'{"at":1}\n'
 

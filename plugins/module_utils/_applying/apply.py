@@ -1,0 +1,364 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of a plan do: each is safe to repeat after a crash at any point."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .._backups import catalog, dump_options
+from .._backups.target import observe_target
+from .._domain import container as containers
+from .._domain import layout, names
+from .._domain import record as records
+from .._domain.errors import DatabaseError, sure
+from .._dumps import dump
+from .._host import files, roots
+from .._planning import sql_steps, steps
+from .._server import session
+from .._server.session import NotReady
+from . import adopting, certifying, server_changes
+from .context import Work
+
+if TYPE_CHECKING:
+    from .._domain.facts import ContainerConfig
+    from .._domain.record import Record
+    from .._planning.steps import Step
+
+
+def execute(work: Work, done: Callable[[Step], None]) -> None:
+    """Execute the steps of a plan's round in order; `done` hears of each when it has been done."""
+    for batch in server_changes.batches(work.plan.this_round):
+        if isinstance(batch[0], server_changes.IN_SESSION):
+            server_changes.run(work, batch)
+        else:
+            DOES[type(batch[0])](work, batch[0])
+        for step in batch:
+            done(step)
+
+
+def write_record(work: Work, step: steps.Reserve | steps.WriteRecord) -> None:
+    _write_record(work, step.record)
+
+
+def _write_record(work: Work, record: Record) -> None:
+    files.make_directory(work.spec.directory, 0o755)
+    path = os.path.join(work.spec.directory, records.FILE_NAME)
+    files.write(path, records.to_json(record).encode("utf-8"), 0o600)
+
+
+def _mark_initialised(work: Work) -> None:
+    """From here on the data directory is never emptied, so that what initdb wrote has to be there to stay."""
+    files.synchronise_file_system(os.path.join(work.spec.directory, "pgdata"))
+    work.record = work.record.with_primary(initialised=True)
+    _write_record(work, work.record)
+
+
+def _pull(work: Work, step: steps.Pull) -> None:
+    work.engine.pull(step.image)
+
+
+def _reset(work: Work, step: steps.Reset) -> None:
+    work.engine.remove(work.name)
+    files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
+
+
+def _write_files(work: Work, step: steps.WriteFiles) -> None:
+    before = {path: work.seen.files[path].content for path in step.texts if path in work.seen.files}
+    work.undo.append(lambda: _write(work, before))
+    _write_texts(work, step.texts)
+
+
+def _write(work: Work, contents: dict[str, bytes]) -> None:
+    for path, content in contents.items():
+        files.write(os.path.join(work.spec.directory, path), content, 0o644)
+
+
+def _write_texts(work: Work, texts: dict[str, str]) -> None:
+    files.make_directory(os.path.join(work.spec.directory, "conf"), 0o755)
+    _write(work, {path: text.encode("utf-8") for path, text in texts.items()})
+
+
+def _make_pgdata(work: Work) -> str:
+    directory, image = os.path.join(work.spec.directory, "pgdata"), work.seen.known_image
+    files.make_directory(directory, 0o700, image.uid, image.gid)
+    return directory
+
+
+def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
+    image = work.seen.known_image
+    _make_pgdata(work)
+    roots.make(work.spec.backup_root)
+    # As backups leave it: the server reads there.
+    files.make_directory(work.spec.backup_directory, 0o750, 0, image.gid)
+    arguments = containers.create_arguments(config, work.name, names.new_password())
+    declared = work.engine.inspect_image(work.spec.image)
+    if declared is not None and declared["Id"] == image.id:
+        # So that `docker ps` shows a name that says something.
+        arguments["Image"] = work.spec.image
+    work.engine.create(name, arguments)
+    # Before it is started, so that it is on its networks before anybody misses it there.
+    for network in work.spec.networks:
+        work.engine.join(name, sure(work.seen.networks)[network], work.spec.network_aliases)
+
+
+def _change_networks(work: Work, step: steps.Networks) -> None:
+    """Leave and join while it runs. What another run did halfway is seen anew, so that nothing is done twice."""
+    for network in step.leave:
+        work.engine.leave(work.name, network)
+    for network in step.join:
+        work.engine.join(work.name, sure(work.seen.networks)[network], work.spec.network_aliases)
+
+
+def _create(work: Work, step: steps.Create) -> None:
+    config = sure(step.config)
+    if step.first:
+        work.clusters.fill(work.seen.known_image, _make_pgdata(work))
+        config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
+    _create_container(work, work.name, config)
+    work.engine.start(work.name)
+    if step.first:
+        _initialise(work, step)
+    else:
+        _wait(work)
+
+
+def _adopt(work: Work, step: steps.Adopt) -> None:
+    """Stop somebody else's container, take its data, and start a container of ours on it that lets nobody in yet."""
+    ran_until = time.monotonic()
+    try:
+        adopting.stop(work)
+        adopting.remove_new(work)
+        adopting.take_data(work)
+        _write_texts(work, step.texts)
+        config = dataclasses.replace(sure(step.config), restart_policy=containers.INITIAL_RESTART_POLICY)
+        _create_container(work, work.name, config)
+        adopting.alone(work)
+        work.engine.start(work.name)
+        spec = work.spec
+        arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+        work.facts = session.wait_until_initialised(*arguments)
+    except DatabaseError as error:
+        adopting.put_back(work, error)
+    work.interruption += time.monotonic() - ran_until
+
+
+def _arrange(work: Work, step: steps.Arrange) -> None:
+    """Put the roles in order, upon which it is ours, and let clients in."""
+    began, record = time.monotonic(), work.record
+    try:
+        adopting.alone(work)
+        # From here on, data that was moved is not what the old container left.
+        work.record = dataclasses.replace(record, adopted={**sure(record.adopted), "roles_changed": True})
+        _write_record(work, work.record)
+        adopting.arrange_roles(work)
+        adopting.alone(work)
+    except DatabaseError as error:
+        if isinstance(error, adopting.NothingArranged):
+            work.record = record
+        adopting.put_back(work, error)
+    _mark_initialised(work)
+    work.engine.update(work.name, containers.limits(sure(step.config)))
+    _write_texts(work, step.texts)
+    _reload(work)
+    work.interruption += time.monotonic() - began
+
+
+def _initialise(work: Work, step: steps.Create | steps.Initialise) -> None:
+    """Wait for the server's first start, and say so in the record before anybody can log in."""
+    spec = work.spec
+    arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+    work.facts = session.wait_until_initialised(*arguments)
+    _mark_initialised(work)
+    work.engine.update(work.name, containers.limits(sure(step.config)))
+
+
+def _wait(work: Work) -> None:
+    spec = work.spec
+    work.facts = session.wait_until_ready(work.engine, work.name, spec.name, work.username, spec.wait_timeout)
+
+
+def _replace(work: Work, step: steps.Replace) -> None:
+    """Put a new container in the place of the old one, which comes back if the new one does not serve."""
+    engine, previous = work.engine, layout.previous_container(work.name)
+    ran = sure(work.seen.container).active
+    stopped_at = time.monotonic()
+    engine.stop(work.name, step.grace)
+    engine.rename(work.name, previous)
+    try:
+        _create_container(work, work.name, step.config)
+        if ran or work.spec.serves:
+            engine.start(work.name)
+            _wait(work)
+            work.interruption += time.monotonic() - stopped_at if ran else 0.0
+    except DatabaseError as error:
+        engine.remove(work.name)
+        engine.rename(previous, work.name)
+        _put_back(work, engine.start if ran else None, "The new container did not serve, so the old one", error)
+    engine.remove(previous)
+
+
+def _put_back_previous(work: Work, step: steps.PutBack) -> None:
+    """Undo a replacement that was cut short: its old container comes back, the new one goes."""
+    previous = layout.previous_container(work.name)
+    work.engine.remove(work.name)
+    work.engine.rename(previous, work.name)
+    if work.spec.serves:
+        work.engine.start(work.name)
+        _wait(work)
+
+
+def _put_back(work: Work, start: Callable[[str], None] | None, what: str, error: DatabaseError) -> NoReturn:
+    """Put back the record and the configuration as they were, let the old server start, and raise the error.
+
+    start: how the engine starts the container, or None where it did not run.
+    """
+    if work.seen.record is not None:
+        _write_record(work, work.seen.record)
+    for undo in reversed(work.undo):
+        undo()
+    outcome = "was put back"
+    if start is not None:
+        start(work.name)
+        try:
+            _wait(work)
+            outcome = "was put back and serves"
+        except NotReady as unready:
+            outcome = f"was put back, but does not serve either ({unready.message.splitlines()[0]})"
+    raise DatabaseError(f"{what} {outcome}. {error.message}", **error.details) from error
+
+
+def _remove_previous(work: Work, step: steps.RemovePrevious) -> None:
+    # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
+    if not step.ours:
+        adopting.refuse_revived(work)
+    work.engine.remove(step.container, volumes=step.ours)
+
+
+def _update(work: Work, step: steps.Update) -> None:
+    work.engine.update(work.name, containers.limits(sure(step.config)))
+
+
+def _start(work: Work, step: steps.Start) -> None:
+    if step.status == "paused":
+        work.engine.unpause(work.name)
+    elif step.status == "restarting":
+        # To the engine it runs, so that to start it does nothing: this ends the wait for the next attempt.
+        work.engine.restart(work.name, containers.FAILED_STOP_TIMEOUT)
+    else:
+        work.engine.start(work.name)
+    if work.record is not None:
+        _wait(work)
+
+
+def _restart(work: Work, step: steps.Restart) -> None:
+    """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
+    stopped_at = time.monotonic()
+    work.engine.restart(work.name, step.grace)
+    if work.record is None:
+        return
+    try:
+        _wait(work)
+        work.interruption += time.monotonic() - stopped_at
+    except NotReady as error:
+        if not work.undo:
+            raise
+        what = "The server did not start as declared, so the configuration that it ran with"
+        _put_back(work, lambda name: work.engine.restart(name, containers.FAILED_STOP_TIMEOUT), what, error)
+
+
+def _reload(work: Work, step: steps.Reload | None = None) -> None:
+    """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
+    _read_again(work)
+    if not work.certified or certifying.shown(work):
+        return
+    lines = work.engine.logs(work.name)
+    error = DatabaseError(f"Its last log lines:\n{lines}", log=lines.splitlines())
+    what = "The server does not take the certificate, so the one that it had"
+    _put_back(work, lambda name: _read_again(work), what, error)
+
+
+def _read_again(work: Work) -> None:
+    session.psql(work.engine, work.name, "SELECT pg_reload_conf();\n")
+
+
+def _stop(work: Work, step: steps.Stop) -> None:
+    work.engine.stop(work.name, step.grace)
+
+
+def _remove(work: Work, step: steps.Remove) -> None:
+    work.engine.stop(work.name, step.grace)
+    work.engine.remove(work.name)
+
+
+def _trash(work: Work, step: steps.Trash) -> None:
+    certifying.withdraw(work.spec)
+    files.move(step.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, step.database_id))
+
+
+def _undelete(work: Work, step: steps.Undelete) -> None:
+    files.move(os.path.join(work.spec.data_root, layout.TRASH, step.entry), work.spec.directory)
+    certifying.publish(work.spec)
+
+
+def _publish(work: Work, step: steps.Publish) -> None:
+    certifying.publish(work.spec)
+
+
+def _expire(work: Work, step: steps.Expire) -> None:
+    for entry in step.entries:
+        files.remove_tree(os.path.join(work.spec.data_root, layout.TRASH, entry))
+
+
+def _final_backup(work: Work, step: steps.FinalBackup) -> None:
+    spec = work.spec
+    target = observe_target(work.engine, spec.data_root, spec.name, spec.environment)
+    backup, warnings = dump.take(work.engine, target, dump_options.Options(taken_by="final"))
+    work.final_backup = catalog.describe(backup)
+    work.warnings += warnings
+
+
+def _purge(work: Work, step: steps.Purge) -> None:
+    certifying.withdraw(work.spec)
+    doomed = layout.doomed(work.spec.data_root, work.name)
+    files.remove_tree(doomed)
+    if os.path.isdir(work.spec.directory):
+        files.move(work.spec.directory, doomed)
+        files.remove_tree(doomed)
+    files.remove_if_empty(work.spec.backup_directory)
+
+
+DOES: dict[type[steps.Step], Callable[[Work, Any], None]] = {
+    sql_steps.Users: server_changes.change_users,
+    steps.Adopt: _adopt,
+    steps.Arrange: _arrange,
+    steps.Certificate: certifying.install,
+    steps.Create: _create,
+    steps.Expire: _expire,
+    steps.FinalBackup: _final_backup,
+    steps.Initialise: _initialise,
+    steps.Networks: _change_networks,
+    steps.Publish: _publish,
+    steps.Pull: _pull,
+    steps.Purge: _purge,
+    steps.PutBack: _put_back_previous,
+    steps.Reload: _reload,
+    steps.Remove: _remove,
+    steps.RemovePrevious: _remove_previous,
+    steps.Replace: _replace,
+    steps.Reserve: write_record,
+    steps.Reset: _reset,
+    steps.Restart: _restart,
+    steps.Start: _start,
+    steps.Stop: _stop,
+    steps.Trash: _trash,
+    steps.Undelete: _undelete,
+    steps.Update: _update,
+    steps.WriteFiles: _write_files,
+    steps.WriteRecord: write_record,
+}

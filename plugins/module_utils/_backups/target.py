@@ -1,0 +1,113 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database that a backup is of: what its record and its container say."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, cast
+
+from .._domain import layout, names, spec, texts
+from .._domain.container import BACKUP_MOUNT
+from .._domain.errors import DatabaseError
+from .._host import images
+from .._observing import observe
+from .store import Store
+
+if TYPE_CHECKING:
+    from .._domain.facts import ContainerFacts, ImageFacts
+    from .._domain.record import Record
+    from .._host.engine import Engine
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A database of ours. backup_directory: on the host; facts: of its container; image: ImageFacts of what it runs."""
+
+    name: str
+    environment: str
+    record: Record | None
+    facts: ContainerFacts | None
+    image: ImageFacts | None
+    backup_directory: str
+    data_root: str
+
+    @property
+    def container(self) -> str:
+        return names.container_name(self.name, self.environment)
+
+    @property
+    def running(self) -> bool:
+        return self.facts is not None and self.facts.running
+
+    @property
+    def store(self) -> Store:
+        """Where its backups are written, of one whose image is known."""
+        if self.image is None:
+            raise DatabaseError(f"The image of {self.container} is not known: run postgres_db on it")
+        return Store(self.backup_directory, self.image.uid, self.image.gid)
+
+
+def observe_target(
+    engine: Engine | None, data_root: str, name: str, environment: str, backup_root: str | None = None
+) -> Target:
+    """Return the Target of that name. Its backups are looked for where its container has them, or its record, or
+    where backup_root says: those of a database that was deleted stay."""
+    container = names.container_name(name, environment)
+    data_root = texts.directory(data_root, "data_root")
+    backup_root = None if backup_root is None else texts.directory(backup_root, "backup_root")
+    record = observe.read_record(os.path.join(data_root, container))
+    facts = observe.inspect(engine, container) if engine is not None else None
+    config = facts.config if facts is not None else None
+    if facts is not None and config is None:
+        raise DatabaseError(f"There is a container {container} that this collection did not create")
+    if backup_root is None:
+        backup_root = (record.declared.get("backup_root") if record else None) or str(spec.DEFAULTS["backup_root"])
+    directory = os.path.join(backup_root, container)
+    image = None
+    if engine is not None and facts is not None and config is not None:
+        mounted = [source for source, inside, mode in config.mounts if inside == BACKUP_MOUNT]
+        directory = mounted[0] if mounted else directory
+        inspected = engine.inspect_image(config.image_id)
+        if inspected is not None:
+            cache = layout.image_cache(data_root)
+            image = images.describe(engine, inspected, facts.declared_image or config.image_id, cache, remember=False)
+    return Target(name, environment, record, facts, image, directory, data_root)
+
+
+if TYPE_CHECKING:
+
+    class Running(Target):
+        """One whose server runs, and has been ready before."""
+
+        record: Record
+        facts: ContainerFacts
+        image: ImageFacts
+
+
+def refuse_unless_running(target: Target) -> Running:
+    """Raise DatabaseError where there is no server that could be asked for a dump."""
+    container = target.container
+    if target.facts is None:
+        what = "its container is missing" if target.record else "there is no such database"
+        raise DatabaseError(f"No backup of {container} can be taken: {what}. Create it with postgres_db")
+    if not target.running:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its container is {target.facts.status}. Start it with postgres_db,"
+            " state: started"
+        )
+    if target.record is None or not target.record.initialised:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its first start has not been completed. Run the task that creates"
+            " it again"
+        )
+    config = target.facts.config
+    mounts = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
+    if target.image is None or mounts != ["rw"]:
+        raise DatabaseError(
+            f"No backup of {container} can be taken: its container does not mount {target.backup_directory}. Run"
+            " postgres_db on it, which replaces the container"
+        )
+    return cast("Running", target)

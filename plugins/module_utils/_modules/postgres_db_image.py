@@ -1,0 +1,88 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What module postgres_db_image does with Ansible: arguments, the docker command, the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._domain import stand_ins, texts
+from .._host import obtained
+from .._host.engine import DEFAULT_URL
+from .module import Module, edge
+
+
+def main() -> None:
+    module = Module(
+        argument_spec={
+            "images": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "reference": {"type": "str", "required": True},
+                    "pull": {"type": "str", "choices": ["missing", "always", "never"], "default": "missing"},
+                    "build": {"type": "str", "choices": ["fallback", "always", "never"], "default": "fallback"},
+                },
+            },
+            "repository": {"type": "str", "default": "vellaric/postgres"},
+            "docker_host": {"type": "str", "default": DEFAULT_URL},
+            "receipt": {"type": "path", "default": "/var/lib/vellaric/image.json"},
+        },
+        supports_check_mode=True,
+    )
+    with edge(module):
+        answers = _obtain(module)
+    result = {
+        "changed": any(answer.source in ("registry", "pending") for answer in answers),
+        "images": [_shown(answer) for answer in answers],
+    }
+    for note in (note for answer in answers for note in answer.notes):
+        module.warn(note)
+    errors = [answer.error for answer in answers if answer.error]
+    if errors:
+        module.fail_json(msg="; ".join(errors), **result)
+    module.exit_json(**result)
+
+
+def _obtain(module: Module) -> list[obtained.Obtained]:
+    docker_host = texts.line(module.params["docker_host"], "docker_host")
+    repository = texts.line(module.params["repository"], "repository")
+    wanted = [
+        stand_ins.Wanted(texts.line(one["reference"], "reference"), one["pull"], one["build"], repository)
+        for one in module.params["images"]
+    ]
+    # What somebody has in the environment for another engine, which is reached over TLS.
+    others = dict.fromkeys(("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT"), "")
+    module.run_command_environ_update = {**others, "DOCKER_HOST": docker_host, "LC_ALL": "C"}
+    program = module.get_bin_path("docker")
+
+    def run(arguments: list[str]) -> tuple[int, str, str]:
+        if program is None:
+            return 127, "", "there is no docker command"
+        code, output, errors = module.run_command([program, *arguments[1:]])
+        return code, output, errors
+
+    answers = obtained.obtain(run, wanted, docker_host, module.check_mode)
+    came = [answer.found for answer in answers if answer.source == "registry"]
+    if came:
+        obtained.write_down(module.params["receipt"], came)
+    return answers
+
+
+def _shown(answer: obtained.Obtained) -> dict[str, Any]:
+    wanted = answer.wanted
+    expected = wanted.stand_in if wanted.build == "always" else wanted.reference
+    return {
+        "asked": wanted.reference,
+        "reference": answer.found or expected,
+        "id": answer.inspected.get("Id", ""),
+        "source": answer.source if answer.found or answer.source == "pending" else "missing",
+        "major": answer.major,
+        "build": answer.build,
+        "stand_in": wanted.stand_in,
+        "release": wanted.release,
+        "note": wanted.note if wanted.stand_in else "",
+        "error": answer.error,
+    }

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What module postgres_db_restore does with Ansible: arguments, the result, and the one fail_json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .._backups import catalog
+from .._backups.target import observe_target
+from .._domain.names import ENVIRONMENTS
+from .._dumps import restore
+from .._dumps.swap import Outcome
+from . import arguments
+from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
+from .module import Module, edge
+
+if TYPE_CHECKING:
+    from .._backups.target import Target
+    from .._host.engine import Engine
+
+
+def main() -> None:
+    defaults = restore.Options()
+    module = Module(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "environment": {"type": "str", "required": True, "choices": list(ENVIRONMENTS)},
+            "backup": {"type": "str", "default": defaults.backup},
+            "source_name": {"type": "str"},
+            "source_environment": {"type": "str", "choices": list(ENVIRONMENTS)},
+            "allow_older": {"type": "bool", "default": defaults.allow_older},
+            "allow_other_database": {"type": "bool", "default": defaults.allow_other_database},
+            "backup_first": {"type": "bool", "default": defaults.backup_first},
+            "keep_old": {"type": "int", "default": defaults.keep_old},
+            "jobs": {"type": "int", "default": defaults.jobs},
+            "mask": {"type": "list", "elements": "str", "default": []},
+            "backup_root": {"type": "path"},
+            "timeout": {"type": "int", "default": defaults.timeout},
+            "wait_timeout": {"type": "int", "default": defaults.wait_timeout},
+            **ROOT_ARGUMENT,
+            **ENGINE_ARGUMENTS,
+        },
+        required_together=[("source_name", "source_environment")],
+        supports_check_mode=True,
+    )
+    with edge(module):
+        module.exit_json(**_restore(module))
+
+
+def _restore(module: Module) -> dict[str, Any]:
+    given = module.params
+    engine = arguments.engine(module)
+    engine.connect()
+    engine.get_ready()
+    roots = (given["data_root"], given["backup_root"])
+    target = observe_target(engine, roots[0], given["name"], given["environment"], roots[1])
+    options = restore.Options(
+        backup=given["backup"],
+        source_directory=_source_directory(engine, given),
+        allow_older=given["allow_older"],
+        allow_other_database=given["allow_other_database"],
+        backup_first=given["backup_first"],
+        keep_old=given["keep_old"],
+        jobs=given["jobs"],
+        mask=tuple(given["mask"]),
+        timeout=given["timeout"],
+        wait_timeout=given["wait_timeout"],
+    )
+    outcome = restore.restore(engine, target, options, module.check_mode, module.log)
+    for warning in outcome.warnings:
+        module.warn(f"{target.container}: {warning}")
+    return result(target, outcome)
+
+
+def _source_directory(engine: Engine, given: Mapping[str, Any]) -> str | None:
+    if given["source_name"] is None:
+        return None
+    roots = (given["data_root"], given["backup_root"])
+    source = observe_target(engine, roots[0], given["source_name"], given["source_environment"], roots[1])
+    return source.backup_directory
+
+
+def result(target: Target, outcome: Outcome) -> dict[str, Any]:
+    """Return what the module says of an Outcome."""
+    backup, before = outcome.backup, outcome.backup_before
+    holds = f"{backup.file_name}, of {backup.created_at}" if backup else "nothing"
+    return {
+        "changed": bool(outcome.actions),
+        "container_name": target.container,
+        "actions": [step.result() for step in outcome.actions],
+        "backup": catalog.describe(backup) if backup else None,
+        "backup_before": catalog.describe(before) if before else None,
+        "old_database": outcome.old_database,
+        "old_dropped": outcome.old_dropped,
+        "restored": outcome.restored,
+        "unmasked": outcome.unmasked,
+        "interruption_seconds": round(outcome.interruption, 2),
+        "diff": {
+            "before_header": target.container,
+            "after_header": target.container,
+            "before": {"database": target.name, "holds": "what it holds now"},
+            "after": {"database": target.name, "holds": holds},
+        },
+    }

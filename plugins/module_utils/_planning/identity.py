@@ -1,0 +1,106 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database is given once and keeps: its id, its port and its role, as its record says. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._domain import names
+from .._domain.errors import Refused, sure
+from .._domain.record import Record, primary
+from .._host.ports import first_free
+
+if TYPE_CHECKING:
+    from .._domain.facts import Observed
+    from .._domain.spec import DatabaseSpec
+
+
+def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Record:
+    """Return the record as it will be: what is given for life stays, the declaration is replaced."""
+    old = seen.record or _recovered_record(spec, seen)
+    username = spec.username or (old.username if old else None)
+    if old is None and spec.partial:
+        raise Refused(
+            f"There is no database {spec.container}: partial: true changes one that is there. Create it first"
+        )
+    if not username or ((old is None or not old.initialised) and spec.password is None):
+        raise Refused(
+            f"{spec.container} is new and needs a username and a password: role vellaric.postgres.database takes care"
+            " of both, postgres_db_credentials generates and stores them"
+        )
+    login = old.login if old and spec.username is None else None
+    if old is not None and old.initialised and username in names.alternates(old.username):
+        username, login = old.username, username
+    if old is not None and old.initialised and username != old.username:
+        raise Refused(
+            f"username is {username!r}, but {spec.container} belongs to {old.username!r}, and a database keeps its own"
+            " for life. What is declared or stored (username, database_username, the file of credentials) is another's:"
+            " take the declared one away, or bring back the file. Where that is lost, rotate its password (playbook"
+            " vellaric.postgres.rotate; with -e database_rotate_lost=true all those of the host that are lost)"
+        )
+    return Record(
+        id=old.id if old else identity,
+        name=spec.name,
+        environment=spec.environment,
+        created_at=old.created_at if old else seen.now,
+        username=username,
+        login=login,
+        declared=spec.declared(),
+        instances=(
+            primary(
+                spec.container,
+                port=port(spec, seen, old),
+                initialised=old.initialised if old else False,
+                libc=(old.libc if old and (old.initialised or old.adopted) else None)
+                or (seen.image.libc if seen.image else None),
+            ),
+        ),
+        adopted=old.adopted if old else None,
+    )
+
+
+def _recovered_record(spec: DatabaseSpec, seen: Observed) -> Record | None:
+    """Make the record again from the container, where somebody removed the file."""
+    if seen.container is None or not seen.container.database_id:
+        return None
+    config = sure(seen.container.config)
+    healthcheck = config.healthcheck
+    username = healthcheck[healthcheck.index("-U") + 1] if "-U" in healthcheck else ""
+    return Record(
+        id=seen.container.database_id,
+        name=spec.name,
+        environment=spec.environment,
+        # The engine leaves zeros at the end of a fraction out.
+        created_at=seen.container.created_at[:23].rstrip("Z") + "Z",
+        username=username,
+        declared={},
+        # Data that is there is never taken for half-made.
+        instances=(primary(spec.container, config.port, initialised=bool(seen.data_majors)),),
+    )
+
+
+def port(spec: DatabaseSpec, seen: Observed, old: Record | None) -> int:
+    """Return the declared port, else the one of its Record, else the first free one. Raises Refused for one in use."""
+    if spec.port is None and old is not None:
+        wanted = old.port
+    elif spec.port is not None:
+        wanted = spec.port
+    else:
+        free: int | None = first_free(spec.port_range, seen.ports_taken)
+        if free is None:
+            raise Refused(
+                f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
+                " databases that are no longer used"
+            )
+        return free
+    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
+    config = seen.container.config if seen.container is not None and seen.container.active else None
+    own = config is not None and config.port == wanted
+    if wanted in seen.ports_taken and not own:
+        raise Refused(
+            f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
+            " port; without one, a new database gets a free one"
+        )
+    return wanted
