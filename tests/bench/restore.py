@@ -30,12 +30,12 @@ sys.path.insert(0, str(harness.COLLECTIONS))
 
 import restoring  # noqa: E402
 
-load = importlib.import_module(restoring.PACKAGE + "backup.load")
-exchange = importlib.import_module(restoring.PACKAGE + "backup.exchange")
-filling = importlib.import_module(restoring.PACKAGE + "backup.filling")
-rules = importlib.import_module(restoring.PACKAGE + "backup.dump_rules")
-session = importlib.import_module(restoring.PACKAGE + "server.session")
-formats = importlib.import_module(restoring.PACKAGE + "backup.formats")
+load = importlib.import_module(restoring.PACKAGE + "_dumps.load")
+exchange = importlib.import_module(restoring.PACKAGE + "_dumps.exchange")
+filling = importlib.import_module(restoring.PACKAGE + "_dumps.filling")
+rules = importlib.import_module(restoring.PACKAGE + "_dumps.dump_rules")
+session = importlib.import_module(restoring.PACKAGE + "_server.session")
+formats = importlib.import_module(restoring.PACKAGE + "_backups.formats")
 TEXTS = (
     "CREATE TABLE texts AS SELECT n, md5(n::text) AS key, repeat(md5((n % 1000)::text) || ' the quick brown fox ', 4)"
     " AS words, now() + n * interval '1 second' AS at FROM generate_series(1, {rows}) AS n;"

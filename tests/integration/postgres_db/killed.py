@@ -18,17 +18,17 @@ import sys
 
 PACKAGE = "ansible_collections.vellaric.postgres.plugins."
 EFFECTS = {
-    "host.engine": (
+    "_host.engine": (
         *("create", "start", "stop", "restart", "rename", "update", "remove", "unpause", "pull"),
         *("join", "leave"),
     ),
-    "host.files": ("write", "move", "remove", "remove_tree"),
-    "host.cluster": ("copy", "move"),
-    "host.cluster_identity": ("renew",),
-    "server.session": ("psql", "prove_login"),
+    "_host.files": ("write", "move", "remove", "remove_tree"),
+    "_host.cluster": ("copy", "move"),
+    "_host.cluster_identity": ("renew",),
+    "_server.session": ("psql", "prove_login"),
 }
 # For modules that mostly run commands in containers: before each of those.
-COMMANDS = {"host.engine": ("open",), "host.files": ("write", "remove_tree")}
+COMMANDS = {"_host.engine": ("open",), "_host.files": ("write", "remove_tree")}
 
 
 class Countdown:
@@ -54,7 +54,7 @@ def main():
     name_of_module = sys.argv.pop(2) if len(sys.argv) > 2 else "postgres_db"
     for module, names in (EFFECTS if name_of_module == "postgres_db" else COMMANDS).items():
         owner = importlib.import_module(f"{PACKAGE}module_utils.{module}")
-        if module == "host.engine":
+        if module == "_host.engine":
             owner = owner.Engine
         for name in names:
             countdown.wrap(owner, name)

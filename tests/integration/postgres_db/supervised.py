@@ -42,7 +42,7 @@ def main():
     supervisor = Supervisor(sys.argv.pop(1), sys.argv.pop(1))
     for module, names in EFFECTS.items():
         owner = importlib.import_module(f"{PACKAGE}module_utils.{module}")
-        if module == "host.engine":
+        if module == "_host.engine":
             owner = owner.Engine
         for name in names:
             supervisor.wrap(owner, name)

@@ -16,8 +16,8 @@ import pytest
 from harness import PASSWORD, USERNAME, verbs
 
 PACKAGE = "ansible_collections.vellaric.postgres.plugins.module_utils."
-parameters = importlib.import_module(PACKAGE + "server.parameters")
-naming = importlib.import_module(PACKAGE + "backup.naming")
+parameters = importlib.import_module(PACKAGE + "_domain.parameters")
+naming = importlib.import_module(PACKAGE + "_backups.naming")
 IMAGES = {15: harness.IMAGE, 17: harness.OTHER_MAJOR_IMAGE, 18: "vellaric/postgres:18-forky"}
 READER = [{"name": "reader", "role": "readonly", "password": PASSWORD}]
 # Neither end, block nor mislead a session of ours: what a plan costs and which it is; what memory, workers and writing

@@ -15,10 +15,10 @@ from harness import USERNAME, docker
 PACKAGE = "ansible_collections.vellaric.postgres.plugins.module_utils."
 SAMPLE = Path(__file__).with_name("sample.sql").read_text()
 
-dump = importlib.import_module(PACKAGE + "backup.dump")
-dump_options = importlib.import_module(PACKAGE + "backup.dump_options")
-target = importlib.import_module(PACKAGE + "backup.target")
-Engine = importlib.import_module(PACKAGE + "host.engine").Engine
+dump = importlib.import_module(PACKAGE + "_dumps.dump")
+dump_options = importlib.import_module(PACKAGE + "_backups.dump_options")
+target = importlib.import_module(PACKAGE + "_backups.target")
+Engine = importlib.import_module(PACKAGE + "_host.engine").Engine
 
 
 def in_container(container, *command, text="", user="postgres", check=True):

@@ -16,8 +16,8 @@ import pytest
 from harness import Failed
 from restoring import PACKAGE, databases, in_container, nothing_left, psql, run
 
-dump_filter = importlib.import_module(PACKAGE + "backup.dump_filter")
-dump_rules = importlib.import_module(PACKAGE + "backup.dump_rules")
+dump_filter = importlib.import_module(PACKAGE + "_dumps.dump_filter")
+dump_rules = importlib.import_module(PACKAGE + "_dumps.dump_rules")
 HEAD = "-- PostgreSQL database dump\nSET standard_conforming_strings = on;\nCREATE TABLE harmless (a text);\n"
 TAIL = "\n-- PostgreSQL database dump complete\n"
 MARK = "/tmp/vellaric-was-here"

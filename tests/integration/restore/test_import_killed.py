@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import THOROUGH, environment
 from restoring import PACKAGE, arguments, nothing_left, psql
 
-loader = importlib.import_module(PACKAGE + "server.loader")
+loader = importlib.import_module(PACKAGE + "_server.loader")
 KILLED = Path(__file__).parent.parent / "postgres_db/killed.py"
 MODULE = "postgres_db_import"
 DUMP = "-- PostgreSQL database dump\nCREATE TABLE come AS SELECT 1 AS a;\n-- PostgreSQL database dump complete\n"

@@ -63,14 +63,14 @@ def test_operators_before_those_of_the_server(host, trap, tmp_path):
     path = tmp_path / "dump.sql"
     path.write_text("SELECT 1;\n")
     run(host, "a", check=True, module="postgres_db_import", path=str(path), backup_root=None, replace=True)
-    takeover = importlib.import_module(PACKAGE + "server.takeover")
+    takeover = importlib.import_module(PACKAGE + "_server.takeover")
     arranging = takeover.put_roles_in_order("postgres", USERNAME, host.name("a"), True)
     psql(host.container("a"), host.name("a"), arranging)
 
 
 def test_a_view_in_the_place_of_an_extension(host, trap):
     """The schema was renamed after it had been asked for."""
-    statistics = importlib.import_module(PACKAGE + "server.statistics")
+    statistics = importlib.import_module(PACKAGE + "_server.statistics")
     question = statistics.script(["queries"], 10, 10, {"version": 150000, "statements": "public"})
     host.query("a", "ALTER SCHEMA public RENAME TO real; CREATE SCHEMA public")
     host.query("a", "CREATE VIEW public.pg_stat_statements AS SELECT * FROM real.pg_stat_statements WHERE real.trap()")

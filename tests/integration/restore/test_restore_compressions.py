@@ -13,8 +13,8 @@ import pytest
 from harness import OTHER_MAJOR_IMAGE, Failed, Fork, Host, result
 from restoring import PACKAGE, arguments, dumped, make_sample, nothing_left, psql, run, take
 
-catalog = importlib.import_module(PACKAGE + "backup.catalog")
-unpack = importlib.import_module(PACKAGE + "backup.unpack")
+catalog = importlib.import_module(PACKAGE + "_backups.catalog")
+unpack = importlib.import_module(PACKAGE + "_backups.unpack")
 BACKUP = "postgres_db_backup"
 
 
@@ -149,7 +149,7 @@ def test_what_a_later_version_took_is_not_called_damaged(empty):
     backup = take(empty, "a")
     manifest = Path(backup.path + ".json")
     text = manifest.read_text()
-    manifests = importlib.import_module(PACKAGE + "backup.manifest")
+    manifests = importlib.import_module(PACKAGE + "_backups.manifest")
     content = {**manifests.json.loads(text), "schema": 99}
     content.pop("checksum")
     manifest.write_text(manifests.json.dumps({**content, "checksum": manifests._checksum(content)}))

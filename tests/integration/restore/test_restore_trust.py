@@ -11,7 +11,7 @@ import importlib
 import pytest
 from restoring import PACKAGE, nothing_left, psql, run, take
 
-differences = importlib.import_module(PACKAGE + "backup.compare").differences
+differences = importlib.import_module(PACKAGE + "_dumps.compare").differences
 
 READER = {"user": "reader", "password": "reader-Password-1"}
 

@@ -15,7 +15,7 @@ import pytest
 from harness import USERNAME, docker
 from restoring import PACKAGE, databases, psql
 
-replacement = importlib.import_module(PACKAGE + "server.replacement")
+replacement = importlib.import_module(PACKAGE + "_server.replacement")
 WORD = "SELECT word FROM state"
 
 
