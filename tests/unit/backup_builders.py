@@ -10,6 +10,7 @@ import datetime
 import hashlib
 
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups.local_directory import LocalDirectory
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups.manifest import Manifest
 
 CONTAINER = "shop-production-postgres"
@@ -52,7 +53,7 @@ def put(directory, moment=NOW, content=CONTENT, **changes):
     directory.mkdir(exist_ok=True)
     built = manifest(moment, **changes)
     (directory / built.file_name).write_bytes(content)
-    catalog.write_manifest(str(directory), built)
+    LocalDirectory(str(directory)).write_manifest(built)
     return built
 
 

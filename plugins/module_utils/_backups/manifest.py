@@ -128,6 +128,11 @@ def files_sum(files: Mapping[str, Mapping[str, Any]]) -> str:
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
+def text_sum(text: str) -> str:
+    """Return the SHA-256 of a text, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def _checksum(content: Mapping[str, Any]) -> str:
     # A flipped byte of the manifest must not make a backup look verified, or right a count that is wrong.
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -14,17 +14,19 @@ from .._domain.container import BACKUP_MOUNT
 from .._domain.errors import DatabaseError
 from .._host import images
 from .._observing import observe
-from .store import Store
+from .local_directory import LocalDirectory
 
 if TYPE_CHECKING:
     from .._domain.facts import ContainerFacts, ImageFacts
     from .._domain.record import Record
     from .._host.engine import Engine
+    from .place import Place
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A database of ours. backup_directory: on the host; facts: of its container; image: ImageFacts of what it runs."""
+    """A database of ours. backup_directory: what the container mounts, where backups are made; facts: of its
+    container; image: ImageFacts of what it runs."""
 
     name: str
     environment: str
@@ -43,11 +45,13 @@ class Target:
         return self.facts is not None and self.facts.running
 
     @property
-    def store(self) -> Store:
-        """Where its backups are written, of one whose image is known."""
-        if self.image is None:
-            raise DatabaseError(f"The image of {self.container} is not known: run postgres_db on it")
-        return Store(self.backup_directory, self.image.uid, self.image.gid)
+    def place(self) -> Place:
+        return place_of(self.backup_directory)
+
+
+def place_of(backup_directory: str) -> Place:
+    """Return where the backups of a database lie. Here, and nowhere else, is decided what kind of place that is."""
+    return LocalDirectory(backup_directory)
 
 
 def observe_target(

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._backups import catalog, dump_options, formats, naming, store
-from .._backups.manifest import Manifest
+from .._backups import catalog, dump_options, formats, naming, room
+from .._backups.manifest import Manifest, text_sum
 from .._backups.target import refuse_unless_running
 from .._domain.errors import DatabaseError
 from .._server.session import SUPERUSER, environment, psql
@@ -26,7 +26,8 @@ from .pg_dump import Dumping
 
 if TYPE_CHECKING:
     from .._backups.catalog import Backup
-    from .._backups.store import Summed
+    from .._backups.check import Summed
+    from .._backups.stage import Stage
     from .._backups.target import Running, Target
     from .._host.engine import Engine
 
@@ -53,7 +54,7 @@ class _Taking:
         self, engine: Engine, target: Running, options: dump_options.Options, progress: Callable[[str], None]
     ) -> None:
         self._engine, self._target, self._options, self._progress = engine, target, options, progress
-        self._container, self._store = target.container, target.store
+        self._container, self._place = target.container, target.place
         self._deadline = time.monotonic() + options.timeout
         self._application = APPLICATION + secrets.token_hex(6)
         self._warnings: list[str] = []
@@ -62,32 +63,30 @@ class _Taking:
         began = time.monotonic()
         target, options = self._target, self._options
         self._end_stale()
-        self._store.prepare()
         try:
-            earlier = catalog.backups(target.backup_directory)
-            name, moment = self._name(earlier)
-            with self._snapshot() as snapshot:
-                facts = snapshot.facts
-                expected = store.expected_size(
-                    earlier, options.format, options.compression, facts["database_size_bytes"]
+            with self._place.stage(target.image.uid, target.image.gid) as stage:
+                earlier = self._place.backups()
+                name, moment = self._name(earlier)
+                with self._snapshot() as snapshot:
+                    facts = snapshot.facts
+                    expected = room.expected_size(
+                        earlier, options.format, options.compression, facts["database_size_bytes"]
+                    )
+                    room.refuse_without_space(stage.directory, expected, f"The backup of {self._container}")
+                    summed = self._dumping(stage, expected).run(name, snapshot)
+                    row_counts = snapshot.row_counts()
+                globals_text, dump_version = self._globals()
+                manifest = self._manifest(name, moment, earlier, facts, summed, row_counts, globals_text)
+                manifest = dataclasses.replace(
+                    manifest, dump_version=dump_version, duration_seconds=round(time.monotonic() - began, 3)
                 )
-                store.refuse_without_space(target.backup_directory, expected, f"The backup of {self._container}")
-                summed = self._dumping(expected).run(name, snapshot)
-                row_counts = snapshot.row_counts()
-            globals_text, dump_version = self._globals()
-            manifest = self._manifest(name, moment, earlier, facts, summed, row_counts, globals_text)
-            manifest = dataclasses.replace(
-                manifest, dump_version=dump_version, duration_seconds=round(time.monotonic() - began, 3)
-            )
-            self._store.publish(manifest, globals_text)
+                self._place.publish(stage, manifest, globals_text)
         except socket.timeout:
             raise DatabaseError(
                 f"The backup of {self._container} was not finished after {options.timeout} s: it was ended, and nothing"
                 " of it is left. Raise timeout, or use format: directory with jobs"
             ) from None
-        finally:
-            self._store.clean()
-        return catalog.find(target.backup_directory, name), self._warnings
+        return catalog.find(self._place, name), self._warnings
 
     def _end_stale(self) -> None:
         """End what a killed run has left on the server, where the container did not do so itself."""
@@ -119,10 +118,11 @@ class _Taking:
         with self._engine.open(self._container, command, SUPERUSER, self._environment) as execution:
             yield snapshots.Snapshot(execution, self._container, self._deadline, self._warnings)
 
-    def _dumping(self, expected: int) -> Dumping:
+    def _dumping(self, stage: Stage, expected: int) -> Dumping:
         return Dumping(
             self._engine,
             self._target,
+            stage,
             self._options,
             self._deadline,
             self._environment,
@@ -184,7 +184,7 @@ class _Taking:
             taken_by=options.taken_by,
             preload=facts["preload"],
             superusers_own=facts["superusers_own"],
-            globals_sha256=store.text_sum(globals_text),
+            globals_sha256=text_sum(globals_text),
             checked_at=catalog.iso(catalog.utc_now()),
             checked_how=how,
         )

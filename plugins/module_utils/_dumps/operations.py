@@ -19,6 +19,7 @@ from .._planning.steps import Action
 from . import dump, verify
 
 if TYPE_CHECKING:
+    from .._backups.place import Place
     from .._backups.retention import Retention
     from .._host.engine import Engine
 
@@ -75,7 +76,7 @@ def run(
     texts.number(request.wait_timeout, "wait_timeout", 0, texts.MOST_SECONDS)
     target = _target(engine, request)
     outcome = Outcome(target.container, target.backup_directory)
-    outcome.before = [backup.file_name for backup in catalog.backups(target.backup_directory)]
+    outcome.before = [backup.file_name for backup in target.place.backups()]
     handle = {
         "present": _present,
         "checked": _checked,
@@ -85,7 +86,7 @@ def run(
     }[request.state]
     handle(_Work(engine, target, request, outcome, check_mode, progress))
     if not check_mode:
-        outcome.after = [backup.file_name for backup in catalog.backups(target.backup_directory)]
+        outcome.after = [backup.file_name for backup in target.place.backups()]
     return outcome
 
 
@@ -113,7 +114,7 @@ def _take_if_due(work: _Work) -> None:
     running = refuse_unless_running(target)
     dump_options.refuse(request.options, running.image.major)
     formats.refuse_what_stays_closed(request.options.format, request.options.compression)
-    there = catalog.backups(target.backup_directory)
+    there = target.place.backups()
     recent = [backup for backup in there if backup.good and _within(backup.age_seconds, request.max_age)]
     if recent:
         outcome.backup = recent[-1]
@@ -143,8 +144,8 @@ def _checked(work: _Work) -> None:
         return
     outcome.actions.append(Action("check", f"read {backup.file_name} to its end and compare its checksums"))
     if not work.check_mode:
-        outcome.failure = check.check(backup)
-        outcome.backup = catalog.find(target.backup_directory, backup.file_name)
+        outcome.failure = check.check(target.place, backup)
+        outcome.backup = catalog.find(target.place, backup.file_name)
 
 
 def _verified(work: _Work) -> None:
@@ -161,14 +162,14 @@ def _verified(work: _Work) -> None:
             work.engine, target, backup, options.jobs, options.timeout, work.progress, wait_timeout=request.wait_timeout
         )
         outcome.failure = "; ".join(wrong[:10]) or None
-        outcome.backup = catalog.find(target.backup_directory, backup.file_name)
+        outcome.backup = catalog.find(target.place, backup.file_name)
 
 
 def _wanted(target: Target, request: Request, outcome: Outcome) -> catalog.Backup:
     """Find the backup that is meant, and say where the latest good one is not the latest."""
     wanted = request.backup or "latest"
-    backup = catalog.find(target.backup_directory, wanted)
-    passed = catalog.passed_over(target.backup_directory, backup) if wanted == "latest" else []
+    backup = catalog.find(target.place, wanted)
+    passed = catalog.passed_over(target.place, backup) if wanted == "latest" else []
     if passed:
         outcome.warnings.append(f"{backup.file_name} is not the last that was taken: {catalog.told(passed)}")
     return backup
@@ -178,13 +179,13 @@ def _absent(work: _Work) -> None:
     target, request, outcome = work.target, work.request, work.outcome
     naming.check(target.container, request.backup or "")
     if work.check_mode:
-        there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
-        _remove(there, outcome, True)
+        there = [b for b in target.place.backups() if b.file_name == request.backup]
+        _remove(target.place, there, outcome, True)
         outcome.after = [name for name in outcome.before if name not in outcome.removed]
         return
     with locked(target, request.wait_timeout):
-        there = [b for b in catalog.backups(target.backup_directory) if b.file_name == request.backup]
-        _remove(there, outcome, False)
+        there = [b for b in target.place.backups() if b.file_name == request.backup]
+        _remove(target.place, there, outcome, False)
 
 
 def _pruned(work: _Work) -> None:
@@ -198,7 +199,7 @@ def _pruned(work: _Work) -> None:
 
 
 def _prune(target: Target, rules: Retention | None, outcome: Outcome, check_mode: bool, coming: bool = False) -> None:
-    there = catalog.backups(target.backup_directory)
+    there = target.place.backups()
     if coming:
         there.append(_prediction(there, target))
     damaged = [backup.file_name for backup in there if not backup.good]
@@ -206,7 +207,7 @@ def _prune(target: Target, rules: Retention | None, outcome: Outcome, check_mode
         outcome.warnings.append(f"backups that are not good neither count nor are removed: {', '.join(damaged)}")
     for backup in retention.removable(there, rules) if rules is not None else ():
         try:
-            _remove([backup], outcome, check_mode)
+            _remove(target.place, [backup], outcome, check_mode)
         except DatabaseError as error:
             outcome.warnings.append(error.message)
     if check_mode:
@@ -220,10 +221,10 @@ def _prediction(there: Sequence[catalog.Backup], target: Target) -> catalog.Back
     return catalog.Backup(target.container, name, name, "plain", 0, catalog.iso(now), 0, None, None)
 
 
-def _remove(backups: Iterable[catalog.Backup], outcome: Outcome, check_mode: bool) -> None:
+def _remove(place: Place, backups: Iterable[catalog.Backup], outcome: Outcome, check_mode: bool) -> None:
     for backup in backups:
         if not check_mode:
-            catalog.remove(backup)
+            place.remove(backup)
         outcome.actions.append(Action("remove", f"remove {backup.file_name}"))
         outcome.removed.append(backup.file_name)
 

@@ -20,7 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from .._backups import catalog, dump_options, naming, store, stream
+from .._backups import dump_options, entries, naming, stream
+from .._backups.check import sums
 from .._domain.container import BACKUP_MOUNT
 from .._domain.errors import DatabaseError
 from .._domain.show import size as shown_size
@@ -29,7 +30,8 @@ from .._host.execution import Finished
 from .._server.session import SUPERUSER, psql
 
 if TYPE_CHECKING:
-    from .._backups.store import Summed
+    from .._backups.check import Summed
+    from .._backups.stage import Stage
     from .._backups.target import Running
     from .._host.engine import Engine
     from .._host.execution import Execution
@@ -62,6 +64,7 @@ class Dumping:
         self,
         engine: Engine,
         target: Running,
+        stage: Stage,
         options: dump_options.Options,
         deadline: float,
         environment: dict[str, str],
@@ -70,7 +73,7 @@ class Dumping:
         warnings: list[str],
     ) -> None:
         self._engine, self._target, self._options, self._progress = engine, target, options, progress
-        self._container, self._store = target.container, target.store
+        self._container, self._stage = target.container, stage
         self._deadline, self._environment, self._expected = deadline, environment, expected
         self._warnings = warnings
         self._shown = time.monotonic()
@@ -95,21 +98,21 @@ class Dumping:
                 heartbeat.end(execution, _GRACE)
                 raise
         if summed is None:
-            path = self._store.take_in(name)
+            path = self._stage.take_in(name)
             self._progress(f"{self._container}: reading the backup once to its end")
             marked = self._options.format == "plain"
-            summed = store.sums(path, self._options.compression, marked, f"The backup of {self._container}")
+            summed = sums(path, self._options.compression, marked, f"The backup of {self._container}")
         return summed
 
     def _make_pipe(self, name: str) -> bool:
         """Make the named pipe; False where the file system has none (then pg_dump writes a file)."""
-        path = os.path.join(self._store.work, name)
+        path = os.path.join(self._stage.work, name)
         try:
             os.mkfifo(path, 0o600)
         except OSError:
             return False
-        with store.errors("make", path):
-            os.chown(path, self._store.uid, self._store.gid, follow_symlinks=False)
+        with entries.errors("make", path):
+            os.chown(path, self._stage.uid, self._stage.gid, follow_symlinks=False)
         return True
 
     def _command(self, snapshot: Snapshot, path: str, compressed_outside: bool) -> list[str]:
@@ -131,8 +134,8 @@ class Dumping:
         self, name: str, execution: Execution, compressor: list[str] | None, started: Callable[[], None]
     ) -> Summed:
         """Take the dump in from the pipe, through the compressor, into the partial file."""
-        pipe = self._open_pipe(os.path.join(self._store.work, name))
-        path = self._store.partial(name)
+        pipe = self._open_pipe(os.path.join(self._stage.work, name))
+        path = self._stage.partial(name)
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, pipe)
             stream.widen(pipe)
@@ -147,13 +150,13 @@ class Dumping:
                 stack.callback(_end_process, process)
                 source = stream.pipe_of(process.stdout).fileno()
                 stream.widen(source)
-            with store.errors("write", path):
+            with entries.errors("write", path):
                 output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             stack.callback(os.close, output)
             checker = stack.enter_context(stream.checker(self._options.compression, True))
             begun = 0
             for data in self._pieces(source, execution):
-                with store.errors("write", path):
+                with entries.errors("write", path):
                     stream.write_all(output, data)
                 checker.feed(data)
                 if checker.size - begun >= stream.STRIDE:
@@ -163,8 +166,8 @@ class Dumping:
             if compressor and process.wait() != 0:
                 said = stream.pipe_of(process.stderr).read().decode("utf-8", "replace").strip()
                 raise DatabaseError(f"{self._container}: {compressor[0]} failed: {said or process.returncode}")
-            with store.errors("write", path):
-                os.fchown(output, 0, self._store.gid)
+            with entries.errors("write", path):
+                os.fchown(output, 0, self._stage.gid)
                 os.fchmod(output, 0o640)
                 os.fsync(output)
             # A dump that failed says more than that it ends too early.
@@ -215,7 +218,7 @@ class Dumping:
     def _await_file(self, name: str, execution: Execution, started: Callable[[], None]) -> None:
         """Wait for the end of a dump that pg_dump writes by itself."""
         begun = False
-        path = os.path.join(self._store.work, name)
+        path = os.path.join(self._stage.work, name)
         contents = os.path.join(path, "toc.dat") if self._options.format == "directory" else path
         while True:
             try:
@@ -346,7 +349,7 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 def _begin_writing(path: str) -> None:
     # The directory is the server's user's: what is there now may be anything.
     with contextlib.suppress(OSError, DatabaseError):
-        descriptor = catalog.open_entry(path)
+        descriptor = entries.open_entry(path)
         try:
             stream.begin_writing(descriptor)
         finally:

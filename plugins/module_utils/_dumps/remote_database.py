@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .._backups import store
+from .._backups import entries, room
 from .._backups.manifest import major_of
 from .._domain import texts
 from .._domain.errors import DatabaseError, Refused
@@ -140,7 +140,7 @@ class Source:
         """Write what comes to a file, with an eye on the room that is left."""
         written, shown, looked = 0, time.monotonic(), 0
         output = dumping.outputs[1]
-        with store.errors("write", path), open(path, "xb") as stream:
+        with entries.errors("write", path), open(path, "xb") as stream:
             os.fchmod(stream.fileno(), 0o400)
             while True:
                 try:
@@ -156,7 +156,7 @@ class Source:
                 output.clear()
                 if written - looked > _LOOK_BYTES:
                     looked = written
-                    store.refuse_without_space(data_root, _LOOK_BYTES, f"The dump of {self.shown}")
+                    room.refuse_without_space(data_root, _LOOK_BYTES, f"The dump of {self.shown}")
                 if time.monotonic() - shown > 10:
                     shown = time.monotonic()
                     progress(f"{self.shown}: {shown_size(written)} dumped")

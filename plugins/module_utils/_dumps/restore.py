@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from .._backups import catalog, formats, naming, store, stream
+from .._backups import catalog, entries, formats, local_directory, naming, stream
+from .._backups.check import sums
 from .._domain.container import BACKUP_MOUNT, DATA_MOUNT
 from .._domain.errors import DatabaseError, Refused
 from .._host import files
@@ -26,6 +27,7 @@ from .swap import Outcome, Replacing, refuse_options
 if TYPE_CHECKING:
     from .._backups.catalog import Backup
     from .._backups.manifest import Manifest
+    from .._backups.place import Place
     from .._backups.target import Running, Target
     from .._host.engine import Engine
     from .exchange import Exchange
@@ -46,11 +48,11 @@ class Options:
     backup: name of a backup, `latest`, `latest_verified`, or the path of a file on this host with its manifest beside
     it. allow_older: for `latest`, take one that is not the last, where what came later is not good. keep_old: days for
     which what was replaced is kept. mask: SQL that runs before anybody can connect. timeout: seconds that all of it may
-    take. source_directory: of the backups, where they are another database's.
+    take. source: where the backups lie, where they are another database's.
     """
 
     backup: str = "latest"
-    source_directory: str | None = None
+    source: Place | None = None
     allow_other_database: bool = False
     allow_older: bool = False
     backup_first: bool = True
@@ -61,12 +63,15 @@ class Options:
     wait_timeout: int = 120
 
 
-def find(directory: str, wanted: str) -> Backup:
-    """Return the backup that is meant by a name, `latest`, `latest_verified` or a path. Raises DatabaseError."""
+def find(place: Place, wanted: str) -> tuple[Place, Backup]:
+    """Return the backup that is meant by a name, `latest`, `latest_verified` or a path, and where that lies.
+
+    Raises DatabaseError.
+    """
     if not os.path.isabs(wanted):
         if "/" in wanted:
             raise DatabaseError(f"backup is {wanted!r}: the name of a backup, latest, latest_verified, or a whole path")
-        return catalog.find(directory, wanted)
+        return place, catalog.find(place, wanted)
     path = os.path.normpath(wanted)
     if not os.path.lexists(path):
         raise Refused(f"There is no {path} on this host")
@@ -76,7 +81,7 @@ def find(directory: str, wanted: str) -> Backup:
             " whole and where it comes from. A dump that this collection did not take is imported, with"
             " vellaric.postgres.postgres_db_import"
         )
-    return catalog.at(path)
+    return local_directory.at(path)
 
 
 def restore(
@@ -101,23 +106,27 @@ class _Restoring(Replacing):
 
     def _look(self) -> None:
         target = self._target
-        directory = self._options.source_directory or target.backup_directory
-        self._backup = find(directory, self._options.backup)
+        self._place, self._backup = find(self._options.source or target.place, self._options.backup)
         if self._options.backup == "latest" and not self._options.allow_older:
-            refuse_older(catalog.passed_over(directory, self._backup), self._backup)
+            refuse_older(catalog.passed_over(self._place, self._backup), self._backup)
         self._outcome.backup = self._backup
         self._manifest = refuse_backup(target, self._backup, self._options.allow_other_database)
         self._other = self._manifest.database_id != target.record.id
         needed = (self._manifest.database_size_bytes or 0) * _SPACE_FACTOR
         self._refuse_without_space(needed, f"To restore {self._backup.file_name}")
 
-    def _in_use(self) -> contextlib.AbstractContextManager[int]:
-        return catalog.in_use(self._backup)
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._place.hold(self._backup) as self._path:
+            yield
 
     def _steps(self) -> list[Doing]:
         name = self._backup.file_name
         # Before a backup of the present state, which takes longer.
-        checked = (Action("check_backup", f"read {name} and compare it with its manifest"), lambda: check(self._backup))
+        checked = (
+            Action("check_backup", f"read {name} and compare it with its manifest"),
+            lambda: check(self._backup, self._path),
+        )
         steps = super()._steps()
         first = len(self._leftovers)
         return [*steps[:first], checked, *steps[first:]]
@@ -153,7 +162,7 @@ class _Restoring(Replacing):
         untrusted = frozenset(name for name in manifest.extensions if not known.get(name))
         with self._visible() as inside, _tablespaces_named():
             loaded = self._fill.load(
-                formats.detect(self._backup.path),
+                formats.detect(self._path),
                 dump_rules.OWN,
                 inside,
                 self._options.jobs,
@@ -184,8 +193,7 @@ class _Restoring(Replacing):
         Those of another database come without passwords, and cannot log in: they are not to open doors here.
         """
         there = json.loads(self._sql(replacement.ROLES))
-        known = files.read(naming.globals_name(self._backup.path))
-        text = known.content.decode("utf-8", "replace") if known else f"CREATE ROLE {sql.identifier(source_owner)};"
+        text = self._place.read_roles(self._backup) or f"CREATE ROLE {sql.identifier(source_owner)};"
         self._made_roles, script, left_out = replacement.missing_roles(text, there, credentials=not self._other)
         if self._made_roles:
             self._sql(f"{sql.UNLOGGED}\n{script}")
@@ -201,7 +209,7 @@ class _Restoring(Replacing):
     @contextlib.contextmanager
     def _visible(self) -> Iterator[str | None]:
         """Give the path under which the server sees the backup, or None where it has to come through a pipe."""
-        path, own = self._backup.path, os.path.dirname(self._backup.path) == self._target.backup_directory
+        path, own = self._path, os.path.dirname(self._path) == self._target.backup_directory
         if own:
             yield f"{BACKUP_MOUNT}/{self._backup.file_name}"
         elif self._backup.format == "directory" or (self._backup.format == "custom" and self._options.jobs > 1):
@@ -333,10 +341,13 @@ def refuse_backup(target: Running, backup: Backup, allow_other_database: bool) -
     return manifest
 
 
-def check(backup: Backup) -> None:
-    """Read a backup to its end. Raises DatabaseError where it is not what its manifest says."""
+def check(backup: Backup, path: str) -> None:
+    """Read a backup to its end, from a path on this host (Place.hold).
+
+    Raises DatabaseError where it is not what its manifest says.
+    """
     manifest = backup.manifest
-    sha256 = store.sums(backup.path, "none", False, backup.file_name)[0]
+    sha256 = sums(path, "none", False, backup.file_name)[0]
     if manifest is None or sha256 != manifest.sha256:
         raise DatabaseError(
             f"{backup.file_name} is damaged: its checksum is not that of its manifest. Nothing was changed: restore"
@@ -355,14 +366,14 @@ def share(source: str, target: str, exchange: Exchange) -> None:
 
 
 def _share_file(source: str, target: str, exchange: Exchange) -> None:
-    descriptor = catalog.open_entry(source)
+    descriptor = entries.open_entry(source)
     try:
         status = os.fstat(descriptor)
         if status.st_gid == exchange.gid and status.st_mode & 0o040:
             with contextlib.suppress(OSError):
                 os.link(source, target, follow_symlinks=False)
                 return
-        with store.errors("write", target), open(target, "xb") as output:
+        with entries.errors("write", target), open(target, "xb") as output:
             for data in stream.read_chunks(descriptor):
                 output.write(data)
             os.fchown(output.fileno(), exchange.uid, exchange.gid)

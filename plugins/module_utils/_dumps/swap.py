@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from .._backups import catalog, dump_options, store
+from .._backups import catalog, dump_options, room
 from .._backups.manifest import BEFORE_RESTORE
 from .._domain import layout, texts
 from .._domain.configuration import PG_HBA_CONF
@@ -219,11 +219,11 @@ class Replacing:
     def _refuse_without_space(self, needed: float, what: str) -> None:
         status = os.statvfs(self._target.data_root)
         free = status.f_bavail * status.f_frsize
-        if free < needed + store.LEAST_FREE:
+        if free < needed + room.LEAST_FREE:
             raise Refused(
                 f"{what} beside the present database may need {shown_size(int(needed))}, but"
                 f" {self._target.data_root} has {shown_size(free)} free, of which"
-                f" {shown_size(store.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
+                f" {shown_size(room.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
             )
 
     def _refuse_prepared(self) -> None:

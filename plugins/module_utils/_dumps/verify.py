@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._backups import catalog, formats, naming, store
+from .._backups import catalog, formats, room
 from .._backups.check import find_damage
 from .._backups.manifest import CHECK, VERIFICATION
 from .._domain import container as containers
@@ -76,15 +76,16 @@ def verify(
     progress = progress or (lambda text: None)
     lock = layout.verification_lock(target.data_root, target.container)
     asked = catalog.iso(catalog.utc_now())
-    with locks.exclusive(lock, wait_timeout, f"a verification of {target.container}"), catalog.in_use(backup):
-        now = catalog.find(target.backup_directory, backup.file_name).manifest
+    held = target.place.hold(backup)
+    with locks.exclusive(lock, wait_timeout, f"a verification of {target.container}"), held as path:
+        now = catalog.find(target.place, backup.file_name).manifest
         if now is not None and (now.verified_at or "") > asked:
             return []
         if now is not None and (now.failed_at or "") > asked and now.failure:
             return [now.failure]
         if backup.manifest is None:
             raise DatabaseError(f"{backup.file_name} cannot be verified: {backup.damage}")
-        return _Verification(engine, target, backup, backup.manifest, jobs, timeout, progress).run()
+        return _Verification(engine, target, backup, backup.manifest, path, jobs, timeout, progress).run()
 
 
 class _Verification:
@@ -94,13 +95,14 @@ class _Verification:
         target: Target,
         backup: Backup,
         manifest: Manifest,
+        path: str,
         jobs: int,
         timeout: float,
         progress: Callable[[str], None],
     ) -> None:
         self._engine, self._target, self._backup = engine, target, backup
         self._jobs, self._timeout, self._progress = jobs, timeout, progress
-        self._manifest = manifest
+        self._manifest, self._path = manifest, path
         self._deadline = time.monotonic() + timeout
         self._container = f"{target.container}-verify"
         self._directory = os.path.join(target.data_root, _DIRECTORY, target.container)
@@ -111,7 +113,7 @@ class _Verification:
         image = self._image()
         self._refuse_without_space()
         self._progress(f"{self._target.container}: reading {self._backup.file_name} to its end")
-        damage, how = find_damage(self._backup)
+        damage, how = find_damage(self._target.place, self._backup, self._path)
         if damage is not None:
             return self._failed(damage, CHECK)
         try:
@@ -134,12 +136,12 @@ class _Verification:
             "notes": notes,
         }
         changes = {"checked_at": now, "checked_how": how, "failure": None, "failed_at": None, "failed_how": None}
-        catalog.revise(self._backup, verified_at=now, verified_how=proof, **changes)
+        self._target.place.revise(self._backup, verified_at=now, verified_how=proof, **changes)
         return []
 
     def _failed(self, failure: str, how: str, wrong: list[str] | None = None) -> list[str]:
         found = {"failure": failure, "failed_at": catalog.iso(catalog.utc_now()), "failed_how": how}
-        catalog.revise(self._backup, **found, verified_at=None, verified_how=None)
+        self._target.place.revise(self._backup, **found, verified_at=None, verified_how=None)
         return wrong or [failure]
 
     def _clear(self) -> None:
@@ -163,7 +165,7 @@ class _Verification:
         files.make_directory(self._directory, 0o755)
         expected = int(self._manifest.database_size_bytes * _SPACE_FACTOR) + (64 << 20)
         what = f"The verification of {self._backup.file_name}"
-        store.refuse_without_space(self._directory, expected, what)
+        room.refuse_without_space(self._directory, expected, what)
 
     def _start(self, image: ImageFacts) -> None:
         pgdata = os.path.join(self._directory, "pgdata")
@@ -191,7 +193,7 @@ class _Verification:
         mounts = (
             (pgdata, containers.DATA_MOUNT, False),
             (self._directory, containers.HOME_MOUNT, True),
-            (os.path.dirname(self._backup.path), containers.BACKUP_MOUNT, True),
+            (os.path.dirname(self._path), containers.BACKUP_MOUNT, True),
         )
         arguments = {
             "Image": image.id,
@@ -230,7 +232,7 @@ class _Verification:
             known = json.loads(self._sql(replacement.EXTENSIONS))
             path = declared.search_path(manifest.database, owner)
             fill.load(
-                formats.detect(self._backup.path),
+                formats.detect(self._path),
                 dump_rules.OWN,
                 f"{containers.BACKUP_MOUNT}/{self._backup.file_name}",
                 self._jobs,
@@ -264,9 +266,8 @@ class _Verification:
 
     def _make_roles(self) -> None:
         there = json.loads(self._sql(replacement.ROLES))
-        known = files.read(naming.globals_name(self._backup.path))
         owner = self._manifest.database["owner"]
-        text = known.content.decode("utf-8", "replace") if known else f"CREATE ROLE {sql.identifier(owner)};"
+        text = self._target.place.read_roles(self._backup) or f"CREATE ROLE {sql.identifier(owner)};"
         roles, script, _left_out = replacement.missing_roles(text, there, credentials=False)
         if roles:
             self._sql(script)

@@ -18,6 +18,7 @@ from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
 if TYPE_CHECKING:
+    from .._backups.place import Place
     from .._backups.target import Target
     from .._host.engine import Engine
 
@@ -59,7 +60,7 @@ def _restore(module: Module) -> dict[str, Any]:
     target = observe_target(engine, roots[0], given["name"], given["environment"], roots[1])
     options = restore.Options(
         backup=given["backup"],
-        source_directory=_source_directory(engine, given),
+        source=_source(engine, given),
         allow_older=given["allow_older"],
         allow_other_database=given["allow_other_database"],
         backup_first=given["backup_first"],
@@ -75,12 +76,12 @@ def _restore(module: Module) -> dict[str, Any]:
     return result(target, outcome)
 
 
-def _source_directory(engine: Engine, given: Mapping[str, Any]) -> str | None:
+def _source(engine: Engine, given: Mapping[str, Any]) -> Place | None:
     if given["source_name"] is None:
         return None
     roots = (given["data_root"], given["backup_root"])
     source = observe_target(engine, roots[0], given["source_name"], given["source_environment"], roots[1])
-    return source.backup_directory
+    return source.place
 
 
 def result(target: Target, outcome: Outcome) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._backups import catalog
+from .._backups.target import place_of
 from .._domain import layout, names, show
 from .._domain.errors import DatabaseError
 from .._dumps import operations
@@ -187,7 +188,7 @@ class Run:
                 return self._skipped(container, one, reason) if harmless else self._failed(container, one, reason)
             request = dataclasses.replace(request, retention=settings.retention(name, environment))
         else:
-            if not any(backup.good for backup in catalog.backups(shown["backup_directory"])):
+            if not any(backup.good for backup in place_of(shown["backup_directory"]).backups()):
                 return self._skipped(container, one, "it has no backup yet that could be verified")
             request = dataclasses.replace(request, state="verified")
         try:

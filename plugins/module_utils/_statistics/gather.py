@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._backups import catalog
+from .._backups.target import place_of
 from .._domain import layout, show
 from .._domain.container import SERVER_PORT
 from .._domain.errors import DatabaseError
@@ -148,7 +148,7 @@ def _lying(database: Database, wanted: set[str], options: Options) -> Part:
     if "sizes" in wanted:
         note(("sizes",), "backups_bytes", lambda: disk.usage(backups, options.timeout))
     note(("sizes", "backups"), "backup_disk", lambda: disk.space(backups))
-    note(("backups",), "backups", lambda: catalog.backups(backups))
+    note(("backups",), "backups", lambda: place_of(backups).backups())
     note(("findings",), "strays", lambda: observe.strays(database.spec.directory))
     note(("findings",), "opened", lambda: _opened(database.spec))
     note(("tls",), "certificate", lambda: _certificate(database.spec.directory))

@@ -135,7 +135,7 @@ def activity(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def backups(directory: str, found: Sequence[Backup], limit: int, schedule: Mapping[str, Any] | None) -> dict[str, Any]:
-    """found: as catalog.backups gives them, newest last; schedule: as timetable.Timetable.of gives it."""
+    """found: as Place.backups gives them, newest last; schedule: as timetable.Timetable.of gives it."""
     good = [backup for backup in found if backup.good]
     verified = [backup for backup in good if backup.verified]
     return {

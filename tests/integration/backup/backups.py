@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import harness
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups.local_directory import LocalDirectory
 
 
 class Backups:
@@ -20,6 +21,7 @@ class Backups:
         self.host, self.short = host, short
         self.container = host.container(short)
         self.directory = Path(host.root, "backups", self.container)
+        self.place = LocalDirectory(str(self.directory))
 
     def arguments(self, check=False, **options):
         named = {"name": self.host.name(self.short), "environment": self.host.environment}

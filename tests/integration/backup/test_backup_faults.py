@@ -13,7 +13,7 @@ import time
 
 import harness
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, check
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups import check
 from backups import Backups
 
 FORMATS = [{}, {"compression_level": 1}, {"format": "custom"}, {"format": "directory", "jobs": 2}]
@@ -92,7 +92,7 @@ def test_a_module_that_is_killed_while_it_waits_leaves_nothing_in_the_container(
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         harness.eventually(lambda: not fresh.at_work())
-    assert [backup for backup in catalog.backups(str(fresh.directory)) if backup.good] == []
+    assert [backup for backup in fresh.place.backups() if backup.good] == []
     fresh.take()
     fresh.assert_clean(1)
 
@@ -110,10 +110,10 @@ def test_a_module_that_is_killed_at_any_moment(fresh, share):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     harness.eventually(lambda: not fresh.at_work())
-    left = [backup for backup in catalog.backups(str(fresh.directory)) if backup.good]
-    assert all(check.find_damage(backup)[0] is None for backup in left)
+    left = [backup for backup in fresh.place.backups() if backup.good]
+    assert all(check.find_damage(fresh.place, backup, backup.path)[0] is None for backup in left)
     fresh.take()
-    good = [backup for backup in catalog.backups(str(fresh.directory)) if backup.good]
+    good = [backup for backup in fresh.place.backups() if backup.good]
     assert len(left) + 1 <= len(good) <= 2
     fresh.assert_clean(len(good))
 
@@ -128,7 +128,7 @@ def test_what_was_renamed_without_its_manifest_is_finished_by_the_next_run(fresh
         os.rename(fresh.directory / name, fresh.directory / f".{name}.partial")
     fresh.take()
     fresh.assert_clean(2 if moment == "before_manifest" else 1)
-    assert all(check.find_damage(backup)[0] is None for backup in catalog.backups(str(fresh.directory)))
+    assert all(check.find_damage(fresh.place, backup, backup.path)[0] is None for backup in fresh.place.backups())
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
@@ -252,8 +252,8 @@ def test_every_flipped_byte_is_found(tiny, options):
         size = path.stat().st_size
         for place in [*range(0, size, 100), *range(max(0, size - 5), size)]:
             flipped(path, place)
-            backup = next(b for b in catalog.backups(str(tiny.directory)) if b.file_name == name)
-            assert not backup.good or check.find_damage(backup)[0] is not None, (path, place)
+            backup = next(b for b in tiny.place.backups() if b.file_name == name)
+            assert not backup.good or check.find_damage(tiny.place, backup, backup.path)[0] is not None, (path, place)
             flipped(path, place)
     assert not tiny.run(state="checked")["backup"]["damage"]
 

@@ -149,12 +149,14 @@ def test_a_clock_that_was_moved_back(fresh):
     script = (
         "import dataclasses, datetime, os, sys; sys.path.insert(0, sys.argv[2]);"
         "from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming;"
-        "b = catalog.find(sys.argv[1], 'latest');"
+        "from ansible_collections.vellaric.postgres.plugins.module_utils._backups import local_directory;"
+        "place = local_directory.LocalDirectory(sys.argv[1]);"
+        "b = catalog.find(place, 'latest');"
         "later = datetime.datetime.fromisoformat(b.created_at[:19]) + datetime.timedelta(days=365);"
         "name = naming.file_name(b.container, later, 'plain', 'gzip');"
         "os.rename(b.path, os.path.join(sys.argv[1], name)); os.unlink(b.path + '.json');"
         "os.rename(b.path + '.globals.sql', os.path.join(sys.argv[1], name + '.globals.sql'));"
-        "catalog.write_manifest(sys.argv[1], dataclasses.replace(b.manifest, file_name=name,"
+        "place.write_manifest(dataclasses.replace(b.manifest, file_name=name,"
         " created_at=catalog.iso(later)))"
     )
     harness.subprocess.run(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 
@@ -72,18 +71,16 @@ def test_the_throw_away_container_has_no_network_and_none_of_the_data(fresh):
 def test_what_is_not_what_was_backed_up_is_found_and_does_not_count(fresh):
     older = fresh.take()["name"]
     name = fresh.take()["name"]
-    backup = catalog.find(str(fresh.directory), name)
+    backup = catalog.find(fresh.place, name)
     counts = {**backup.manifest.row_counts, "public.orders": 501}
     objects = {**backup.manifest.objects, "tables": 7}
-    catalog.write_manifest(
-        str(fresh.directory), dataclasses.replace(backup.manifest, row_counts=counts, objects=objects)
-    )
+    fresh.place.revise(backup, row_counts=counts, objects=objects)
     message = fresh.refused(state="verified")
     assert "500 rows in public.orders instead of 501" in message and "2 tables instead of 7" in message
     assert verification(fresh) is None
     # From now on it is not the latest good one, nor does it become that by being read.
     assert fresh.run(state="checked")["backup"]["name"] == older
-    assert catalog.find(str(fresh.directory), name).damage.startswith("restored, it is not")
+    assert catalog.find(fresh.place, name).damage.startswith("restored, it is not")
 
 
 def test_a_verification_that_was_killed_is_cleared_away_by_the_next(fresh):
@@ -92,7 +89,7 @@ def test_a_verification_that_was_killed_is_cleared_away_by_the_next(fresh):
     harness.eventually(lambda: (verification(fresh) or {}).get("State", {}).get("Running"), seconds=60)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert not catalog.find(str(fresh.directory), "latest").verified
+    assert not catalog.find(fresh.place, "latest").verified
     assert fresh.run(state="verified")["backup"]["verified"]
     assert verification(fresh) is None
     fresh.assert_clean(1)

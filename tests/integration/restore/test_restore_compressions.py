@@ -14,6 +14,7 @@ from harness import OTHER_MAJOR_IMAGE, Failed, Fork, Host, result
 from restoring import PACKAGE, arguments, dumped, make_sample, nothing_left, psql, run, take
 
 catalog = importlib.import_module(PACKAGE + "_backups.catalog")
+LocalDirectory = importlib.import_module(PACKAGE + "_backups.local_directory").LocalDirectory
 unpack = importlib.import_module(PACKAGE + "_backups.unpack")
 BACKUP = "postgres_db_backup"
 
@@ -74,12 +75,16 @@ def refused(host, before=lambda: None, **options):
 @pytest.fixture
 def empty(newer):
     for backup in listed(newer):
-        catalog.remove(backup)
+        place(newer).remove(backup)
     return newer
 
 
+def place(host):
+    return LocalDirectory(f"{host.root}/backups/{host.container('a')}")
+
+
 def listed(host):
-    return catalog.backups(f"{host.root}/backups/{host.container('a')}")
+    return place(host).backups()
 
 
 def test_without_the_program(empty):

@@ -240,11 +240,11 @@ def test_every_hundredth_byte(living):
     restore = importlib.import_module("ansible_collections.vellaric.postgres.plugins.module_utils._dumps.restore")
     backup = take(living, "a")
     content = Path(backup.path).read_bytes()
-    restore.check(backup)
+    restore.check(backup, backup.path)
     for position in range(0, len(content), 100):
         Path(backup.path).write_bytes(flipped(content, position))
         with pytest.raises(restore.DatabaseError):
-            restore.check(backup)
+            restore.check(backup, backup.path)
 
 
 def test_a_swap_that_was_cut_short(living):

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog
-from ansible_collections.vellaric.postgres.plugins.module_utils._backups.store import Store
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups.local_directory import LocalDirectory
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups.stage import Stage
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError
 from ansible_collections.vellaric.postgres.tests.unit import backup_builders as build
 
@@ -22,7 +23,7 @@ def directory(tmp_path):
 
 
 def listed(directory):
-    return catalog.backups(str(directory), build.NOW)
+    return LocalDirectory(str(directory)).backups(build.NOW)
 
 
 def test_no_directory_holds_no_backups(directory):
@@ -42,7 +43,7 @@ def test_a_clock_that_was_moved_back_does_not_change_which_is_the_newest(directo
     build.put(directory, build.NOW, sequence=1)
     newest = build.put(directory, build.NOW - 24 * HOUR, sequence=2)
     assert listed(directory)[-1].file_name == newest.file_name
-    assert catalog.find(str(directory), "latest").file_name == newest.file_name
+    assert catalog.find(LocalDirectory(str(directory)), "latest").file_name == newest.file_name
 
 
 def test_symbolic_links_are_not_followed(directory, tmp_path):
@@ -51,7 +52,7 @@ def test_symbolic_links_are_not_followed(directory, tmp_path):
     (directory / taken.file_name).symlink_to(tmp_path / "elsewhere")
     (found,) = listed(directory)
     assert "symbolic link" in found.damage
-    catalog.remove(found)
+    LocalDirectory(str(directory)).remove(found)
     assert (tmp_path / "elsewhere").exists() and not os.listdir(directory)
 
 
@@ -87,7 +88,7 @@ def test_damage_is_told(directory, spoil, damage):
     (found,) = listed(directory)
     assert damage in found.damage and not found.good and not found.checked
     with pytest.raises(DatabaseError, match="There is no backup"):
-        catalog.find(str(directory), "latest")
+        catalog.find(LocalDirectory(str(directory)), "latest")
     assert catalog.describe(found)["good"] is False
 
 
@@ -108,7 +109,7 @@ def test_other_databases_and_other_files_are_not_listed(directory):
 def test_latest_verified_passes_over_what_was_not_verified(directory):
     verified = build.put(directory, build.NOW - HOUR, sequence=1, verified_at="2026-06-15T11:30:00Z")
     build.put(directory, build.NOW, sequence=2)
-    assert catalog.find(str(directory), "latest_verified").file_name == verified.file_name
+    assert catalog.find(LocalDirectory(str(directory)), "latest_verified").file_name == verified.file_name
 
 
 @pytest.mark.parametrize("wanted", ["latest", "latest_verified"])
@@ -117,54 +118,54 @@ def test_what_a_restore_has_replaced_is_meant_by_its_name_only(directory, wanted
     proved = {"verified_at": "2026-06-15T11:30:00Z"}
     replaced = build.put(directory, build.NOW, sequence=2, taken_by="before_restore", **proved).file_name
     with pytest.raises(DatabaseError, match=f"such as {replaced}"):
-        catalog.find(str(directory), wanted)
+        catalog.find(LocalDirectory(str(directory)), wanted)
     wished = build.put(directory, build.NOW - HOUR, sequence=1, **proved).file_name
-    assert catalog.find(str(directory), wanted).file_name == wished
-    assert catalog.find(str(directory), replaced).file_name == replaced
+    assert catalog.find(LocalDirectory(str(directory)), wanted).file_name == wished
+    assert catalog.find(LocalDirectory(str(directory)), replaced).file_name == replaced
 
 
 def test_what_is_not_there_is_named_with_what_is(directory):
     there = build.put(directory, build.NOW)
     missing = build.manifest(build.NOW - HOUR).file_name
     with pytest.raises(DatabaseError, match=there.file_name):
-        catalog.find(str(directory), missing)
+        catalog.find(LocalDirectory(str(directory)), missing)
 
 
 def test_what_is_being_read_is_not_removed(directory):
     build.put(directory)
     (backup,) = listed(directory)
-    with catalog.in_use(backup):
+    with LocalDirectory(str(directory)).hold(backup):
         with pytest.raises(DatabaseError, match="restored or verified"):
-            catalog.remove(backup)
+            LocalDirectory(str(directory)).remove(backup)
     assert listed(directory) == [backup]
-    catalog.remove(backup)
+    LocalDirectory(str(directory)).remove(backup)
     assert os.listdir(directory) == []
 
 
 def test_a_revision_keeps_what_others_wrote_meanwhile(directory):
     build.put(directory)
     (backup,) = listed(directory)
-    catalog.revise(backup, checked_at="2026-06-15T12:30:00Z")
-    catalog.revise(backup, verified_at="2026-06-15T12:40:00Z")
+    LocalDirectory(str(directory)).revise(backup, checked_at="2026-06-15T12:30:00Z")
+    LocalDirectory(str(directory)).revise(backup, verified_at="2026-06-15T12:40:00Z")
     (revised,) = listed(directory)
     assert (revised.manifest.checked_at, revised.verified) == ("2026-06-15T12:30:00Z", True)
 
 
 def test_a_revision_outlives_the_sweep_of_a_backup_that_ends_meanwhile(directory):
     manifest = build.put(directory, build.NOW)
-    backup = catalog.find(str(directory), manifest.file_name)
-    ended = threading.Event()
+    backup = catalog.find(LocalDirectory(str(directory)), manifest.file_name)
+    place, ended = LocalDirectory(str(directory)), threading.Event()
 
     def sweep():
         while not ended.is_set():
-            Store(str(directory), os.getuid(), os.getgid()).clean()
+            place.clean(Stage(str(directory), os.getuid(), os.getgid()))
 
     sweeping = threading.Thread(target=sweep)
     sweeping.start()
     try:
         for turn in range(100):
-            assert catalog.revise(backup, failure=str(turn)).failure == str(turn)
+            assert LocalDirectory(str(directory)).revise(backup, failure=str(turn)).failure == str(turn)
     finally:
         ended.set()
         sweeping.join()
-    assert catalog.find(str(directory), manifest.file_name).manifest.failure == "99"
+    assert catalog.find(LocalDirectory(str(directory)), manifest.file_name).manifest.failure == "99"

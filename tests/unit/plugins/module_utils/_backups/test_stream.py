@@ -8,7 +8,7 @@ import hashlib
 import random
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._backups import store, stream
+from ansible_collections.vellaric.postgres.plugins.module_utils._backups import room, stream
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError
 from ansible_collections.vellaric.postgres.tests.unit import backup_builders as build
 
@@ -68,11 +68,11 @@ def test_a_mark_that_is_cut_in_two_by_the_pieces_is_found():
 def test_the_size_that_is_expected_goes_by_the_last_of_its_kind():
     last = build.noun(build.NOW)
     big = build.dataclasses.replace(last, manifest=build.manifest(size_bytes=GIB, database_size_bytes=4 * GIB))
-    assert store.expected_size([big], "plain", "gzip", 8 * GIB) == int(2.2 * GIB)
-    assert store.expected_size([big], "custom", "gzip", 8 * GIB) == 4 * GIB
-    assert store.expected_size([], "plain", "none", GIB) > GIB
+    assert room.expected_size([big], "plain", "gzip", 8 * GIB) == int(2.2 * GIB)
+    assert room.expected_size([big], "custom", "gzip", 8 * GIB) == 4 * GIB
+    assert room.expected_size([], "plain", "none", GIB) > GIB
     damaged = build.dataclasses.replace(big, damage="x")
-    assert store.expected_size([damaged], "plain", "gzip", 8 * GIB) == 4 * GIB
+    assert room.expected_size([damaged], "plain", "gzip", 8 * GIB) == 4 * GIB
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much room a backup may need, and whether it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._domain.errors import DatabaseError
+from .._domain.show import size as shown_size
+
+if TYPE_CHECKING:
+    from .catalog import Backup
+
+# Kept free for the server, which may write to the same file system.
+LEAST_FREE = 64 << 20
+# Of the tables' size, where there is no earlier backup to go by.
+_EXPECTED = {"gzip": 0.5, "zstd": 0.5, "lz4": 0.7, "none": 1.2}
+
+
+def expected_size(earlier: Sequence[Backup], format_: str, compression: str, database_size: int) -> int:
+    """Return the bytes that a backup may come to: by the last one of its kind, or by the size of the database."""
+    for backup in reversed(earlier):
+        known = backup.manifest
+        if known is None or not backup.good or not known.database_size_bytes:
+            continue
+        if (known.format, known.compression) == (format_, compression):
+            growth = max(1.0, database_size / known.database_size_bytes)
+            return int(known.size_bytes * growth * 1.1)
+    return int(database_size * _EXPECTED[compression])
+
+
+def refuse_without_space(directory: str, expected: float, what: str) -> None:
+    """Raise DatabaseError where a directory has not so many bytes free, beside what the server is left."""
+    status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    if free < expected + LEAST_FREE:
+        raise DatabaseError(
+            f"{what} may need {shown_size(expected)}, but {directory} has {shown_size(free)} free, of which"
+            f" {shown_size(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state:"
+            " pruned), make room, or use another backup_root"
+        )
