@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 # A dump is smaller than what it fills, plain SQL the least: how much is not known before.
 _SPACE_FACTOR = {"plain": {"none": 1.5}, "custom": {}, "tar": {}, "directory": {}}
 _COMPRESSED_FACTOR = 4
-# Kinds of objects that are left out, so that their numbers do not agree.
-_LEFT_OUT_KINDS = ("default_privileges", "event_triggers", "publications")
+# Kinds of objects that are left out, so that their numbers do not agree; comments, with what they are on.
+_LEFT_OUT_KINDS = ("default_privileges", "event_triggers", "publications", "comments")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -349,6 +349,9 @@ class _ImportingServer(_Importing):
         objects = {kind: n for kind, n in taken.facts["objects"].items() if kind not in _LEFT_OUT_KINDS}
         expected = dataclasses.replace(taken, objects=objects)
         wrong, notes = differences(expected, facts, counts)
+        there, came = (one["objects"].get("comments") for one in (taken.facts, facts))
+        if there != came:
+            notes.append(f"{came} comments came in, of {there} that the source has")
         here = json.loads(self._sql(replacement.ALONE + replacement.SEQUENCES, self._fresh))
         for name, value in taken.sequences.items():
             if name in here and not value <= here[name] <= max(taken.sequences_after.get(name, value), value):

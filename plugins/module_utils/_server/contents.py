@@ -34,10 +34,10 @@ _NOT_OF_EXTENSION = (
 )
 
 
-def _in_schemas(catalog: str, schema: str, condition: str = "true") -> str:
+def _in_schemas(catalog: str, schema: str, condition: str = "true", wanted: str = "count(*)") -> str:
     not_of_extension = _NOT_OF_EXTENSION.format(catalog=catalog, oid="object.oid")
     return (
-        f"SELECT count(*) FROM {catalog} AS object JOIN pg_catalog.pg_namespace AS n ON n.oid = object.{schema}"
+        f"SELECT {wanted} FROM {catalog} AS object JOIN pg_catalog.pg_namespace AS n ON n.oid = object.{schema}"
         f" WHERE {_USER_SCHEMA} AND {condition} AND {not_of_extension}"
     )
 
@@ -46,13 +46,76 @@ def _relations(kinds: str) -> str:
     return _in_schemas("pg_catalog.pg_class", "relnamespace", f"relkind IN ({kinds})")
 
 
-def _of_relation(catalog: str, relation: str, condition: str = "true") -> str:
+def _of_relation(catalog: str, relation: str, condition: str = "true", wanted: str = "count(*)") -> str:
     """Count what hangs on relations; those of an extension have theirs from it."""
     not_of_extension = _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_class", oid="c.oid")
     return (
-        f"SELECT count(*) FROM {catalog} AS object JOIN pg_catalog.pg_class AS c ON c.oid = object.{relation}"
+        f"SELECT {wanted} FROM {catalog} AS object JOIN pg_catalog.pg_class AS c ON c.oid = object.{relation}"
         " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
         f" WHERE {_USER_SCHEMA} AND {condition} AND {not_of_extension}"
+    )
+
+
+# pg_dump leaves out those that a failed CREATE INDEX CONCURRENTLY has left.
+_DUMPED_INDEXES = "(indisvalid OR c.relkind = 'p') AND indisready"
+
+
+def _comments() -> str:
+    """Count the comments that pg_dump takes: what it dumps with another thing has none of its own there.
+
+    Of what only a superuser makes, and of casts and the like, comments are not counted.
+    """
+
+    def one(catalog: str, oid: str = "oid") -> str:
+        return f"'{catalog}'::regclass::oid, object.{oid}"
+
+    def schemas(catalog: str, schema: str, condition: str = "true") -> str:
+        return _in_schemas(f"pg_catalog.{catalog}", schema, condition, one(catalog))
+
+    def relation(catalog: str, column: str, condition: str) -> str:
+        return _of_relation(f"pg_catalog.{catalog}", column, condition, one(catalog))
+
+    row_type = "(SELECT relkind FROM pg_catalog.pg_class WHERE oid = object.typrelid)"
+    composite = f"typtype = 'c' AND {row_type} = 'c'"
+    # What a type brings with it, such as the functions that make a range.
+    own = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = '{}'::regclass AND objid = object.oid"
+    own += " AND deptype = 'i')"
+    # Those of the columns are with their relation.
+    commented = (
+        schemas("pg_class", "relnamespace", "relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"),
+        _in_schemas("pg_catalog.pg_type", "typnamespace", composite, one("pg_class", "typrelid")),
+        _of_relation("pg_catalog.pg_index", "indrelid", _DUMPED_INDEXES, one("pg_class", "indexrelid")),
+        # Partitions have theirs from what they are a part of. Columns came with 11 and 13.
+        relation(
+            "pg_constraint",
+            "conrelid",
+            "contype IN ('c', 'f', 'p', 'u', 'x') AND conislocal"
+            " AND coalesce(to_jsonb(object)->>'conparentid', '0') = '0'",
+        ),
+        schemas(
+            "pg_constraint",
+            "connamespace",
+            "contype = 'c' AND contypid <> 0 AND "
+            + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_type", oid="object.contypid"),
+        ),
+        relation("pg_trigger", "tgrelid", "NOT tgisinternal AND coalesce(to_jsonb(object)->>'tgparentid', '0') = '0'"),
+        relation("pg_rewrite", "ev_class", "rulename <> '_RETURN'"),
+        relation("pg_policy", "polrelid", "true"),
+        schemas("pg_proc", "pronamespace", own.format("pg_proc")),
+        schemas("pg_type", "typnamespace", f"(typtype IN ('d', 'e', 'r') OR {composite})"),
+        schemas("pg_operator", "oprnamespace", "oprcode <> 0"),
+        schemas("pg_collation", "collnamespace"),
+        schemas("pg_ts_config", "cfgnamespace"),
+        schemas("pg_ts_dict", "dictnamespace"),
+        schemas("pg_statistic_ext", "stxnamespace"),
+        "SELECT 'pg_namespace'::regclass::oid, object.oid FROM pg_catalog.pg_namespace AS object"
+        f" WHERE {_USER_SCHEMA} AND nspname <> 'public' AND "
+        + _NOT_OF_EXTENSION.format(catalog="pg_catalog.pg_namespace", oid="object.oid"),
+        "SELECT 'pg_largeobject'::regclass::oid, object.oid FROM pg_catalog.pg_largeobject_metadata AS object",
+    )
+    return (
+        "SELECT count(*) FROM pg_catalog.pg_description WHERE (objoid >= 16384 OR classoid = 'pg_largeobject'::regclass)"
+        f" AND (classoid, objoid) IN ({' UNION ALL '.join(commented)})"
     )
 
 
@@ -70,8 +133,7 @@ _OBJECTS = {
     "foreign_tables": _relations("'f'"),
     "sequences": _relations("'S'"),
     "composite_types": _relations("'c'"),
-    # pg_dump leaves out those that a failed CREATE INDEX CONCURRENTLY has left.
-    "indexes": _of_relation("pg_catalog.pg_index", "indrelid", "(indisvalid OR c.relkind = 'p') AND indisready"),
+    "indexes": _of_relation("pg_catalog.pg_index", "indrelid", _DUMPED_INDEXES),
     # From 18 on NOT NULL is a constraint too.
     "constraints": _of_relation("pg_catalog.pg_constraint", "conrelid", "contype <> 'n'"),
     "triggers": _of_relation("pg_catalog.pg_trigger", "tgrelid", "NOT tgisinternal"),
@@ -92,6 +154,7 @@ _OBJECTS = {
     "foreign_servers": "SELECT count(*) FROM pg_catalog.pg_foreign_server",
     "default_privileges": "SELECT count(*) FROM pg_catalog.pg_default_acl",
     "large_objects": "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
+    "comments": _comments(),
 }
 
 _OBJECTS_JSON = (

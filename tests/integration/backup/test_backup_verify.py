@@ -24,9 +24,24 @@ def shop(shared):
     shared.query("shop", 'CREATE TABLE "Odd Name".part PARTITION OF "Odd Name"."x y" FOR VALUES FROM (0) TO (9)')
     shared.query("shop", 'INSERT INTO "Odd Name"."x y" SELECT generate_series(1, 8)')
     shared.query("shop", "SELECT lo_from_bytea(0, 'large')")
+    shared.query("shop", COMMENTED)
     shared.psql("shop", "CREATE ROLE reader NOLOGIN; ALTER ROLE reader SET work_mem = '6MB'")
     shared.query("shop", "GRANT SELECT ON orders TO reader")
     return Backups(shared, "shop")
+
+
+# Eight that pg_dump takes; of what it dumps with another thing, or not at all, it takes none.
+COMMENTED = """CREATE DOMAIN positive AS integer CONSTRAINT above CHECK (VALUE > 0);
+CREATE TYPE pair AS (a integer, b text); CREATE TYPE span AS RANGE (subtype = date);
+CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER fires BEFORE INSERT ON "Odd Name"."x y" FOR EACH ROW EXECUTE FUNCTION fired();
+ALTER TABLE "Odd Name"."x y" ADD CONSTRAINT small CHECK (a < 100);
+COMMENT ON TABLE orders IS 'orders'; COMMENT ON COLUMN orders.note IS 'a note'; COMMENT ON INDEX orders_pkey IS 'key';
+COMMENT ON CONSTRAINT above ON DOMAIN positive IS 'above'; COMMENT ON COLUMN pair.b IS 'of a type';
+COMMENT ON SCHEMA "Odd Name" IS 'odd'; COMMENT ON TRIGGER fires ON "Odd Name"."x y" IS 'fires';
+COMMENT ON CONSTRAINT small ON "Odd Name"."x y" IS 'small';
+COMMENT ON TRIGGER fires ON "Odd Name".part IS 'lost'; COMMENT ON CONSTRAINT small ON "Odd Name".part IS 'lost';
+COMMENT ON TYPE _positive IS 'lost'"""
 
 
 @pytest.fixture
@@ -73,10 +88,12 @@ def test_what_is_not_what_was_backed_up_is_found_and_does_not_count(fresh):
     name = fresh.take()["name"]
     backup = catalog.find(fresh.place, name)
     counts = {**backup.manifest.row_counts, "public.orders": 501}
-    objects = {**backup.manifest.objects, "tables": 7}
+    assert backup.manifest.objects["comments"] == 8
+    objects = {**backup.manifest.objects, "tables": 7, "comments": 9}
     fresh.place.revise(backup, row_counts=counts, objects=objects)
     message = fresh.refused(state="verified")
     assert "500 rows in public.orders instead of 501" in message and "2 tables instead of 7" in message
+    assert "8 comments instead of 9" in message
     assert verification(fresh) is None
     # From now on it is not the latest good one, nor does it become that by being read.
     assert fresh.run(state="checked")["backup"]["name"] == older
