@@ -37,6 +37,7 @@ _EXTENSION = re.compile(
     rb"(?:\s+CASCADE)?\s*;\s*$",
     re.I,
 )
+_SCHEMA = re.compile(rb"CREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + rules.NAME + rb")", re.I)
 # What somebody else owns there becomes the loading role's.
 _AUTHORIZATION = re.compile(
     rb"(CREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?" + rules.NAME + rb")\s+AUTHORIZATION\s+" + rules.NAME, re.I
@@ -144,6 +145,8 @@ class Filter:
         self._function: dump_functions.Function | None = None
         self.foreign = policy is rules.FOREIGN
         self._tables: frozenset[str] | None = frozenset()
+        # Those that are there without being made, and those that were.
+        self._schemas = {"public", "pg_catalog"}
         self._buffer = bytearray()
         self._scanner = statements.Scanner()
         self._line = 1
@@ -286,6 +289,9 @@ class Filter:
             return self._insert(statement, start)
         text, collected = statement[start:], self.collected
         collected.objects = collected.objects or bool(_OBJECT.match(statement, start))
+        schema = _SCHEMA.match(statement, start)
+        if schema:
+            self._schemas.add(rules.canonical(schema.group(1)))
         if _CREATE_FUNCTION.match(text):
             function = self._parsed(text)
             if function is not None:
@@ -424,14 +430,18 @@ class Filter:
     def _extension(self, statement: bytes, start: int) -> bytes | Asked:
         self._tables = None
         match = _EXTENSION.match(statement, start)
-        if match and rules.canonical(match.group(1)).strip('"') in self._untrusted:
-            schema = match.group(2)
-            return Asked(
-                EXTENSION,
-                name=rules.canonical(match.group(1)).strip('"'),
-                schema=rules.canonical(schema).strip('"').replace('""', '"') if schema else None,
-                lines=statement.count(b"\n"),
-            )
+        if match is None:
+            return statement
+        name, schema = rules.canonical(match.group(1)).strip('"'), match.group(2)
+        there = schema is None or rules.canonical(schema) in self._schemas
+        if schema is not None:
+            self._schemas.add(rules.canonical(schema))
+        if name in self._untrusted:
+            shown = rules.canonical(schema).strip('"').replace('""', '"') if schema else None
+            return Asked(EXTENSION, name=name, schema=shown, lines=statement.count(b"\n"))
+        if not there and schema is not None:
+            # Heroku and Supabase leave out the schema, which is their own. In the same line: the server counts them.
+            return statement[:start] + b"CREATE SCHEMA " + schema + b"; " + statement[start:]
         return statement
 
     # psql's own commands

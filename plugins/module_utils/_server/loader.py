@@ -260,10 +260,17 @@ def theirs(foreign: bool) -> str:
 
 
 def create_extension(name: str, schema: str | None) -> str:
-    """Make an extension that only a superuser may make, while the database is still empty."""
+    """Make an extension that only a superuser may make, while the database is still empty; its schema, too, where that
+    is not there."""
     where = f" SCHEMA {identifier(schema)}" if schema else ""
+    made = (
+        f"SELECT pg_catalog.format('CREATE SCHEMA %I AUTHORIZATION {LOADER}', {literal(schema)})"
+        f" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {literal(schema)}) \\gexec\n"
+        if schema
+        else ""
+    )
     return (
-        f"{ALONE}SET search_path = public;\n"
+        f"{ALONE}{made}SET search_path = public;\n"
         f"CREATE EXTENSION IF NOT EXISTS {identifier(name)}{where} CASCADE;\n{ALONE}{ALLOW_WRAPPERS}"
     )
 

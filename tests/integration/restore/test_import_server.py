@@ -10,7 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, USERNAME, Failed, docker, eventually
+from dump_matrix import IMAGES, Combination, Sources, compared, difference
+from harness import IMAGE, OTHER_MAJOR_IMAGE, PASSWORD, THOROUGH, USERNAME, Failed, docker, eventually
 from restoring import SAMPLE, in_container, nothing_left, psql, run
 
 SOURCE_PASSWORD = "p:a\\ss 'wörd\" $(x)"
@@ -67,6 +68,36 @@ def test_the_whole_of_it_comes(shared, foreign):
     assert "replace: true" in refused(shared, "a", url, roles=roles)
     nothing_left(shared, "a")
     assert SOURCE_PASSWORD not in str(answer)
+
+
+FOREIGN = """CREATE EXTENSION postgres_fdw;
+CREATE SERVER old_shop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '10.1.2.3', dbname 'shop');
+CREATE USER MAPPING FOR PUBLIC SERVER old_shop OPTIONS (user 'reader', password 'secret');
+CREATE FOREIGN TABLE old_orders (id integer OPTIONS (column_name 'nr'), at date NOT NULL DEFAULT '2026-01-01')
+  SERVER old_shop OPTIONS (table_name 'orders');
+ALTER FOREIGN TABLE old_orders ALTER id SET (n_distinct = 5), ALTER at SET STATISTICS 50;
+COMMENT ON FOREIGN TABLE old_orders IS 'elsewhere';
+CREATE STATISTICS of_both ON (n / 2), d FROM everything; ALTER STATISTICS of_both SET STATISTICS 77;
+ANALYZE everything, nulls, lists;
+"""
+
+
+@pytest.mark.skipif(not THOROUGH, reason="it takes a server of each version")
+@pytest.mark.parametrize("versions", [(15, 18), (15, 17), (17, 18)])
+def test_from_an_older_version_with_all_that_it_has(shared, versions):
+    """What servers keep among the options of columns (pg_attver), statistics, foreign servers: the same text after."""
+    (there, here), sources = versions, Sources(shared)
+    source, database = sources.container(there), sources.database(there, "UTF8")
+    psql(source, database, FOREIGN)
+    short = f"from{there}to{here}"
+    shared.run(short, image=IMAGES[here], extensions=["postgres_fdw"])
+    url = f"postgresql://postgres@{sources.address(there)}/{database}?sslmode=disable"
+    answer = bring(shared, short, url, jobs=2)
+    assert answer["report"]["differences"] == [] and not [note for note in answer["warnings"] if "comments" in note]
+    one = Combination((there, here, here), ("custom", "none"), "UTF8", "", 2)
+    before = compared(shared.container(short), database, one, "-h", sources.address(there), "-U", "postgres")
+    assert difference(before, compared(shared.container(short), shared.name(short), one)) == ""
+    docker("rm", "-f", source)
 
 
 def test_who_cannot_be_reached_is_told(shared, foreign):

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import OTHER_MAJOR_IMAGE, THOROUGH, Failed, Host, docker, verbs
+from harness import OTHER_MAJOR_IMAGE, THOROUGH, Failed, Host, docker, eventually, verbs
 from restoring import in_container, run, take
 
 MAJOR = 17
@@ -144,6 +144,45 @@ BAD = [
 
 def test_a_server_that_speaks_the_language_of_nobody(host, image):
     walk(host, image, "a")
+
+
+# What somebody has done by hand, and what is found of it.
+BY_HAND = """CREATE TABLE twice (id integer); INSERT INTO twice VALUES (1), (1);
+SELECT pg_create_physical_replication_slot('lost', true); ALTER SYSTEM SET work_mem = '6MB';
+UPDATE pg_database SET datcollversion = '2.28' WHERE datname = current_database();
+SELECT pg_reload_conf(); SELECT pg_logical_emit_message(false, 'test', repeat('x', 100000));
+CREATE UNIQUE INDEX CONCURRENTLY twice_id ON twice (id);
+"""
+FOUND = {"invalid_index", "retained_wal", "collation_mismatch", "backup_overdue", "idle_transaction"}
+
+
+def test_one_that_somebody_made_is_taken_over_and_looked_at(host, image):
+    """Nothing of an adoption, of the findings of `check` or of a diagnosis is decided by the server's words."""
+    container, database = host.container("a"), host.name("a")
+    given = {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "old-one", "POSTGRES_DB": database}
+    docker("run", "-d", "--name", container, *(f"-e{key}={value}" for key, value in given.items()), image)
+    command = ("psql", "-XAtq", "-h", "127.0.0.1", "-U", "shop", "-d", database)
+    eventually(lambda: in_container(container, *command, "-c", "SELECT 1", check=False) == b"1\n", 180)
+    in_container(container, *command, text="CREATE TABLE kept AS SELECT 1 AS a; CREATE ROLE helper LOGIN SUPERUSER;")
+    options = {"adopt": True, "image": image, "username": "shop"}
+    assert "work_mem" in host.refused("a", settings={"work_mem": "much"}, **options)
+    predicted, taken = host.check("a", **options), host.run("a", **options)
+    assert verbs(predicted) == verbs(taken) and "adopt" in verbs(taken)
+    assert not host.run("a", image=image, username="shop")["changed"]
+    with host.connect("a", user="shop", autocommit=False) as idle:
+        assert idle.execute("TABLE kept").fetchall() == [(1,)]
+        in_container(container, "psql", "-XAtq", "-d", database, text=BY_HAND)
+        thresholds = {"idle_transaction_seconds": 0, "retained_wal_bytes": 50000}
+        found = host.info(name=database, gather=["findings"], thresholds=thresholds)[0]
+        assert FOUND <= {one["code"] for one in found["findings"]}, found
+    # What was set by hand is what is declared here, and is put right.
+    assert "work_mem" in str(host.run("a", image=image, username="shop", settings={"work_mem": "8MB"})["actions"])
+    of = {"data_root": host.data_root, "environment": host.environment, "name": database}
+    diagnosis = host._result("postgres_db_diagnosis", {**of, "password": "another-one-altogether"})
+    assert diagnosis["cause"] == "password", diagnosis["verdict"]
+    in_container(container, "psql", "-XAtqc", "ALTER ROLE shop NOLOGIN")
+    diagnosis = host._result("postgres_db_diagnosis", {**of, "password": host.defaults["password"]})
+    assert diagnosis["cause"] == "role", diagnosis["verdict"]
 
 
 @pytest.mark.skipif(not THOROUGH, reason="Debian's catalogs are fetched for it")

@@ -349,6 +349,26 @@ def test_nothing_is_asked_in_a_transaction():
     assert filtered([text])[1].asked == []
 
 
+def test_the_schema_of_an_extension_that_the_dump_does_not_make():
+    """As Heroku writes dumps: the schema is theirs, and left out."""
+    text = b"""CREATE SCHEMA own;
+CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA own;
+CREATE EXTENSION IF NOT EXISTS geo WITH SCHEMA heroku_ext;
+CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA heroku_ext;
+CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA "Odd ""one";
+CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA "Odd ""one";
+CREATE EXTENSION IF NOT EXISTS ltree WITH SCHEMA public;
+"""
+    passed, work = filtered([text], untrusted=frozenset({"geo"}))
+    made = text.replace(
+        b'CREATE EXTENSION IF NOT EXISTS "uuid-ossp"',
+        b'CREATE SCHEMA "Odd ""one"; CREATE EXTENSION IF NOT EXISTS "uuid-ossp"',
+    )
+    made = made.replace(b"CREATE EXTENSION IF NOT EXISTS geo WITH SCHEMA heroku_ext;\n", b"")
+    assert without_blank_lines(passed) == without_blank_lines(made)
+    assert [(one.name, one.schema) for one in work.asked] == [("geo", "heroku_ext")]
+
+
 def test_rows_of_an_extensions_table_as_insert():
     """One leave for all that follow one another."""
     text = (
