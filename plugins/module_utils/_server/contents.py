@@ -114,7 +114,8 @@ def _comments() -> str:
         "SELECT 'pg_largeobject'::regclass::oid, object.oid FROM pg_catalog.pg_largeobject_metadata AS object",
     )
     return (
-        "SELECT count(*) FROM pg_catalog.pg_description WHERE (objoid >= 16384 OR classoid = 'pg_largeobject'::regclass)"
+        "SELECT count(*) FROM pg_catalog.pg_description"
+        " WHERE (objoid >= 16384 OR classoid = 'pg_largeobject'::regclass)"
         f" AND (classoid, objoid) IN ({' UNION ALL '.join(commented)})"
     )
 
