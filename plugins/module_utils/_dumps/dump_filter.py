@@ -432,17 +432,15 @@ class Filter:
         match = _EXTENSION.match(statement, start)
         if match is None:
             return statement
-        name, schema = rules.canonical(match.group(1)).strip('"'), match.group(2)
-        there = schema is None or rules.canonical(schema) in self._schemas
-        if schema is not None:
-            self._schemas.add(rules.canonical(schema))
-        if name in self._untrusted:
-            shown = rules.canonical(schema).strip('"').replace('""', '"') if schema else None
-            return Asked(EXTENSION, name=name, schema=shown, lines=statement.count(b"\n"))
-        if not there and schema is not None:
-            # Heroku and Supabase leave out the schema, which is their own. In the same line: the server counts them.
-            return statement[:start] + b"CREATE SCHEMA " + schema + b"; " + statement[start:]
-        return statement
+        name, schema = (rules.canonical(one or b"public") for one in match.groups())
+        there = schema in self._schemas
+        self._schemas.add(schema)
+        if name.strip('"') in self._untrusted:
+            shown = schema.strip('"').replace('""', '"') if match.group(2) else None
+            return Asked(EXTENSION, name=name.strip('"'), schema=shown, lines=statement.count(b"\n"))
+        # Heroku and Supabase leave out the schema, which is their own. In the same line: the server counts them.
+        made = b"" if there else b"CREATE SCHEMA " + match.group(2) + b"; "
+        return statement[:start] + made + statement[start:]
 
     # psql's own commands
 
