@@ -24,6 +24,7 @@ class FilterModule:
             "postgres_credentials_resolved": declarations.latest,
             "postgres_credentials_accepted": declarations.accepted,
             "postgres_credentials_in_vain": declarations.in_vain,
+            "postgres_credentials_deleted": declarations.deleted,
             "postgres_completed": declarations.completed,
             "postgres_connections": declarations.connections,
         }

@@ -36,21 +36,24 @@ _LEAST = {
 }
 # Where check mode stops short of making credentials, others of their form stand for them; and NOT_STORED.
 _USERNAME_TO_COME = "db_user_" + "0" * 12
+_CERTIFICATE = ("tls_certificate", "tls_key", "tls_ca")
 _REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
 
 
 def with_defaults(declared: Iterable[Declared], defaults: Declared) -> list[Declared]:
     """Return each declaration with the defaults.
 
-    Of image and version, which exclude each other, what a database has of its own goes before what is meant for all.
+    Of options that exclude each other or belong together, what a database has of its own goes before what is meant for
+    all: image and version; a certificate, its key and its authority.
     """
     return [{**_LEAST, **defaults, **_instead(item), **item} for item in declared]
 
 
 def _instead(item: Declared) -> Declared:
+    own = dict.fromkeys(_CERTIFICATE) if item.get("tls_certificate") else {}
     if item.get("image"):
-        return {"version": None}
-    return {"image": None} if item.get("version") else {}
+        return {**own, "version": None}
+    return {**own, "image": None} if item.get("version") else own
 
 
 def container(item: Mapping[str, Any]) -> str:
@@ -221,6 +224,19 @@ def in_vain(resolved: Sequence[Credential], nothing_made: Iterable[str]) -> list
     kept = {one["container_name"] for one in resolved if not one["added"]}
     names = {one["container_name"]: one for one in resolved if one["container_name"] in set(nothing_made) - kept}
     return [{"name": one["name"], "environment": one["environment"]} for one in names.values()]
+
+
+def deleted(declared: Iterable[Declared], databases: Iterable[Outcome]) -> list[dict[str, str]]:
+    """Return the databases that are gone as declared, whose credentials may be forgotten.
+
+    databases: what the module returned. One that could not be deleted keeps its credentials.
+    """
+    gone = {outcome["container_name"] for outcome in databases if not outcome.get("error")}
+    return [
+        {"name": item["name"], "environment": item["environment"]}
+        for item in declared
+        if item.get("state") == "absent" and container(item) in gone
+    ]
 
 
 def settled(

@@ -214,3 +214,22 @@ def test_connections_are_those_of_what_is_there():
     found = declarations.connections([outcome()], "file")[ENTRY]
     assert found["url"] == "postgresql://username@host:5432/database?sslmode=prefer"
     assert found["credentials_file"] == "file" and "password" not in found
+
+
+def test_a_certificate_goes_with_its_own_key_and_authority():
+    defaults = {"tls_certificate": "all", "tls_key": "all's", "tls_ca": "all's authority", "memory": "1g"}
+    own, other = declarations.with_defaults([{"tls_certificate": "own", "tls_key": "own's"}, {}], defaults)
+    assert (own["tls_certificate"], own["tls_key"], own["tls_ca"], own["memory"]) == ("own", "own's", None, "1g")
+    assert (other["tls_certificate"], other["tls_ca"]) == ("all", "all's authority")
+
+
+def test_credentials_of_what_could_not_be_deleted_are_kept():
+    declared = [shop(state="absent"), shop(name="kept", state="absent"), shop(name="there")]
+    outcomes = [
+        {"container_name": ENTRY},
+        {"container_name": "kept-production-postgres", "error": "it is protected from deletion"},
+        {"container_name": "there-production-postgres"},
+    ]
+    assert declarations.deleted(declared, outcomes) == [{"name": "shop", "environment": "production"}]
+    # A run that came to nothing.
+    assert declarations.deleted(declared, []) == []
