@@ -15,10 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options as given_options
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.names import InvalidName
 from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked, unlocked
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_credentials import (
@@ -33,6 +31,7 @@ from ansible_collections.vellaric.postgres.plugins.plugin_utils import (
     remote_file,
     vars_place,
 )
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.checked import Invalid, checked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.credentials import InvalidRequest
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.vars_file import SECTION, VarsFile, VarsFileError
@@ -92,11 +91,11 @@ class ActionModule(ActionBase):
                 self._again(self._forget if options["state"] == "absent" else self._store, path, requests, options)
             )
         except VarsFileError as error:
-            return dict(result, failed=True, msg=f"path: {path}: {error}")
+            return {**result, "failed": True, "msg": f"path: {path}: {error}"}
         except (FileError, InvalidName, InvalidRequest, OptionsError, VaultError, HiddenVariables) as error:
             # Returned, not raised: a raised error brings a traceback along (with -vvv), and of what the user can cause
             # there is none.
-            return dict(result, failed=True, msg=str(error))
+            return {**result, "failed": True, "msg": str(error)}
         result["path"] = path
         if "artifact" in result:
             result["ansible_stats"] = self._handed_on(result["artifact"], task_vars)
@@ -111,21 +110,15 @@ class ActionModule(ActionBase):
         return {"data": data, "per_host": False, "aggregate": True}
 
     def _options(self) -> dict[str, Any]:
-        # Vault-encrypted texts decrypted: the validator of ansible-core 2.17 cannot read them.
         arguments = plain(self._task.args, str)
         passwords = _passwords(arguments)
         if any(isinstance(password, (list, dict)) for password in passwords):
             # The validator would make text of it.
             raise InvalidName("password: the value given is a list or a mapping: it must be text")
-        wrong = given_options.mistakes(argument_spec(), arguments)
-        if wrong:
-            raise OptionsError("; ".join(wrong))
-        result = ArgumentSpecValidator(argument_spec(), **constraints()).validate(arguments)
-        if result.error_messages:
-            shown = {str(password) for password in passwords}
-            raise OptionsError(remove_values("; ".join(result.error_messages), shown))
-        options: dict[str, Any] = result.validated_parameters
-        return options
+        try:
+            return checked(argument_spec(), arguments, **constraints())
+        except Invalid as error:
+            raise OptionsError(remove_values(str(error), {str(password) for password in passwords})) from None
 
     def _module(self, task_vars: dict[str, Any] | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """What runs the module for files on the host that the task is delegated to."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible import constants as C
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_outcome import argument_spec
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.checked import Invalid, checked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, outcomes
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report.tables import plain as plain_text
 
@@ -25,10 +24,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        validated = ArgumentSpecValidator(argument_spec()).validate(plain(self._task.args, str))
-        if validated.error_messages:
-            return dict(result, failed=True, msg="; ".join(validated.error_messages))
-        options = validated.validated_parameters
+        try:
+            options = checked(argument_spec(), self._task.args, ("answers", "stored"))
+        except Invalid as error:
+            return {**result, "failed": True, "msg": str(error)}
         answers, host = options["answers"], str((task_vars or {}).get("inventory_hostname"))
         if options["show"]:
             shown = [outcomes.lines(answers, self._task.check_mode, paint) for paint in (plain_text, action.paint)]
@@ -41,5 +40,6 @@ class ActionModule(ActionBase):
         failures = outcomes.failures(answers.get(host))
         if failures:
             count = len(answers[host]["databases"])
-            return dict(result, failed=True, msg=f"{len(failures)} of {count} failed: {'; '.join(failures)}")
-        return dict(result, changed=False)
+            summary = f"{len(failures)} of {count} failed: {'; '.join(failures)}"
+            return {**result, "failed": True, "msg": summary}
+        return {**result, "changed": False}

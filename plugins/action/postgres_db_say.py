@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible import constants as C
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_say import argument_spec
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.checked import Invalid, checked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
 
@@ -25,12 +24,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        validated = ArgumentSpecValidator(argument_spec()).validate(plain(self._task.args, str))
-        if validated.error_messages:
-            return dict(result, failed=True, msg="; ".join(validated.error_messages))
-        lines = [clean(line) for line in validated.validated_parameters["lines"]]
+        try:
+            lines = [clean(line) for line in checked(argument_spec(), self._task.args, ("lines",))["lines"]]
+        except Invalid as error:
+            return {**result, "failed": True, "msg": str(error)}
         # Beside the one document that a callback for machines prints, there is no room for another.
         if lines and not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
             action.say(lines, lines)
         # A verbose run does not say it twice.
-        return dict(result, changed=False, lines=lines, _ansible_verbose_override=True)
+        return {**result, "changed": False, "lines": lines, "_ansible_verbose_override": True}

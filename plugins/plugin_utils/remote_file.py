@@ -54,7 +54,7 @@ class RemoteFile:
             raise Conflict
 
     def _ask(self, **options: str | None) -> dict[str, Any]:
-        answer = self._run(dict(options, path=self.path))
+        answer = self._run({**options, "path": self.path})
         if answer.get("failed") or answer.get("unreachable"):
             raise FileError(answer.get("msg") or f"path: the host could not be asked for {self.path}")
         return answer

@@ -12,6 +12,7 @@ import hashlib
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups.local_directory import LocalDirectory
 from ansible_collections.vellaric.postgres.plugins.module_utils._backups.manifest import Manifest
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import clock
 
 CONTAINER = "shop-production-postgres"
 NOW = datetime.datetime(2026, 6, 15, 12, 0, 0)
@@ -29,7 +30,7 @@ def manifest(moment=NOW, format_="plain", compression="gzip", **changes):
         compression=compression,
         size_bytes=len(CONTENT),
         sha256=hashlib.sha256(CONTENT).hexdigest(),
-        created_at=catalog.iso(moment),
+        created_at=clock.iso(moment),
         duration_seconds=1.5,
         sequence=1,
         server_version="15.20 (Debian 15.20-0+deb12u1)",
@@ -42,7 +43,7 @@ def manifest(moment=NOW, format_="plain", compression="gzip", **changes):
         row_counts={"public.orders": 12},
         database_size_bytes=8 << 20,
         taken_by="module",
-        checked_at=catalog.iso(moment),
+        checked_at=clock.iso(moment),
         checked_how="when it was taken",
     )
     return dataclasses.replace(built, **changes)
@@ -59,7 +60,7 @@ def put(directory, moment=NOW, content=CONTENT, **changes):
 
 def noun(moment, now=NOW, sequence=1, damage=None, verified=False):
     """A Backup that is on no disk."""
-    built = manifest(moment, sequence=sequence, verified_at=catalog.iso(moment) if verified else None)
+    built = manifest(moment, sequence=sequence, verified_at=clock.iso(moment) if verified else None)
     age = int((now - moment).total_seconds())
     path = f"/backups/{CONTAINER}/{built.file_name}"
     return catalog.Backup(CONTAINER, built.file_name, path, "plain", 6, built.created_at, age, built, damage)

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from .._domain import clock
 from .._domain.errors import DatabaseError
 from . import manifest as manifests
 from . import naming
@@ -142,16 +143,6 @@ _SHOWN = (
 )
 
 
-def utc_now() -> datetime.datetime:
-    """Return the time in UTC, without a time zone, as all moments here are."""
-    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-
-
-def iso(moment: datetime.datetime) -> str:
-    """Write a moment (UTC, without a time zone) to the second: C(2026-01-24T14:22:50Z)."""
-    return moment.replace(microsecond=0).isoformat() + "Z"
-
-
 def age(moment: str, now: datetime.datetime | None = None) -> int:
     """Return the seconds since a moment of a manifest."""
-    return int(((now or utc_now()) - datetime.datetime.fromisoformat(moment[:19])).total_seconds())
+    return int(((now or clock.utc_now()) - datetime.datetime.fromisoformat(moment[:19])).total_seconds())

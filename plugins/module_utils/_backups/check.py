@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from .._domain import clock
 from .._domain.errors import DatabaseError, Undecided
-from . import catalog, entries, stream
+from . import entries, stream
 from . import manifest as manifests
 from .manifest import CHECK
 
@@ -29,7 +30,7 @@ def check(place: Place, backup: Backup) -> str | None:
     """
     with place.hold(backup) as path:
         failure, how = find_damage(place, backup, path)
-        now = catalog.iso(catalog.utc_now())
+        now = clock.iso(clock.utc_now())
         if failure is not None:
             place.revise(backup, failure=failure, failed_at=now, failed_how=CHECK)
         elif backup.manifest is not None and backup.manifest.failed_how == CHECK:

@@ -18,11 +18,12 @@ import stat
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .._domain import clock
 from .._domain.errors import DatabaseError, Undecided
 from .._host import files, roots
 from . import entries, naming
 from . import manifest as manifests
-from .catalog import Backup, age, iso, utc_now
+from .catalog import Backup, age
 from .place import Place
 from .stage import Stage
 
@@ -46,7 +47,7 @@ class LocalDirectory(Place):
 
     def backups(self, now: datetime.datetime | None = None) -> list[Backup]:
         # Ordered by when they were taken, not by what a clock that was moved back has made of their names.
-        now = now or utc_now()
+        now = now or clock.utc_now()
         names = files.entries(self.directory)
         known = set(names)
         found = [
@@ -201,7 +202,7 @@ def at(path: str) -> tuple[LocalDirectory, Backup]:
     manifest = _read_manifest(directory, name)
     if naming.parse(manifest.container, name) is None:
         raise DatabaseError(f"{path} is a backup of {manifest.container}, but does not have the name of one")
-    return LocalDirectory(directory), _backup(directory, manifest.container, name, utc_now())
+    return LocalDirectory(directory), _backup(directory, manifest.container, name, clock.utc_now())
 
 
 def _backup(directory: str, container: str, name: str, now: datetime.datetime) -> Backup:
@@ -220,7 +221,7 @@ def _backup(directory: str, container: str, name: str, now: datetime.datetime) -
     except DatabaseError as error:
         undecided = damage is None and isinstance(error, Undecided)
         damage = damage or error.message
-    created_at = manifest.created_at if manifest else iso(parsed.moment)
+    created_at = manifest.created_at if manifest else clock.iso(parsed.moment)
     return Backup(
         container=container,
         file_name=name,

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .._domain.errors import DatabaseError
-from .._domain.show import size as shown_size
+from .._host import disk
 
 if TYPE_CHECKING:
     from .catalog import Backup
 
-# Kept free for the server, which may write to the same file system.
-LEAST_FREE = 64 << 20
 # Of the tables' size, where there is no earlier backup to go by.
 _EXPECTED = {"gzip": 0.5, "zstd": 0.5, "lz4": 0.7, "none": 1.2}
 
@@ -34,12 +30,6 @@ def expected_size(earlier: Sequence[Backup], format_: str, compression: str, dat
 
 
 def refuse_without_space(directory: str, expected: float, what: str) -> None:
-    """Raise DatabaseError where a directory has not so many bytes free, beside what the server is left."""
-    status = os.statvfs(directory)
-    free = status.f_bavail * status.f_frsize
-    if free < expected + LEAST_FREE:
-        raise DatabaseError(
-            f"{what} may need {shown_size(expected)}, but {directory} has {shown_size(free)} free, of which"
-            f" {shown_size(LEAST_FREE)} are left to the server. Nothing was written: remove old backups (state:"
-            " pruned), make room, or use another backup_root"
-        )
+    """Raise Refused where a directory has not so many bytes free for a backup, beside what the server is left."""
+    mend = "Nothing was written: remove old backups (state: pruned), make room, or use another backup_root"
+    disk.refuse_without_space(directory, expected, what, mend)

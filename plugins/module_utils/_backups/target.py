@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from .._domain import layout, names, spec, texts
 from .._domain.container import BACKUP_MOUNT
-from .._domain.errors import DatabaseError
+from .._domain.errors import DatabaseError, Refused
 from .._host import images
 from .._observing import observe
 from .local_directory import LocalDirectory
@@ -91,27 +91,27 @@ if TYPE_CHECKING:
         image: ImageFacts
 
 
-def refuse_unless_running(target: Target) -> Running:
-    """Raise DatabaseError where there is no server that could be asked for a dump."""
-    container = target.container
-    if target.facts is None:
+def refuse_unless_running(target: Target, refused: str) -> Running:
+    """Return a target whose server runs. Raises Refused for any other. refused: what cannot be done then."""
+    if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"
-        raise DatabaseError(f"No backup of {container} can be taken: {what}. Create it with postgres_db")
+        raise Refused(f"{refused}: {what}. Create it with postgres_db first")
     if not target.running:
-        raise DatabaseError(
-            f"No backup of {container} can be taken: its container is {target.facts.status}. Start it with postgres_db,"
-            " state: started"
-        )
-    if target.record is None or not target.record.initialised:
-        raise DatabaseError(
-            f"No backup of {container} can be taken: its first start has not been completed. Run the task that creates"
-            " it again"
-        )
-    config = target.facts.config
-    mounts = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
-    if target.image is None or mounts != ["rw"]:
-        raise DatabaseError(
-            f"No backup of {container} can be taken: its container does not mount {target.backup_directory}. Run"
-            " postgres_db on it, which replaces the container"
-        )
+        raise Refused(f"{refused}: its container is {target.facts.status}. Start it with postgres_db, state: started")
+    if not target.record.initialised or target.image is None:
+        raise Refused(f"{refused}: its first start has not been completed. Run the task that creates it again")
     return cast("Running", target)
+
+
+def refuse_unless_backed_up(target: Target) -> Running:
+    """Return a target whose server can be asked for a backup. Raises Refused for any other."""
+    refused = f"No backup of {target.container} can be taken"
+    running = refuse_unless_running(target, refused)
+    config = running.facts.config
+    mounts = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
+    if mounts != ["rw"]:
+        raise Refused(
+            f"{refused}: its container does not mount {target.backup_directory}. Run postgres_db on it, which replaces"
+            " the container"
+        )
+    return running

@@ -103,11 +103,8 @@ def _service() -> str | None:
 
 def disk_facts(what: str, path: str) -> DiskFacts | None:
     """Return the room of the file system of a path, or of the nearest directory above that is there."""
-    place = path
-    while not os.path.exists(place) and place != os.path.dirname(place):
-        place = os.path.dirname(place)
     try:
-        space, status = disk.space(place), os.statvfs(place)
+        space, status = disk.space(path), os.statvfs(disk.existing(path))
     except (DatabaseError, OSError):
         return None
     return DiskFacts(

@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .._domain import clock, layout, spec, texts
 from .._domain import container as containers
-from .._domain import layout, spec, texts
 from .._domain.errors import DatabaseError
 from .._domain.facts import ContainerFacts
 from .._host import cgroups, tls
@@ -61,7 +61,7 @@ def look(request: Request, engine: Engine) -> Facts:
     """Return what is to be seen of a database. Raises DatabaseError where nobody could look at all."""
     facts = Facts(
         subject=request.subject,
-        now=observe.utc_now(),
+        now=clock.iso_milliseconds(clock.utc_now()),
         engine=hosts.engine_facts(engine, request.docker_host),
         data_root=request.data_root,
     )
@@ -168,7 +168,7 @@ def client(subject: Subject, given: dict[str, Any], timeout: int) -> ClientFacts
     met = attempt(target, timeout)
     return ClientFacts(
         subject=subject,
-        now=observe.utc_now(),
+        now=clock.iso_milliseconds(clock.utc_now()),
         attempt=met,
         host=given["host"],
         port=given["port"],

@@ -190,13 +190,13 @@ def variables(environment: dict[str, str | None]) -> list[str]:
     return [name if value is None else f"{name}={value}" for name, value in sorted(environment.items())]
 
 
-def confinement(read_only: bool, tmpfs: Sequence[str]) -> dict[str, Any]:
+def confinement(read_only: bool, tmpfs: Sequence[str], capabilities: Sequence[str] = CAPABILITIES) -> dict[str, Any]:
     """Return what keeps a container from more than it needs, for its HostConfig. tmpfs: the directories (`tmpfs`)."""
     return {
         "ReadonlyRootfs": read_only,
         "Tmpfs": {path: WRITABLE.get(path, "size=64k,mode=0700") for path in tmpfs},
         "CapDrop": ["ALL"],
-        "CapAdd": list(CAPABILITIES),
+        "CapAdd": list(capabilities),
         "SecurityOpt": list(SECURITY),
     }
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._backups import catalog, dump_options, formats, naming, room
 from .._backups.manifest import Manifest, text_sum
-from .._backups.target import refuse_unless_running
+from .._backups.target import refuse_unless_backed_up
+from .._domain import clock
 from .._domain.errors import DatabaseError
 from .._server.session import SUPERUSER, environment, psql
 from .._server.sql import literal
@@ -43,7 +44,7 @@ def take(
     The caller holds layout.backup_lock. progress: called with a line of text now and then. Raises DatabaseError; there
     is then nothing of it left.
     """
-    running = refuse_unless_running(target)
+    running = refuse_unless_backed_up(target)
     dump_options.refuse(options, running.image.major)
     formats.refuse_what_stays_closed(options.format, options.compression)
     return _Taking(engine, running, options, progress or (lambda text: None)).run()
@@ -99,14 +100,14 @@ class _Taking:
 
     def _name(self, earlier: Sequence[Backup]) -> tuple[str, datetime.datetime]:
         """Choose a name: that of this second, or of the next that is free."""
-        now = catalog.utc_now()
+        now = clock.utc_now()
         moment = naming.free_moment(self._container, [backup.file_name for backup in earlier], now)
         wait = (moment - now).total_seconds()
         if 0 < wait <= 1:
             time.sleep(wait)
-        if earlier and earlier[-1].created_at > catalog.iso(moment):
+        if earlier and earlier[-1].created_at > clock.iso(moment):
             self._warnings.append(
-                f"the clock of the host says {catalog.iso(moment)}, which is before the last backup"
+                f"the clock of the host says {clock.iso(moment)}, which is before the last backup"
                 f" ({earlier[-1].file_name}): this one counts as the newest nevertheless"
             )
         return naming.file_name(self._container, moment, self._options.format, self._options.compression), moment
@@ -169,7 +170,7 @@ class _Taking:
             size_bytes=size,
             sha256=sha256,
             files=files,
-            created_at=catalog.iso(moment),
+            created_at=clock.iso(moment),
             duration_seconds=0.0,
             sequence=max([backup.sequence for backup in earlier], default=0) + 1,
             server_version=facts["server_version"],
@@ -185,6 +186,6 @@ class _Taking:
             preload=facts["preload"],
             superusers_own=facts["superusers_own"],
             globals_sha256=text_sum(globals_text),
-            checked_at=catalog.iso(catalog.utc_now()),
+            checked_at=clock.iso(clock.utc_now()),
             checked_how=how,
         )

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .._backups import catalog, check, dump_options, formats, naming, retention
-from .._backups.target import Target, observe_target, refuse_unless_running
-from .._domain import layout, texts
+from .._backups.target import Target, observe_target, refuse_unless_backed_up
+from .._domain import clock, layout, texts
 from .._domain.errors import DatabaseError
 from .._host import locks
 from .._planning.steps import Action
@@ -111,7 +111,7 @@ def _present(work: _Work) -> None:
 
 def _take_if_due(work: _Work) -> None:
     target, request, outcome, check_mode = work.target, work.request, work.outcome, work.check_mode
-    running = refuse_unless_running(target)
+    running = refuse_unless_backed_up(target)
     dump_options.refuse(request.options, running.image.major)
     formats.refuse_what_stays_closed(request.options.format, request.options.compression)
     there = target.place.backups()
@@ -123,7 +123,7 @@ def _take_if_due(work: _Work) -> None:
         outcome.actions.append(Action("take", summary))
         if check_mode:
             name = naming.file_name(
-                target.container, catalog.utc_now(), request.options.format, request.options.compression
+                target.container, clock.utc_now(), request.options.format, request.options.compression
             )
             outcome.after = [*outcome.before, name]
         else:
@@ -216,9 +216,9 @@ def _prune(target: Target, rules: Retention | None, outcome: Outcome, check_mode
 
 def _prediction(there: Sequence[catalog.Backup], target: Target) -> catalog.Backup:
     """Return what a backup that is taken now will be to the rules."""
-    now = catalog.utc_now()
+    now = clock.utc_now()
     name = naming.file_name(target.container, now, "plain", "gzip")
-    return catalog.Backup(target.container, name, name, "plain", 0, catalog.iso(now), 0, None, None)
+    return catalog.Backup(target.container, name, name, "plain", 0, clock.iso(now), 0, None, None)
 
 
 def _remove(place: Place, backups: Iterable[catalog.Backup], outcome: Outcome, check_mode: bool) -> None:

@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from .._backups import catalog, dump_options, room
+from .._backups import catalog, dump_options
 from .._backups.manifest import BEFORE_RESTORE
-from .._domain import layout, texts
+from .._backups.target import refuse_unless_running
+from .._domain import clock, layout, texts
 from .._domain.configuration import PG_HBA_CONF
 from .._domain.errors import DatabaseError, Refused
 from .._domain.show import size as shown_size
@@ -181,9 +182,9 @@ class Replacing:
             error.message += f" ({disk.NO_SPACE}: the disk of {self._target.data_root} is full. Make room there)"
 
     def _observe(self) -> None:
-        refuse_unless_running(self._target)
+        refuse_unless_running(self._target, f"Nothing can be restored into {self._target.container}")
         self._databases = json.loads(self._sql(replacement.DATABASES))
-        self._now = catalog.utc_now()
+        self._now = clock.utc_now()
         self._refuse_prepared()
         self._leftovers = leftovers(self._target.name, self._databases)
         self._exists = self._target.name in self._databases or "return" in self._leftovers
@@ -217,14 +218,8 @@ class Replacing:
         return [name for name, since in old if (self._now - since).total_seconds() >= days * 86400]
 
     def _refuse_without_space(self, needed: float, what: str) -> None:
-        status = os.statvfs(self._target.data_root)
-        free = status.f_bavail * status.f_frsize
-        if free < needed + room.LEAST_FREE:
-            raise Refused(
-                f"{what} beside the present database may need {shown_size(int(needed))}, but"
-                f" {self._target.data_root} has {shown_size(free)} free, of which"
-                f" {shown_size(room.LEAST_FREE)} are left to the server. Nothing was changed: make room first"
-            )
+        what += " beside the present database"
+        disk.refuse_without_space(self._target.data_root, needed, what, "Nothing was changed: make room first")
 
     def _refuse_prepared(self) -> None:
         """Now, not after hours of loading: they keep a database from being replaced, and only a person can end them."""
@@ -359,22 +354,3 @@ def refuse_options(options: Options) -> None:
     """Raise InvalidOption for numbers that are out of range."""
     for name, least in (("keep_old", 0), ("jobs", 1), ("timeout", 1), ("wait_timeout", 1)):
         texts.number(getattr(options, name), name, least, _MOST.get(name, texts.MOST_SECONDS))
-
-
-def refuse_unless_running(target: Target) -> Running:
-    """Return a target whose server runs. Raises Refused for any other."""
-    container = target.container
-    if target.facts is None or target.record is None:
-        what = "its container is missing" if target.record else "there is no such database"
-        raise Refused(f"Nothing can be restored into {container}: {what}. Create it with postgres_db first")
-    if not target.running:
-        raise Refused(
-            f"Nothing can be restored into {container}: its container is {target.facts.status}. Start it with"
-            " postgres_db, state: started"
-        )
-    if not target.record.initialised or target.image is None:
-        raise Refused(
-            f"Nothing can be restored into {container}: its first start has not been completed. Run the task that"
-            " creates it again"
-        )
-    return cast("Running", target)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .._backups import catalog, formats, room
 from .._backups.check import find_damage
 from .._backups.manifest import CHECK, VERIFICATION
+from .._domain import clock, image_environment, layout, names, tuning
 from .._domain import container as containers
-from .._domain import image_environment, layout, names, tuning
 from .._domain.errors import DatabaseError, Undecided
 from .._domain.facts import LABEL
 from .._domain.show import size as shown_size
@@ -75,7 +75,7 @@ def verify(
     """
     progress = progress or (lambda text: None)
     lock = layout.verification_lock(target.data_root, target.container)
-    asked = catalog.iso(catalog.utc_now())
+    asked = clock.iso(clock.utc_now())
     held = target.place.hold(backup)
     with locks.exclusive(lock, wait_timeout, f"a verification of {target.container}"), held as path:
         now = catalog.find(target.place, backup.file_name).manifest
@@ -123,7 +123,7 @@ class _Verification:
             self._clear()
         if wrong or facts is None or counts is None:
             return self._failed(f"restored, it is not what was backed up: {'; '.join(wrong[:10])}", VERIFICATION, wrong)
-        now = catalog.iso(catalog.utc_now())
+        now = clock.iso(clock.utc_now())
         proof = {
             "image": self._manifest.image,
             "image_id": image.id,
@@ -140,7 +140,7 @@ class _Verification:
         return []
 
     def _failed(self, failure: str, how: str, wrong: list[str] | None = None) -> list[str]:
-        found = {"failure": failure, "failed_at": catalog.iso(catalog.utc_now()), "failed_how": how}
+        found = {"failure": failure, "failed_at": clock.iso(clock.utc_now()), "failed_how": how}
         self._target.place.revise(self._backup, **found, verified_at=None, verified_how=None)
         return wrong or [failure]
 

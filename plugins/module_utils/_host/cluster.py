@@ -58,12 +58,6 @@ def measure(directory: str) -> Measure:
     return Measure(size, tuple(sorted(links)))
 
 
-def free_space(path: str) -> int:
-    """Return the bytes that are free where a directory is, or will be."""
-    status = os.statvfs(_existing(path))
-    return status.f_bavail * status.f_frsize
-
-
 def can_move(source: str, target: str) -> bool:
     """Say whether a rename leads from one directory to the other: not across devices, nor across mounts of one."""
     target = _existing(target)

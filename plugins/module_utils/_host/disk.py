@@ -9,7 +9,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, TypedDict
 
-from .._domain.errors import DatabaseError
+from .._domain.errors import DatabaseError, Refused
+from .._domain.show import size as shown_size
 
 if TYPE_CHECKING:
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # What the C library says of ENOSPC, in a client that speaks English (LC_ALL=C); less than the other is none.
 NO_SPACE = "No space left on device"
 _NONE = 1 << 20
+# What the server is left of a disk that something else is to be written to.
+LEAST_FREE = 64 << 20
 _LEFT_MEANWHILE = "No such file"
 
 
@@ -54,12 +57,17 @@ def usage(path: str, seconds: float) -> int | None:
     return int(finished.stdout.split()[0]) * 1024 if finished.stdout.strip() else None
 
 
-def space(path: str) -> Space:
-    """Return the space of the file system of a path, or of the nearest directory above that is there."""
+def existing(path: str) -> str:
+    """Return a path, or the nearest directory above it that is there."""
     while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
+    return path
+
+
+def space(path: str) -> Space:
+    """Return the space of the file system of a path, or of the nearest directory above that is there."""
     try:
-        status = os.statvfs(path)
+        status = os.statvfs(existing(path))
     except OSError as error:
         raise DatabaseError(f"Could not ask for the space of {path}: {error.strerror}") from error
     used = (status.f_blocks - status.f_bfree) * status.f_frsize
@@ -71,6 +79,19 @@ def space(path: str) -> Space:
         # What is kept for root does not count, as in `df`: an ordinary process, such as the server, cannot use it.
         "used_percent": round(100 * used / (used + free), 1) if used + free else 100.0,
     }
+
+
+def refuse_without_space(directory: str, expected: float, what: str, mend: str) -> None:
+    """Raise Refused where a directory has not so many bytes free, beside what the server is left.
+
+    what: what needs them. mend: what was not done, and how to make room.
+    """
+    free = space(directory)["free_bytes"]
+    if free < expected + LEAST_FREE:
+        raise Refused(
+            f"{what} may need {shown_size(int(expected))}, but {directory} has {shown_size(free)} free, of which"
+            f" {shown_size(LEAST_FREE)} are left to the server. {mend}"
+        )
 
 
 def is_full(path: str) -> bool:

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._domain import networks
+from .._domain.container import confinement
 from .._domain.errors import DatabaseError
 from .._domain.facts import LABEL
 from . import engine_socket
@@ -363,15 +364,12 @@ class Engine:
         self.remove_throw_aways()
         with _errors(f"run image {image}"):
             api = self._api
-            host_config = api.create_host_config(
-                network_mode="none",
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                read_only=True,
-                tmpfs={"/tmp": "size=16m,mode=1777"},
-                pids_limit=_FEW_PROCESSES,
-                mounts=[_sdk().types.Mount(target, source, type="bind") for source, target in mounts],
-            )
+            host_config = {
+                **confinement(read_only=True, tmpfs=("/tmp",), capabilities=()),
+                "NetworkMode": "none",
+                "PidsLimit": _FEW_PROCESSES,
+                "Mounts": [_sdk().types.Mount(target, source, type="bind") for source, target in mounts],
+            }
             container = api.create_container(
                 image,
                 entrypoint=command[:1],

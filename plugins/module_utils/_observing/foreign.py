@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._domain import layout
 from .._domain.errors import DatabaseError
-from .._host import cluster, images
+from .._host import cluster, disk, images
 from .._planning import adoptable, supervised
 from .._server import privileges, roles, session, sql, takeover
 
@@ -87,7 +87,7 @@ def _data(engine: Engine, spec: DatabaseSpec, foreign: adoptable.Foreign, answer
         "owner": cluster.owner(path),
         "size": measured.size,
         "links": measured.links,
-        "free": cluster.free_space(spec.directory),
+        "free": disk.space(spec.directory)["free_bytes"],
         "movable": cluster.can_move(path, spec.directory),
         "rivals": tuple(supervised.rivals(engine.containers(), path, source_of(foreign, path), (foreign.id,))),
     }

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._domain import configuration, layout
+from .._domain import clock, configuration, layout
 from .._domain import container as containers
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
@@ -60,12 +60,6 @@ class Host:
     networks: dict[str, NetworkFacts] | None = None
     images: dict[str, dict[str, Any] | None] = dataclasses.field(default_factory=dict)
     unusable: list[str | None] = dataclasses.field(default_factory=list)
-
-
-def utc_now() -> str:
-    """The time as the seed writes it: 2025-12-24T14:22:50.000Z."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
 
 
 def observe_host(engine: Engine | None, data_root: str) -> Host:
@@ -150,7 +144,7 @@ def observe_database(
     if not recorded or _written_since_start(own, managed.values()):
         server, server_error = _server(engine, own, record, spec)
     asks_file = server is None and not (recorded and own is not None and own.running)
-    now = utc_now()
+    now = clock.iso_milliseconds(clock.utc_now())
     others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
     trash = layout.trashed(spec.container, trash_entries(spec.data_root))
     return Observed(

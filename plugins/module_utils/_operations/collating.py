@@ -16,13 +16,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._backups import formats
-from .._backups.target import Target
+from .._backups.target import Target, refuse_unless_running
 from .._domain import layout, scram, texts
 from .._domain.configuration import PG_HBA_CONF
-from .._domain.errors import DatabaseError, Refused
+from .._domain.errors import DatabaseError
 from .._domain.show import size as shown_size
 from .._dumps import dump_rules, exchange, load
 from .._dumps.way_in import WayIn
@@ -69,27 +69,14 @@ def bring_over(
     """Bring all databases of a server over; with check_mode, say what that would be."""
     for name in ("timeout", "wait_timeout"):
         texts.number(getattr(options, name), name, 1, texts.MOST_SECONDS)
-    work = _Work(engine, refuse_unless_running(target), options, progress)
+    running = refuse_unless_running(target, f"Nothing of {target.container} can be rebuilt")
+    work = _Work(engine, running, options, progress)
     if check_mode:
         return work.predict()
     with locks.exclusive(
         layout.database_lock(target.data_root, target.container), options.wait_timeout, target.container
     ):
         return work.run()
-
-
-def refuse_unless_running(target: Target) -> Running:
-    """Return a target whose server runs. Raises Refused for any other."""
-    container = target.container
-    if target.facts is None or target.record is None:
-        what = "its container is missing" if target.record else "there is no such database"
-        raise Refused(f"Nothing of {container} can be rebuilt: {what}. Create it with postgres_db first")
-    if not target.running or target.image is None:
-        raise Refused(
-            f"Nothing of {container} can be rebuilt: its container is {target.facts.status}. Start it with postgres_db,"
-            " state: started"
-        )
-    return cast("Running", target)
 
 
 class _Work:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._backups import catalog
 from .._backups.target import place_of
-from .._domain import layout, names, show
+from .._domain import clock, layout, names, show
 from .._domain.errors import DatabaseError
 from .._dumps import operations
 from .._host import files, locks
@@ -301,7 +301,7 @@ def end_on_signals() -> None:
 
 
 def _now() -> str:
-    return catalog.iso(catalog.utc_now())
+    return clock.iso(clock.utc_now())
 
 
 def _seconds(moment: str) -> int:

@@ -13,8 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._backups import catalog
-from .._domain import names
+from .._domain import clock, names
 from .._domain.errors import DatabaseError
 from .._host import files
 from . import cron, results, schedule
@@ -157,5 +156,5 @@ def _reckon(known: Sequence[Schedule]) -> dict[str, str]:
     for own in known:
         moment = cron.parse(own.calendar).following(now)
         if moment is not None:
-            found[own.name] = catalog.iso(moment.astimezone(datetime.timezone.utc).replace(tzinfo=None))
+            found[own.name] = clock.iso(moment.astimezone(datetime.timezone.utc).replace(tzinfo=None))
     return found

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._backups.target import place_of
-from .._domain import layout, show
+from .._domain import clock, layout, show
 from .._domain.container import SERVER_PORT
 from .._domain.errors import DatabaseError
 from .._findings import evaluate
@@ -88,7 +88,7 @@ def gather(engine: Engine, data_root: str, databases: Sequence[Database], option
             time.sleep(max(0.0, started + _MEASURED_SECONDS - time.monotonic()))
         after = [_sample(database) for database in databases] if measured else before
         answering = list(pool.map(lambda database: _answering(engine, data_root, database, wanted, options), databases))
-    now = observe.utc_now()
+    now = clock.iso_milliseconds(clock.utc_now())
     parts = zip(databases, lying, answering, before, after)
     return [_understood(*part, schedules, wanted, options, now) for part in parts]
 

@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from ansible import constants as C
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options as given_options
 from ansible_collections.vellaric.postgres.plugins.module_utils._host.locked_file import FileError, locked, unlocked
 
-from ..plain import plain
+from ..checked import checked
 from . import fleet as fleets
 
 # As Ansible colours what it says itself, so that a person's own choice holds here, too.
@@ -41,22 +39,14 @@ class FleetAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        given = plain(self._task.args, str)
-        known = {name: argument for name, argument in self._spec().items() if name != "answers"}
-        # What hosts have answered is looked at elsewhere.
-        wrong = given_options.mistakes(known, given)
-        if wrong:
-            return dict(result, failed=True, msg="; ".join(wrong))
-        validated = ArgumentSpecValidator(self._spec()).validate(given)
-        if validated.error_messages:
-            return dict(result, failed=True, msg="; ".join(validated.error_messages))
-        options = validated.validated_parameters
         try:
+            # What hosts have answered is looked at elsewhere.
+            options = checked(self._spec(), self._task.args, ("answers",))
             fleet = fleets.from_answers(options["answers"], time.time())
             result.update(self._show(fleet, options))
         except (FileError, ValueError) as error:
             # Returned, not raised: what a user can cause brings no traceback.
-            return dict(result, failed=True, msg=str(error))
+            return {**result, "failed": True, "msg": str(error)}
         result.update(
             databases=len(fleet.databases),
             silent={host.name: host.error for host in fleet.silent},

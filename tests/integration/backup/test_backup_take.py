@@ -157,7 +157,7 @@ def test_a_clock_that_was_moved_back(fresh):
         "os.rename(b.path, os.path.join(sys.argv[1], name)); os.unlink(b.path + '.json');"
         "os.rename(b.path + '.globals.sql', os.path.join(sys.argv[1], name + '.globals.sql'));"
         "place.write_manifest(dataclasses.replace(b.manifest, file_name=name,"
-        " created_at=catalog.iso(later)))"
+        " created_at=clock.iso(later)))"
     )
     harness.subprocess.run(
         [harness.sys.executable, "-c", script, str(fresh.directory), str(harness.COLLECTIONS)], check=True

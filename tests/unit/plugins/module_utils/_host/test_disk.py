@@ -8,7 +8,7 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError, Refused
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import disk
 
 
@@ -49,3 +49,9 @@ def test_the_space_of_a_file_system(tmp_path):
 
 def test_the_space_for_a_directory_that_has_yet_to_be_made(tmp_path):
     assert disk.space(str(tmp_path / "none" / "at" / "all"))["total_bytes"] == disk.space(str(tmp_path))["total_bytes"]
+
+
+def test_what_does_not_fit_is_refused_with_what_mends_it(tmp_path):
+    disk.refuse_without_space(str(tmp_path), 0, "The backup", "Make room")
+    with pytest.raises(Refused, match=r"The backup may need .* are left to the server\. Make room"):
+        disk.refuse_without_space(str(tmp_path), 1 << 60, "The backup", "Make room")

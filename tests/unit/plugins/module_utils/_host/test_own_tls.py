@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import pem
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import clock, pem
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import own_tls
-from ansible_collections.vellaric.postgres.plugins.module_utils._observing import observe
 from ansible_collections.vellaric.postgres.tests.unit import certificates
 
 
@@ -27,7 +26,7 @@ def between(root):
 def examine(pair, chain=(), authority=None, key=None):
     text = "".join([pair.certificate, *(one.certificate for one in chain)])
     declared = pem.from_options(text, key or pair.key, authority and authority.certificate)
-    return own_tls.examine(declared, observe.utc_now())
+    return own_tls.examine(declared, clock.iso_milliseconds(clock.utc_now()))
 
 
 def test_one_of_an_authority(root):
@@ -83,7 +82,9 @@ def test_the_key_of_another(root):
 def test_the_servers_own_comes_first(root, between):
     pair = certificates.server(between)
     declared = pem.from_options(between.certificate + pair.certificate, pair.key, None)
-    assert "in place 2: it has to come first" in own_tls.examine(declared, observe.utc_now()).error
+    assert (
+        "in place 2: it has to come first" in own_tls.examine(declared, clock.iso_milliseconds(clock.utc_now())).error
+    )
 
 
 def test_one_for_clients(root):
@@ -113,7 +114,7 @@ def test_what_looks_like_pem_and_is_none():
         (block.format("CERTIFICATE"), pair.key, "tls_certificate"),
         (pair.certificate, block.format("PRIVATE KEY"), "tls_key"),
     ):
-        found = own_tls.examine(pem.from_options(certificate, key, None), observe.utc_now())
+        found = own_tls.examine(pem.from_options(certificate, key, None), clock.iso_milliseconds(clock.utc_now()))
         assert found.error.startswith(f"{option} cannot be read")
 
 
