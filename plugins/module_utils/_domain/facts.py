@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .extensions import Installed
     from .networks import EndpointFacts, NetworkFacts
     from .pem import DeclaredTls
+    from .port_choice import Holder
     from .record import Record
 
     class ApplicationRole(TypedDict):
@@ -219,7 +220,7 @@ class Observed:
     files: the known files, by path below the directory.
     data_majors: major versions that have a data directory; half_made: there is anything at all in one.
     server: None where it does not run or is not initialised; server_error: what kept it from answering.
-    ports_taken: by others than this database, and by what.
+    ports_taken: by others than this database.
     mounted_by: other containers that mount the data directory.
     certificate: its subject, names, end and fingerprint, and whether it is ours, of the host's authority, with the end
     of the authority's certificate beside it, and whether that is the current one; None where there is none, or none of
@@ -247,7 +248,7 @@ class Observed:
     data_majors: tuple[int, ...]
     half_made: bool
     server: ServerFacts | None
-    ports_taken: dict[int, str]
+    ports_taken: dict[int, Holder]
     mounted_by: tuple[str, ...]
     certificate: ServerCertificate | None
     now: str

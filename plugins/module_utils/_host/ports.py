@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from .._domain.port_choice import Holder
 
 if TYPE_CHECKING:
     from .._domain.record import Record
@@ -36,11 +38,12 @@ def _listeners() -> Iterator[tuple[int, str]]:
         yield from ((int(row[1].rsplit(":", 1)[1], 16), row[9]) for row in rows if row[3] == _LISTEN)
 
 
-def published(containers: Iterable[dict[str, Any]]) -> dict[int, str]:
-    """Return what the engine's list of containers publishes: the container's name by port."""
+def published(containers: Iterable[dict[str, Any]]) -> dict[int, Holder]:
+    """Return the ports that the engine's list of containers publishes."""
     return {
-        port["PublicPort"]: f"container {container['Names'][0].lstrip('/')}"
+        port["PublicPort"]: Holder(f"container {name}", name)
         for container in containers
+        for name in (container["Names"][0].lstrip("/"),)
         for port in container.get("Ports") or []
         if port.get("PublicPort") and port.get("Type") == "tcp"
     }
@@ -48,20 +51,14 @@ def published(containers: Iterable[dict[str, Any]]) -> dict[int, str]:
 
 def taken(
     containers: Iterable[dict[str, Any]], records: Iterable[Record], elsewhere: Iterable[Record] = ()
-) -> dict[int, str]:
-    """Return by what each port is taken: databases that stand still keep theirs, too.
+) -> dict[int, Holder]:
+    """Return by whom each port is taken: databases that stand still keep theirs, too.
 
     elsewhere: the records of other data roots.
     """
     return {
-        **{record.port: f"database {record.container} of another data root" for record in elsewhere},
-        **{record.port: f"database {record.container}" for record in records},
-        **dict.fromkeys(listening(), "a process that listens on it"),
+        **{record.port: Holder(f"database {record.container} of another data root") for record in elsewhere},
+        **{record.port: Holder(f"database {record.container}", record.container) for record in records},
+        **dict.fromkeys(listening(), Holder("a process that listens on it")),
         **published(containers),
     }
-
-
-def first_free(port_range: Sequence[int], ports_taken: Container[int]) -> int | None:
-    """Return the first port of a range (both ends included) that is not taken, or None."""
-    first, last = port_range
-    return next((port for port in range(first, last + 1) if port not in ports_taken), None)

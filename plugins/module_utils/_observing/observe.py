@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._domain import clock, configuration, layout
+from .._domain import clock, configuration, layout, port_choice
 from .._domain import container as containers
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
@@ -28,6 +28,7 @@ from .._server import session
 if TYPE_CHECKING:
     from .._domain.facts import ContainerFacts, FileFacts, ImageFacts, OwnTls, ServerCertificate, ServerFacts
     from .._domain.networks import NetworkFacts
+    from .._domain.port_choice import Holder
     from .._domain.record import Record
     from .._domain.spec import DatabaseSpec
     from .._host.engine import Engine
@@ -55,7 +56,7 @@ class Host:
     listed: tuple[dict[str, Any], ...]
     records: dict[str, Record]
     damaged: dict[str, str]
-    ports_taken: dict[int, str]
+    ports_taken: dict[int, Holder]
     mounting: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     networks: dict[str, NetworkFacts] | None = None
     images: dict[str, dict[str, Any] | None] = dataclasses.field(default_factory=dict)
@@ -145,7 +146,7 @@ def observe_database(
         server, server_error = _server(engine, own, record, spec)
     asks_file = server is None and not (recorded and own is not None and own.running)
     now = clock.iso_milliseconds(clock.utc_now())
-    others = {port: by for port, by in host.ports_taken.items() if not _is_own(by, spec)}
+    others = port_choice.by_others(host.ports_taken, spec.container)
     trash = layout.trashed(spec.container, trash_entries(spec.data_root))
     return Observed(
         directory_exists=os.path.isdir(spec.directory),
@@ -395,11 +396,6 @@ def _mounts(entry: dict[str, Any], directory: str) -> bool:
         if source.startswith(directory) and source[len(directory) :][:1] in ("", "/"):
             return True
     return False
-
-
-def _is_own(by: str, spec: DatabaseSpec) -> bool:
-    """Say whether a port is taken by this very database."""
-    return by in (f"database {spec.container}", f"container {spec.container}")
 
 
 def read_tls(directory: str) -> tuple[str | None, Mapping[str, Any] | None]:

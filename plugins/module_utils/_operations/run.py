@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .._applying.context import Work
 from .._domain import configuration, layout, names, spec
 from .._domain.errors import DatabaseError, Refused, sure
+from .._domain.port_choice import Holder
 from .._host import files, initdb, locks, roots
 from .._observing import observe
 from .._planning import view
@@ -232,7 +233,7 @@ def _predict(
     seen = observe.observe_database(engine, host, declared, check_mode=True)
     plan = plan_database(declared, seen, new_id=None)
     if plan.record is not None:
-        host.ports_taken[plan.record.port] = f"database {declared.container}"
+        host.ports_taken[plan.record.port] = Holder(f"database {declared.container}", declared.container)
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
     outcome.first = outcome.last = plan
     outcome.warnings += plan.warnings

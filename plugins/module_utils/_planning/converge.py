@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
-def converge(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
+def planned(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     record = identity.new_record(spec, seen, new_id)
     spec = server_steps.with_logins(spec, seen, record)
     steps: list[Step] = []

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._domain import names
+from .._domain import names, port_choice
 from .._domain.errors import Refused, sure
 from .._domain.record import Record, primary
-from .._host.ports import first_free
 
 if TYPE_CHECKING:
     from .._domain.facts import Observed
@@ -51,7 +50,7 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
         instances=(
             primary(
                 spec.container,
-                port=port(spec, seen, old),
+                port=port_choice.choose(spec, seen, old),
                 initialised=old.initialised if old else False,
                 libc=(old.libc if old and (old.initialised or old.adopted) else None)
                 or (seen.image.libc if seen.image else None),
@@ -79,28 +78,3 @@ def _recovered_record(spec: DatabaseSpec, seen: Observed) -> Record | None:
         # Data that is there is never taken for half-made.
         instances=(primary(spec.container, config.port, initialised=bool(seen.data_majors)),),
     )
-
-
-def port(spec: DatabaseSpec, seen: Observed, old: Record | None) -> int:
-    """Return the declared port, else the one of its Record, else the first free one. Raises Refused for one in use."""
-    if spec.port is None and old is not None:
-        wanted = old.port
-    elif spec.port is not None:
-        wanted = spec.port
-    else:
-        free: int | None = first_free(spec.port_range, seen.ports_taken)
-        if free is None:
-            raise Refused(
-                f"No port is free between {spec.port_range[0]} and {spec.port_range[1]}: widen port_range, or delete"
-                " databases that are no longer used"
-            )
-        return free
-    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
-    config = seen.container.config if seen.container is not None and seen.container.active else None
-    own = config is not None and config.port == wanted
-    if wanted in seen.ports_taken and not own:
-        raise Refused(
-            f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted]}. Free it, or declare another"
-            " port; without one, a new database gets a free one"
-        )
-    return wanted

@@ -13,10 +13,10 @@ import os
 from typing import TYPE_CHECKING
 
 from .._domain import container as containers
-from .._domain import layout, networks
+from .._domain import layout, networks, port_choice
 from .._domain.errors import DatabaseError, Refused
-from . import adoption_state, identity, view
-from .converge import converge, refuse_broken_files, refuse_loss
+from . import adoption_state, view
+from .converge import planned, refuse_broken_files, refuse_loss
 from .steps import (
     Action,
     Create,
@@ -72,7 +72,7 @@ def plan_database(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Pla
         return _undelete(spec, seen)
     if spec.state in ("stopped", "restarted"):
         return _lifecycle(spec, seen)
-    return converge(spec, seen, new_id)
+    return planned(spec, seen, new_id)
 
 
 def _refuse_engine(seen: Observed) -> None:
@@ -160,7 +160,7 @@ def _undelete(spec: DatabaseSpec, seen: Observed) -> Plan:
     if not seen.trash:
         raise Refused(f"There is no {spec.container}, neither here nor in the trash of {spec.data_root}")
     if seen.trashed is not None:
-        identity.port(spec, seen, seen.trashed)
+        port_choice.choose(spec, seen, seen.trashed)
     when, database_id = layout.deleted_at(spec.container, seen.trash[-1])
     steps = (
         Undelete(seen.trash[-1], database_id, when),

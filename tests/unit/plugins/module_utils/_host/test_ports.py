@@ -7,10 +7,9 @@ from __future__ import annotations
 import socket
 
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.port_choice import Holder
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import ports
 from ansible_collections.vellaric.postgres.tests.unit import builders
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def test_a_real_socket_is_seen_while_it_listens_and_no_longer():
 
 def test_published_ports_of_a_recorded_list():
     assert ports.published(builders.fixture("engine-20.10/list.json")) == {
-        5990: "container unitfix-development-postgres",
+        5990: Holder("container unitfix-development-postgres", "unitfix-development-postgres"),
     }
 
 
@@ -49,7 +48,7 @@ def test_ports_that_are_not_published_take_nothing():
         {"Names": ["/older"], "Ports": None},
         {"Names": ["/both"], "Ports": [{"PublicPort": 80, "Type": "tcp", "IP": ip} for ip in ("0.0.0.0", "::")]},
     ]
-    assert ports.published(listed) == {80: "container both"}
+    assert ports.published(listed) == {80: Holder("container both", "both")}
 
 
 @pytest.mark.usefixtures("recorded")
@@ -58,13 +57,7 @@ def test_what_takes_a_port_is_named_by_who_holds_it():
     records = [builders.record_of(spec, port=6000), builders.record_of(spec, port=5990)]
     taken = ports.taken(builders.fixture("engine-20.10/list.json"), records)
     # 5990 is listened on too, by the engine's proxy; the container says more.
-    assert taken[5990] == "container unitfix-development-postgres"
-    assert taken[6000] == "database app-development-postgres"
-    assert taken[0x1538] == "a process that listens on it"
+    assert taken[5990].words == "container unitfix-development-postgres"
+    assert taken[6000].words == "database app-development-postgres"
+    assert taken[0x1538].words == "a process that listens on it"
     assert 5433 not in taken
-
-
-@given(st.tuples(st.integers(1, 60), st.integers(1, 60)).map(sorted), st.sets(st.integers(1, 60)))
-def test_the_first_free_port_is_the_first_and_free(port_range, taken):
-    free = [port for port in range(port_range[0], port_range[1] + 1) if port not in taken]
-    assert ports.first_free(port_range, taken) == (free[0] if free else None)

@@ -9,6 +9,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.port_choice import Holder
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, IDENT, plan, refusal
 
@@ -80,9 +81,9 @@ def test_settings_that_the_server_refuses():
 PORTS = [
     # declared, in the record, taken by others: the port, and whether it is reserved
     ({}, None, {}, 5432, True),
-    ({}, None, {5432: "x", 5433: "y"}, 5434, True),
-    ({"port_range": "6000-6010"}, None, {6000: "x"}, 6001, True),
-    ({"port": 7000}, None, {5432: "x"}, 7000, True),
+    ({}, None, {5432: Holder("x"), 5433: Holder("y")}, 5434, True),
+    ({"port_range": "6000-6010"}, None, {6000: Holder("x")}, 6001, True),
+    ({"port": 7000}, None, {5432: Holder("x")}, 7000, True),
     ({}, 5440, {}, 5440, False),
     # A range is for the choice, which is made once.
     ({"port_range": "6000-6010"}, 5440, {}, 5440, False),
@@ -106,26 +107,26 @@ def test_the_port_is_the_declared_one_else_the_one_it_has_else_the_first_free(gi
 
 
 def test_a_port_that_others_have_is_refused_with_who_has_it():
-    message = refusal(builders.declared(port=5432), builders.empty(ports_taken={5432: "database other"}))
+    message = refusal(builders.declared(port=5432), builders.empty(ports_taken={5432: Holder("database other")}))
     assert message.startswith("Port 5432 of app-development-postgres is taken by database other")
 
 
 def test_so_is_the_port_of_a_database_that_stood_still_meanwhile():
     wanted = builders.declared()
-    seen = builders.stopped(builders.settled(wanted, ports_taken={5432: "container other"}))
+    seen = builders.stopped(builders.settled(wanted, ports_taken={5432: Holder("container other")}))
     assert "container other" in refusal(wanted, seen)
 
 
 def test_what_serves_on_its_port_has_it():
     # The engine's own proxy listens on it.
     wanted = builders.declared()
-    seen = builders.settled(wanted, ports_taken={5432: "a process that listens on it"})
+    seen = builders.settled(wanted, ports_taken={5432: Holder("a process that listens on it")})
     assert plan(wanted, seen).steps == ()
 
 
 def test_a_full_range_is_refused_with_the_option():
     wanted = builders.declared(port_range="5432-5433")
-    message = refusal(wanted, builders.empty(ports_taken={5432: "x", 5433: "y"}))
+    message = refusal(wanted, builders.empty(ports_taken={5432: Holder("x"), 5433: Holder("y")}))
     assert "No port is free between 5432 and 5433" in message
     assert "port_range" in message
 
