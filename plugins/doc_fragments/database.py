@@ -54,8 +54,7 @@ options:
     default: 1
   backup_root:
     description:
-      - Directory that holds the directories of backups. The one that the database was declared with when it is not
-        given.
+      - "Directory that holds the directories of backups. Default: the one that the database was declared with."
     type: path
   timeout:
     description: Seconds that all of it may take.

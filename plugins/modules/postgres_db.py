@@ -44,7 +44,7 @@ options:
     choices: [production, staging, development]
   state: &state
     description:
-      - "V(started), which is meant when it is not given: the database is there as declared, and serves."
+      - "V(started) (the default): the database is there as declared, and serves."
       - "V(present): it is there as declared; one that stands still is left so. A new one is started, since only
         then it can be made."
       - "V(stopped) and V(restarted): it stands still, or has been restarted. The other options have no part in
@@ -56,8 +56,8 @@ options:
     choices: [started, present, stopped, restarted, absent, undeleted]
   version: &version
     description:
-      - Tag of the official image C(postgres), such as V(15-alpine), which is meant when neither this nor O(image)
-        is given.
+      - Tag of the official image C(postgres), such as V(15-alpine), the default when neither this nor O(image) is
+        given.
       - Another major version over existing data is refused.
     type: str
   image: &image
@@ -68,8 +68,7 @@ options:
     type: str
   pull: &pull
     description:
-      - "When to pull the image: when it is V(missing) on the host, which is meant when it is not given, before
-        every run, or not at all."
+      - "When to pull the image: when it is V(missing) on the host (the default), before every run, or not at all."
       - Whatever others pull under the same tag, a database keeps its image until O(image) or O(version) changes;
         with V(always) it follows the tag.
     type: str
@@ -82,17 +81,16 @@ options:
     type: path
   port: &port
     description:
-      - "Port of the host at which the database is published. When it is not given: the first free one of
-        O(port_range), which the database then keeps for life."
+      - "Port of the host at which the database is published. Default: the first free one of O(port_range), which the
+        database then keeps for life."
     type: int
   port_range: &port_range
     description:
-      - Range to choose a new database's port from, as C(FIRST-LAST). V(5432-6431) when it is not given.
+      - "Range to choose a new database's port from, as C(FIRST-LAST). Default: V(5432-6431)."
     type: str
   bind_address: &bind_address
     description:
-      - Address of the host at which the port is published. V(127.0.0.1) when it is not given; V(0.0.0.0) for all
-        addresses.
+      - "Address of the host at which the port is published. Default: V(127.0.0.1); V(0.0.0.0) for all addresses."
     type: str
   base_domain: &base_domain
     description:
@@ -103,12 +101,12 @@ options:
     description:
       - "Address or name at which clients reach the Docker host: what they are told where there is no
         O(base_domain)."
-      - "When it is not given: O(bind_address), or the host's own name where that is all addresses."
+      - "Default: O(bind_address), or the host's own name where that is all addresses."
     type: str
   trusted_sources: &trusted_sources
     description:
-      - "Networks (such as V(10.0.0.0/8)) and addresses from which the application may connect. When it is not
-        given: from wherever the port can be reached. With an empty list, from nowhere."
+      - "Networks (such as V(10.0.0.0/8)) and addresses from which the application may connect. Default: from wherever
+        the port can be reached. With an empty list, from nowhere."
       - Connections from the Docker host itself come from the gateway of the container's network, such as
         V(172.17.0.1).
     type: list
@@ -137,8 +135,8 @@ options:
     elements: str
   sslmode: &sslmode
     description:
-      - What clients are told, V(prefer) when it is not given. The server always offers TLS; with V(require) and
-        V(verify-full) it also insists on it.
+      - "What clients are told. Default: V(prefer). The server always offers TLS; with V(require) and V(verify-full) it
+        also insists on it."
     type: str
     choices: [disable, prefer, require, verify-full]
   tls_certificate: &tls_certificate
@@ -163,8 +161,8 @@ options:
     description:
       - Certificate, in PEM, of the authority that O(tls_certificate) leads to, with which clients verify the server.
         It is returned as C(ca_certificate).
-      - When it is not given, the one at the end of O(tls_certificate) where that has signed itself. Otherwise clients
-        have to know the authority from elsewhere, as they know public ones.
+      - "Default: the one at the end of O(tls_certificate), where that has signed itself. Otherwise clients have to know
+        the authority from elsewhere, as they know public ones."
     type: str
   username: &username
     description:
@@ -175,14 +173,14 @@ options:
     type: str
   password: &password
     description:
-      - "Password of the application's role: at least 12 printable ASCII characters. Needed for a new database; when
-        it is not given, an existing one keeps its password."
+      - "Password of the application's role: at least 12 printable ASCII characters. Needed for a new database. Without
+        one, a database that exists keeps its password."
       - It is checked and turned into a SCRAM verifier on the Docker host, never sent to the server, and never
         returned. Let M(vellaric.postgres.postgres_db_credentials) generate and store it.
     type: str
   update_password: &update_password
     description:
-      - "V(always), which is meant when it is not given: where the server has another password, it gets the one given."
+      - "V(always) (the default): where the server has another password, it gets the one given."
       - "V(on_create): a new role gets the password. Where the server has another one, the run is refused, which is for
         stored passwords: it then takes a person, or a rotation, to say which of the two is right."
     type: str
@@ -190,7 +188,7 @@ options:
   login_grace: &login_grace
     description:
       - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no
-        longer log in. Connections that it has stay. When it is not given, one whose turn is over keeps its login."
+        longer log in. Connections that it has stay. Default: that role keeps its login."
     type: int
   end_sessions: &end_sessions
     description:
@@ -199,27 +197,27 @@ options:
     type: bool
   memory: &memory
     description:
-      - Limit of memory, such as V(512m) or V(2g), at least V(64m). No limit when it is not given. Changed while the
-        database runs.
+      - "Limit of memory, such as V(512m) or V(2g), at least V(64m). Default: no limit. Changed while the database
+        runs."
       - "Less than the server needs with its C(shared_buffers) and C(max_connections) is refused: with the defaults of
         both that is V(204m). O(tune) derives smaller ones."
     type: str
   cpus: &cpus
     description:
-      - Limit of processors, such as V(0.5) or V(2). No limit when it is not given. Changed while the database runs.
+      - "Limit of processors, such as V(0.5) or V(2). Default: no limit. Changed while the database runs."
     type: str
   shm_size: &shm_size
     description:
-      - Size of C(/dev/shm), which parallel queries use. When it is not given, V(256m), or with O(tune) what parallel
-        queries may need.
+      - "Size of C(/dev/shm), which parallel queries use. Default: V(256m), or with O(tune) what parallel queries may
+        need."
     type: str
   read_only: &read_only
     description:
       - Whether the root file system of the container is read-only. The server writes in what is mounted, in C(/tmp) and
         in C(/var/run/postgresql) only.
       - V(false) is for an image whose own scripts have to write elsewhere.
-      - When it is not given, it is on for a new container. One that an earlier version made is replaced when
-        something else takes a new container, too; V(true) replaces it now.
+      - "Default: on for a new container. One that an earlier version made is replaced when something else takes a new
+        container, too; V(true) replaces it now."
     type: bool
   tune: &tune
     description:
@@ -270,23 +268,23 @@ options:
         choices: [owner, readwrite, readonly]
         required: true
       connection_limit:
-        description: The most connections that it may have at the same time. No limit when it is not given.
+        description: "The most connections that it may have at the same time. Default: no limit."
         type: int
       password:
         description: Its password, as O(password). Needed for a new user.
         type: str
       update_password:
-        description: As O(update_password), which is meant when it is not given.
+        description: As O(update_password), which is the default.
         type: str
         choices: [always, on_create]
   wait_timeout: &wait_timeout
     description:
-      - Seconds to wait for the server to become ready, and for another run on the same database to end. V(120) when
-        it is not given. A container that ends meanwhile is reported at once.
+      - "Seconds to wait for the server to become ready, and for another run on the same database to end. Default:
+        V(120). A container that ends meanwhile is reported at once."
     type: int
   deletion_protection: &deletion_protection
     description:
-      - "Refuse O(state=absent). When it is not given: on in production, off elsewhere."
+      - "Refuse O(state=absent). Default: on in production, off elsewhere."
     type: bool
   purge: &purge
     description:
@@ -296,18 +294,18 @@ options:
     description:
       - With O(state=absent), take a backup first, while the database is still there. It stays with the other backups,
         and is named in RV(final_backup). Where it fails, nothing is deleted.
-      - "When it is not given: on in production, off elsewhere."
+      - "Default: on in production, off elsewhere."
     type: bool
   trash_days: &trash_days
     description:
-      - With O(state=absent), remove for good what was deleted under this name more than so many days ago. When it is
-        not given, the trash is kept.
+      - "With O(state=absent), remove for good what was deleted under this name more than so many days ago. Default: the
+        trash is kept."
     type: int
   partial: &partial
     description:
       - Change just the options that are given, and keep the others as the database's record has them. There must be
         such a database.
-      - "Off when it is not given: options that are not given go back to what is meant without them."
+      - "Default: off, and options that are not given go back to their defaults."
     type: bool
   adopt: &adopt
     description:
@@ -332,7 +330,7 @@ options:
   max_impact: &max_impact
     description:
       - "The longest interruption that the run may cause: V(none), V(restart) of the server, or V(recreate) of the
-        container, which is meant when it is not given. What it may not do is returned as RV(pending)."
+        container. Default: V(recreate). What it may not do is returned as RV(pending)."
     type: str
     choices: [none, restart, recreate]
   databases:

@@ -54,13 +54,13 @@ options:
       - Name of a backup, for O(state=checked), V(verified) and V(absent); V(latest) is the newest good one,
         V(latest_verified) the newest that was verified, neither of them one that a restore took of what it replaced.
         These two cannot be removed by these names.
-      - V(latest) when it is not given. O(state=absent) needs a name.
+      - "Default: V(latest). O(state=absent) needs a name."
     type: str
   max_age:
     description:
       - What was taken, checked or verified within this time is recent enough and is not done again, such as V(12h),
         V(7d) or a number of seconds.
-      - With O(state=verified), one that was ever verified is not verified again when this is not given.
+      - With O(state=verified) and without this, a backup that was ever verified is not verified again.
     type: str
   format:
     description:
@@ -81,7 +81,7 @@ options:
     choices: [gzip, zstd, lz4, none]
     default: gzip
   compression_level:
-    description: Level of the compression. The fastest when it is not given; with a level C(igzip) is not used.
+    description: "Level of the compression. Default: the fastest; with a level C(igzip) is not used."
     type: int
   jobs:
     description: Number of processes for O(format=directory), and for the restore with O(state=verified).
@@ -133,8 +133,8 @@ options:
     default: 120
   backup_root:
     description:
-      - Directory that holds the directories of backups. That of the container, or the one that the database was
-        declared with, when it is not given; needed for backups of a database that is gone and had another one.
+      - "Directory that holds the directories of backups. Default: that of the container, or the one that the database
+        was declared with. Needed for backups of a database that is gone and had another one."
     type: path
 seealso:
   - module: vellaric.postgres.postgres_db

@@ -76,8 +76,8 @@ options:
   ca_file:
     description:
       - File with the certificate of the server's authority, as the application sees it.
-      - With O(ca_certificate), the file that is written. A relative path is then relative to the directory of O(path);
-        the name of the database, followed by C(-ca.crt), when it is not given.
+      - "With O(ca_certificate), the file that is written. A relative path is then relative to the directory of O(path).
+        Default: the name of the database, followed by C(-ca.crt)."
     type: str
   ca_certificate:
     description:
@@ -94,7 +94,7 @@ options:
     choices: [libpq, go, node, sqlalchemy, sqlalchemy_asyncpg]
     default: libpq
   service:
-    description: Name of the section with O(format=pg_service). That of the database when it is not given.
+    description: "Name of the section with O(format=pg_service). Default: that of the database."
     type: str
   owner:
     description:

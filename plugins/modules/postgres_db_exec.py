@@ -53,7 +53,7 @@ options:
         type: str
         required: true
   username:
-    description: The role that logs in. The superuser when it is not given.
+    description: "The role that logs in. Default: the superuser."
     type: str
   password:
     description: Its password.
