@@ -75,8 +75,7 @@ options:
     choices: [missing, always, never]
   backup_root: &backup_root
     description:
-      - Directory on the host that holds one directory of backups for each database. C(/var/vellaric/backups) when
-        it is not given.
+      - "Directory on the host that holds one directory of backups for each database. Default: C(/var/vellaric/backups)."
       - It holds nothing else, and nobody on the host but root gets into it, as with O(data_root).
     type: path
   port: &port
