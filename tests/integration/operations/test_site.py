@@ -176,6 +176,12 @@ def test_one_that_fails(fleet):
     fleet.site()
     assert fleet.host.one("bad")["status"] == "active"
     assert changes(fleet.site()) == 0
+    # One that cannot be deleted keeps its credentials.
+    kept = {"name": "bad", "state": "absent", "deletion_protection": True}
+    fleet.declare([kept, {"name": "last", "state": "absent"}], databases_forget_credentials=True)
+    assert "protected from deletion" in fleet.site(succeeds=False)
+    assert fleet.host.container("last") not in fleet.credentials.read_text()
+    assert fleet.host.container("bad") in fleet.credentials.read_text()
 
 
 def test_an_image_that_cannot_be_had(fleet):
