@@ -75,7 +75,8 @@ options:
     choices: [missing, always, never]
   backup_root: &backup_root
     description:
-      - "Directory on the host that holds one directory of backups for each database. Default: C(/var/vellaric/backups)."
+      - "Directory on the host that holds one directory of backups for each database. Default:
+        C(/var/vellaric/backups)."
       - It holds nothing else, and nobody on the host but root gets into it, as with O(data_root).
     type: path
   port: &port
