@@ -69,7 +69,7 @@ def run(command: str, directory: Path, environment: dict[str, str]) -> tuple[int
 
 def main() -> int:
     release = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
-    # What a run that was cut short has left.
+    # What a run that was interrupted has left.
     subprocess.run([LAB, "stop", NAME], capture_output=True, check=True)
     started = subprocess.run(
         [LAB, "start", NAME, "--init", "systemd", "--release", release, "--engine"],

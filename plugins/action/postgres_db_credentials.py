@@ -203,11 +203,11 @@ class ActionModule(ActionBase):
         looks_only = check_mode or only_read
         if self._there or (looks_only and document.text != original.text):
             result["file"] = _copy(document.text if looks_only else text)
-        cut_short = [item.request.entry for item in resolved if item.rotating and item.source != "given"]
-        if cut_short and resolve is credentials.resolve:
+        interrupted = [item.request.entry for item in resolved if item.rotating and item.source != "given"]
+        if interrupted and resolve is credentials.resolve:
             result["warnings"] = [
-                "a change of the password of {} was cut short: the old one applies until the new one is given again, or"
-                " the password rotated (playbook vellaric.postgres.rotate)".format(", ".join(cut_short))
+                f"A change of the password of {', '.join(interrupted)} was interrupted: the old one is valid until the"
+                " new one is given again, or the password rotated (playbook vellaric.postgres.rotate)"
             ]
         if handed_on and not check_mode:
             result["artifact"] = artifact.of(VarsFile(text), requests, rotated=options["state"] == "rotated")

@@ -45,9 +45,9 @@ options:
   state: &state
     description:
       - "V(started) (the default): the database is there as declared, and serves."
-      - "V(present): it is there as declared; one that stands still is left so. A new one is started, since only
+      - "V(present): it is there as declared; a stopped one stays stopped. A new one is started, since only
         then it can be made."
-      - "V(stopped) and V(restarted): it stands still, or has been restarted. The other options have no part in
+      - "V(stopped) and V(restarted): it is stopped, or has been restarted. The other options have no part in
         this, and there must be such a database."
       - "V(absent): it is gone. Its data is moved to C(.trash) below O(data_root), unless O(purge) is set."
       - "V(undeleted): what was deleted last under this name is back from the trash, with its data, port, role and
@@ -325,7 +325,7 @@ options:
         disabled. Memberships of O(username) that lead to more than a database are ended before it may log in.
       - A container that a supervisor keeps, such as a service of Docker Swarm, is refused, and so is one on whose data
         another container runs.
-      - Check mode says all that would be done. A run that was cut short is finished by the next one that has it.
+      - Check mode says all that would be done. A run that was interrupted is finished by the next one that has it.
     type: bool
   max_impact: &max_impact
     description:

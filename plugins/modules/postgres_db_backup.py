@@ -120,7 +120,7 @@ options:
         description: The last one of each of this many years that have one.
         type: int
   lock_timeout:
-    description: Seconds that the backup waits for a table that another session has locked for itself.
+    description: Seconds that the backup waits for a table that another session has locked exclusively.
     type: int
     default: 60
   timeout:
@@ -301,7 +301,7 @@ backup:
       returned: always
       sample: null
     undecided:
-      description: Why nobody can say here whether it is good, such as for want of a permission, or V(null).
+      description: Why nobody can say here whether it is good, such as a missing permission, or V(null).
       type: str
       returned: always
       sample: null

@@ -139,7 +139,7 @@ options:
       - V(present) makes sure that the credentials are stored.
       - V(stored) changes nothing, and fails where they are neither in the file nor in O(artifact).
       - V(rotating) stores a new password, the one given or a generated one, as C(next_password) beside the present one.
-        One that a rotation which was cut short has stored is kept. Where nothing is stored, or credentials of another
+        One that a rotation which was interrupted has stored is kept. Where nothing is stored, or credentials of another
         role than O(username), the new password is stored as the present one.
       - V(rotated) puts it in the place of the present one, once the server has it. Nothing changes where none waits.
         Where O(password) is given, it is that which the server has, for the stored user.

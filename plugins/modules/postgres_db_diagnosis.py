@@ -13,7 +13,7 @@ description:
   - Looks at one database in the order in which one thing needs the other (the engine, disks, the data, the container,
     the server, the published port, TLS, who is let in, the role and its password, a login), and at what it is to be
     looked after for (locks, statistics, backups, schedules, drift).
-  - What fails first is the cause. What cannot be looked at for want of that, or follows from it, is said to be so.
+  - What fails first is the cause. What cannot be checked because of that, or follows from it, is said to be so.
   - It changes nothing, and what it returns holds no secret, so that it can go into a ticket.
   - It looks also at a container with PostgreSQL that this collection does not manage, at one that is stopped, frozen,
     ends again and again or was never finished, and at a host without an engine.
@@ -107,7 +107,7 @@ options:
 seealso:
   - module: vellaric.postgres.postgres_db_info
 notes:
-  - What a server has logged is looked at where it does not run, and is shown with passwords blotted out.
+  - What a server has logged is looked at where it does not run, and is shown with passwords masked.
 """
 
 EXAMPLES = r"""
@@ -197,7 +197,7 @@ checks:
       type: str
       sample: "The disk of the data is full: a server that finds no space stops."
     mend:
-      description: The command that mends it.
+      description: The command that fixes it.
       type: str
       sample: make room (df -h, docker system df) or enlarge the disk
     because:
@@ -205,7 +205,7 @@ checks:
       type: str
       sample: null
     log:
-      description: The lines of the server's or of the engine's log that say so, passwords blotted out.
+      description: The lines of the server's or of the engine's log that say so, passwords masked.
       type: list
       elements: str
       sample: []

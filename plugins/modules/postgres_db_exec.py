@@ -105,13 +105,13 @@ user:
   type: str
   sample: db_user_0123456789ab
 statements:
-  description: The statements that were run, or would be, shortened, with passwords blotted out.
+  description: The statements that were run, or would be, shortened, with passwords masked.
   returned: success
   type: list
   elements: str
   sample: ["ALTER TABLE orders ADD COLUMN note text;"]
 output:
-  description: What psql printed, with passwords blotted out. Of very long output, its beginning.
+  description: What psql printed, with passwords masked. Of very long output, its beginning.
   returned: always, but in check mode
   type: list
   elements: str

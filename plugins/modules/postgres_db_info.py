@@ -11,7 +11,7 @@ module: postgres_db_info
 short_description: List the PostgreSQL databases of a Docker host
 description:
   - Returns the databases that this collection manages on the Docker host that the module runs on, all of them, or those
-    of a name or an environment. A database that stands still, or whose container is missing, is there too and says so.
+    of a name or an environment. A database that is stopped, or whose container is missing, is there too and says so.
   - With O(gather) it also asks engine, server and files for what a person wants to see and what an operator has to act
     on. One database that hangs or is broken costs its own O(timeout) and nothing else; what could not be had of it is
     in RV(databases[].missing) with the reason, and never makes the task fail.
@@ -59,7 +59,7 @@ options:
       - V(tls), the certificate that clients are shown.
       - V(findings), what an operator should act on.
       - V(logs), the last lines that the server wrote.
-      - Passwords in statements and log lines are blotted out.
+      - Passwords in statements and log lines are masked.
     type: list
     elements: str
     default: []
@@ -538,13 +538,13 @@ databases:
           returned: always
           sample: 'unless-stopped'
         oom_killed:
-          description: Whether it ended for want of memory.
+          description: Whether the OOM killer ended it.
           type: bool
           returned: always
           sample: false
         oom_kills:
           description: >-
-            How many of its processes the kernel has killed for want of memory since it started; V(null)
+            How many of its processes the OOM killer has ended since it started; V(null)
             where it does not run.
           type: int
           returned: always
@@ -958,7 +958,7 @@ databases:
               returned: always
               sample: '2026-01-24T14:22:50Z'
             locked:
-              description: Whether somebody has it for himself alone, so that its sizes are the server's estimate.
+              description: Whether somebody has locked it exclusively, so that its sizes are the server's estimate.
               type: bool
               returned: always
               sample: false

@@ -16,7 +16,7 @@ description:
   - Roles that the backup speaks of and the server does not have, the database's owner, settings, grants, comment,
     extensions and row security come along.
   - What was replaced is kept as a database of its own for O(keep_old) days, and named in RV(old_database).
-  - A run that was cut short, at any moment, is put right by the next one.
+  - A run that was interrupted, at any moment, is repaired by the next one.
 version_added: 0.2.0
 author:
   - Vellaric contributors (@vellaric)

@@ -5,7 +5,7 @@
 """What the credentials of databases are: given, else stored, else generated; and what of the file that changes.
 
 A rotation has two halves. `rotating` stores a new password beside the present one, `rotated` puts it in its place, once
-the server has it. A run that was cut short between them is taken up by the next: both passwords are in the file. What
+the server has it. A run that was interrupted between them is taken up by the next: both passwords are in the file. What
 is given for an entry that has another password goes the same way: `resolve`, then `rotated`.
 """
 
@@ -156,7 +156,7 @@ def _beside(given: str, next_password: str | None, request: Request, vault: RunV
 
 
 def rotating(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -> Resolved:
-    """Store a new password beside the present one, or keep the one that a rotation which was cut short has stored.
+    """Store a new password beside the present one, or keep the one that a rotation which was interrupted has stored.
 
     Where nothing is stored, or what is stored is another role's, the new password is all there is.
     """
@@ -182,7 +182,7 @@ def rotating(file: VarsFile, request: Request, vault: RunVault, vault_id: str) -
         resolved.written = {"username": resolved.username, "password": _encrypted(wanted, request, vault, vault_id)}
         resolved.written.update(dict.fromkeys(_waiting(entry)))
         return resolved
-    # What the file says, not the server: a rotation that was cut short may have come there, but no further.
+    # What the file says, not the server: a rotation that was interrupted may have come there, but no further.
     resolved.username = stored_username
     resolved.next_username = _text(entry.next_username) or _next_login(request, stored_username)
     if resolved.next_username not in (stored_username, _text(entry.next_username)):

@@ -182,7 +182,7 @@ def _credentials(resolved: Credential, stored: Mapping[str, Mapping[str, str]], 
     """Return what the module is told of one role.
 
     A password that was given is meant. One that was stored is not forced upon a server that has another, except where
-    a rotation was cut short: the stored one is then the one that applications have.
+    a rotation was interrupted: the stored one is then the one that applications have.
     """
     meant = resolved["source"] == "given" or resolved["rotating"]
     found = {"update_password": "always" if meant else "on_create"}
@@ -256,7 +256,7 @@ def settled(
 
 
 def _serves(outcome: Outcome) -> bool:
-    """Say whether the server was asked: one that stands still, or is not taken over yet, has no new password."""
+    """Say whether the server was asked: one that is stopped, or is not taken over yet, has no new password."""
     database = None if outcome.get("error") else outcome.get("database")
     return bool(database and database["id"] and database["container_status"] == "running")
 

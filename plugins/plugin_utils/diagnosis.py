@@ -61,7 +61,7 @@ def lines(told: dict[str, Any], host: str = "") -> list[str]:
     place = f" on {host}" if host else ""
     found = [f"{told['container_name']}{place}, {told['diagnosed_at']}", *_wrapped(told["verdict"], "")]
     if told["mend"]:
-        found += _wrapped(told["mend"], "to mend it:  ")
+        found += _wrapped(told["mend"], "fix:  ")
     found.append("")
     for check in told["checks"]:
         evidence = f": {check['evidence']}" if check["evidence"] else ""
@@ -69,7 +69,7 @@ def lines(told: dict[str, Any], host: str = "") -> list[str]:
         if check["state"] != "holds":
             found += _wrapped(check["cause"], " " * 9)
         if check["mend"]:
-            found += _wrapped(check["mend"], " " * 9 + "mend: ")
+            found += _wrapped(check["mend"], " " * 9 + "fix:  ")
         found += [f"{' ' * 9}log:  {' '.join(line.split())}" for line in check["log"]]
     return found
 

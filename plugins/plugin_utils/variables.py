@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The variables that roles and playbooks take: which there are, and what is wrong with those that are given.
 
-Nobody looks at a variable that there is not: a slip of the pen would change nothing, and say so to nobody.
+Nobody looks at a variable that there is not: a typo would change nothing, and say so to nobody.
 """
 
 from __future__ import annotations

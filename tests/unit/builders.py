@@ -273,7 +273,7 @@ def replaced(observed, **fields):
 
 
 def stopped(observed, **fields):
-    """Return what is observed where the container stands still."""
+    """Return what is observed where the container is stopped."""
     container = dataclasses.replace(observed.container, **{"status": "exited", "health": None, **fields})
     return dataclasses.replace(observed, container=container, server=None)
 
@@ -510,6 +510,6 @@ def _parameters(seen):
 
 
 def previous_of(observed):
-    """Return the container that a replacement which was cut short has left."""
+    """Return the container that a replacement which was interrupted has left."""
     name = layout.previous_container(NAME)
     return dataclasses.replace(observed.container, id="decaf", name=name, status="exited")

@@ -144,7 +144,7 @@ def backups(container, at, age, verified=True):
 
 def stopped(number, **more):
     nothing = dict.fromkeys(statistics(number)) | {"status": "stopped", "size": "42 MB", "size_bytes": 42 * MB}
-    reasons = {"queries": "the database stands still", "statistics": "the database stands still"}
+    reasons = {"queries": "the database is stopped", "statistics": "the database is stopped"}
     started = {"container_status": "exited", "health": None, "started_at": None, "queries": None}
     return database(number, status="stopped", statistics=nothing, missing=reasons, **started, **more)
 

@@ -204,7 +204,7 @@ def _replace(work: Work, step: steps.Replace) -> None:
 
 
 def _put_back_previous(work: Work, step: steps.PutBack) -> None:
-    """Undo a replacement that was cut short: its old container comes back, the new one goes."""
+    """Undo a replacement that was interrupted: its old container comes back, the new one goes."""
     previous = layout.previous_container(work.name)
     work.engine.remove(work.name)
     work.engine.rename(previous, work.name)

@@ -36,7 +36,7 @@ def check(place: Place, backup: Backup) -> str | None:
         elif backup.manifest is not None and backup.manifest.failed_how == CHECK:
             place.revise(backup, checked_at=now, checked_how=how, failure=None, failed_at=None, failed_how=None)
         else:
-            # What a verification found wrong is not put right by reading the file.
+            # What a verification found wrong is not repaired by reading the file.
             place.revise(backup, checked_at=now, checked_how=how)
     return failure
 

@@ -202,7 +202,7 @@ def _archive_versions(content: bytes, path: str) -> tuple[str, str]:
             raise IndexError
         return server.group(), dump.group()
     except IndexError:
-        raise DatabaseError(f"{path} begins as an archive of pg_dump, but is damaged or cut short") from None
+        raise DatabaseError(f"{path} begins as an archive of pg_dump, but is damaged or truncated") from None
 
 
 def decompressor(compression: str, which: typing.Callable[[str], str | None] = shutil.which) -> list[str]:
@@ -254,5 +254,5 @@ def _decompressed_head(path: str, compression: str, size: int = HEAD) -> bytes:
     if not content and process.returncode < 0 and process.returncode != -signal.SIGTERM:
         raise Undecided(f"{path} could not be read: {command[0]} was ended by signal {-process.returncode}")
     if not content and process.returncode:
-        raise DatabaseError(f"{path} begins as a {compression} file, but is damaged or cut short")
+        raise DatabaseError(f"{path} begins as a {compression} file, but is damaged or truncated")
     return content

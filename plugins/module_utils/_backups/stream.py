@@ -116,14 +116,14 @@ class Checker:
             if code < 0:
                 raise Undecided(
                     f"{what} could not be decompressed: {self._command} was ended by signal {-code}, perhaps"
-                    " for want of memory: run this again"
+                    " by the OOM killer: run this again"
                 )
             if code != 0 or self._broken:
                 raise DatabaseError(
                     f"{what} cannot be decompressed to its end ({stderr or 'it ends too early'}): it is damaged"
                 )
         if self._marked and END_MARK not in self._tail:
-            raise DatabaseError(f"{what} does not end with pg_dump's end mark: it is cut short")
+            raise DatabaseError(f"{what} does not end with pg_dump's end mark: it is truncated")
 
     def close(self) -> None:
         """End the decompressor where `finish` was not come to."""

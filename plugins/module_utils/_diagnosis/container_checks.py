@@ -49,7 +49,7 @@ def _memory(facts: Facts) -> Outcome | None:
     hint = _hint(facts)
     if not container.running and container.oom_killed:
         return fails(
-            f"{limit}{need}; the kernel has killed it for want of memory (exit code {container.exit_code})",
+            f"{limit}{need}; the OOM killer has ended it (exit code {container.exit_code})",
             "It was killed because it wants more memory than its container may have.",
             _more_memory(facts),
             logs.that_matter(facts.log),
@@ -60,13 +60,15 @@ def _memory(facts: Facts) -> Outcome | None:
         )
         return fails(f"{limit}{need}", cause, _less_buffers(facts), (hint[1],))
     if facts.memory_limit and facts.shared_buffers and facts.shared_buffers >= facts.memory_limit:
-        cause = "shared_buffers alone is more than the container may have: the kernel kills it as soon as that is used."
+        cause = (
+            "shared_buffers alone is more than the container may have: the OOM killer ends it as soon as that is used."
+        )
         return (warns if container.running else fails)(f"{limit}{need}", cause, _more_memory(facts))
     if facts.oom_kills:
         lines = tuple(line for line in facts.log if "terminated by signal 9" in line)[-2:]
         return warns(
-            f"{limit}{need}; since it started, {facts.oom_kills} of its processes were killed for want of memory",
-            "Each process that the kernel kills for want of memory ends all connections and restarts the server.",
+            f"{limit}{need}; since it started, {facts.oom_kills} of its processes were ended by the OOM killer",
+            "Each process that the OOM killer ends takes all connections with it and restarts the server.",
             _more_memory(facts),
             lines,
         )
@@ -176,7 +178,7 @@ def _container(facts: Facts) -> Outcome | None:
         if facts.initialised:
             cause = "Its container was removed; its data is there, and a new one is made on it."
             return fails("there is none", cause, facts.create())
-        cause = "Its creation was cut short, or refused, before there was a container."
+        cause = "Its creation was interrupted, or refused, before there was a container."
         return fails("there is none", cause, facts.create())
     seen = f"{container.status}, exit code {container.exit_code}" + (
         f", restarted {container.restart_count} times" if container.restart_count else ""
@@ -186,9 +188,7 @@ def _container(facts: Facts) -> Outcome | None:
         return fails("paused", "Somebody has frozen it (docker pause): it takes connections and answers none.", mend)
     if container.running:
         if facts.initialised is False and facts.server is not None and facts.server.kind == "answers":
-            cause = (
-                "Its creation was cut short: the server runs, but the application's role and database are not made yet."
-            )
+            cause = "Its creation was interrupted: the server runs, but its role and its database are missing."
             return fails(
                 "it runs; its record says that its first start has not been completed",
                 cause,
@@ -206,7 +206,7 @@ def _container(facts: Facts) -> Outcome | None:
 def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
     lines = logs.that_matter(facts.log)
     if facts.initialised is False:
-        cause = "Its first start failed or was cut short; nothing of value is in it yet."
+        cause = "Its first start failed or was interrupted; nothing of value is in it yet."
         return fails(seen, cause, facts.create(), lines)
     if container.status == "created":
         said = f"; the engine said: {facts.says}" if facts.says else ""

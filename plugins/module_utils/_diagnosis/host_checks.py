@@ -202,7 +202,7 @@ def _no_data(facts: Facts) -> Outcome | None:
     if data.half_made:
         return warns(
             f"{data.path} holds the beginning of a database",
-            "Its first start was cut short, or is under way; nothing of value is in there yet.",
+            "Its first start was interrupted, or is under way; nothing of value is in there yet.",
             facts.create(),
         )
     return holds("its first start is still to come")

@@ -213,7 +213,7 @@ class FileFacts:
 class Observed:
     """One database's part of the host.
 
-    doomed: an earlier run was cut short while it removed the directory.
+    doomed: an earlier run was interrupted while it removed the directory.
     trash: deleted databases of that name, as entries of the trash, the last one at the end. trashed: the Record of that
     one, where it is to come back and its record can be read.
     image: what the container is to run; None where it is not on the host.

@@ -27,7 +27,7 @@ _SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """Return a statement or a line of a log with its passwords blotted out."""
+    """Return a statement or a line of a log with its passwords masked."""
     for pattern, blot in _SECRETS:
         text = pattern.sub(blot, text)
     return text

@@ -248,7 +248,7 @@ class DatabaseSpec:
 
     @property
     def serves(self) -> bool:
-        """Whether the server is to run, also where it stands still now."""
+        """Whether the server is to run, also where it is stopped now."""
         return self.state in ("started", "undeleted")
 
     @property

@@ -201,10 +201,10 @@ class Filter:
 
     def _refuse_half(self) -> None:
         if self._copying:
-            raise Refused("The dump is cut short: it ends in the middle of a table's rows. Nothing was changed")
+            raise Refused("The dump is truncated: it ends in the middle of a table's rows. Nothing was changed")
         if self._open:
             raise Refused(
-                "The dump is cut short: it ends in the middle of a transaction (BEGIN without COMMIT). Nothing was"
+                "The dump is truncated: it ends in the middle of a transaction (BEGIN without COMMIT). Nothing was"
                 " changed"
             )
 

@@ -49,5 +49,5 @@ def copy_in(path: str, exchange: Exchange, uid: int) -> str:
 
 
 def clear(exchange: Exchange) -> None:
-    """Remove what a run that was cut short has left in an exchange. The caller holds the database's lock."""
+    """Remove what a run that was interrupted has left in an exchange. The caller holds the database's lock."""
     files.remove_tree(exchange.host)

@@ -199,7 +199,7 @@ class Feeder:
             )
         self._said.seek(0)
         said = self._said.read(2000).decode("utf-8", "replace").strip().splitlines()
-        raise DatabaseError(f"{self._dump.path} is damaged or cut short: {said[0] if said else self._command[0]}")
+        raise DatabaseError(f"{self._dump.path} is damaged or truncated: {said[0] if said else self._command[0]}")
 
     def stop(self) -> None:
         if self._process is not None:

@@ -90,7 +90,7 @@ class _Importing(Replacing):
                 f"There is no database {self._target.name} in {self._container}: somebody removed or renamed it. Run"
                 " postgres_db on it first"
             )
-        # One that lets nobody in, after a run that was cut short, cannot be looked into: it holds something.
+        # One that lets nobody in, after a run that was interrupted, cannot be looked into: it holds something.
         there = int(self._sql(replacement.CONTENTS, self._target.name)) if present["allowed"] else None
         self._there = there
         if there != 0 and not self._options.replace:

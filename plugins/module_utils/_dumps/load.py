@@ -151,7 +151,7 @@ class Loading:
                 self._sql(directory)
                 if self._dump.marked and not self._filter.complete:
                     raise DatabaseError(
-                        f"{self._dump.path} is cut short: it does not have the words with which pg_dump ends"
+                        f"{self._dump.path} is truncated: it does not have the words with which pg_dump ends"
                     )
         return Loaded(self._filter.collected, self._warnings[:20])
 

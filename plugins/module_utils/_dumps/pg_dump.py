@@ -48,8 +48,8 @@ _TERMINATE = """psql -XAtq -U postgres -d postgres -c "SELECT pg_catalog.pg_term
 
 # Who keeps pg_dump from locking a table.
 _HOLDERS = """SET search_path = '';
-SELECT pg_catalog.format('%s of %s (process %s) has %s for itself', coalesce(nullif(application_name, ''), 'a session'),
-    usename, pid, relation::pg_catalog.regclass)
+SELECT pg_catalog.format('%s of %s (process %s) holds ACCESS EXCLUSIVE on %s',
+    coalesce(nullif(application_name, ''), 'a session'), usename, pid, relation::pg_catalog.regclass)
   FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid)
   WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation' AND relation >= 16384
   AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
@@ -283,8 +283,8 @@ class Dumping:
         text = finished.stderr
         if "LOCK TABLE" in text and "timeout" in text:
             return (
-                f"{self._holders() or 'another session has a table for itself, which'} did not let go of it within"
-                f" {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
+                f"{self._holders() or 'another session holds ACCESS EXCLUSIVE on a table'}, and was waited for in vain"
+                f" for {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
             )
         if "does not support compression" in text or "not supported by this build" in text:
             return f"its pg_dump was built without {self._options.compression}: use compression: gzip"
@@ -296,17 +296,17 @@ class Dumping:
         return too_large(text) or words(finished)
 
     def _killed(self) -> int | None:
-        """Return how many processes of the container the kernel has ended for want of memory, where it says so."""
+        """Return how many processes of the container the OOM killer has ended, where it says so."""
         sample = cgroups.sample(self._target.facts.pid)
         return sample.oom_kills if sample else None
 
     def _holders(self) -> str | None:
-        """Say who has which table for himself, while he still has."""
+        """Say who has locked which table exclusively, and still does."""
         try:
             lines = psql(self._engine, self._container, _HOLDERS, 10, self._target.name).splitlines()
         except DatabaseError:
             return None
-        return f"{', '.join(lines[:3])}, and" if lines else None
+        return ", ".join(lines[:3]) if lines else None
 
 
 # In English, since that is what we have the server and its tools speak (session.environment): pg_dump gives no codes.

@@ -241,7 +241,7 @@ class Replacing:
         return session.psql(self._engine, self._container, script, self._remaining, database)
 
     def _put_back(self, mends: Container[str]) -> None:
-        """Undo what a run that was cut short has left."""
+        """Undo what a run that was interrupted has left."""
         name = self._target.name
         if "return" in mends:
             self._sql(replacement.rename(replacement.kept(name, self._databases)[-1][0], name))
@@ -339,14 +339,14 @@ class Replacing:
 
 
 def leftovers(name: str, databases: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return what a run that was cut short has left, by what mends it, in words."""
+    """Return what a run that was interrupted has left, by what mends it, in words."""
     found = {}
     if name not in databases and replacement.kept(name, databases):
         found["return"] = f"give {replacement.kept(name, databases)[-1][0]} its name {name} back"
     elif name in databases and not databases[name]["allowed"]:
-        found["allow"] = f"let clients into {name} again, which a run that was cut short kept out"
+        found["allow"] = f"let clients into {name} again, which a run that was interrupted kept out"
     if replacement.fresh_name(name) in databases:
-        found["drop"] = "remove what a run that was cut short has left"
+        found["drop"] = "remove what a run that was interrupted has left"
     return found
 
 

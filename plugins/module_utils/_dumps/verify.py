@@ -258,7 +258,7 @@ class _Verification:
         """What ended the container, or took too long, says nothing against the backup."""
         state = (self._engine.inspect(self._container) or {}).get("State", {})
         if state.get("Status") != "running" or time.monotonic() > self._deadline:
-            why = "for want of memory" if state.get("OOMKilled") else f"({error.message})"
+            why = "ended by the OOM killer" if state.get("OOMKilled") else f"({error.message})"
             raise DatabaseError(
                 f"The verification of {self._backup.file_name} did not come to its end: its throw-away container was"
                 f" ended, or it took too long {why}. The backup may be right: verify it again"

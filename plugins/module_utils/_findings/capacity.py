@@ -82,14 +82,14 @@ def out_of_memory(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             CRITICAL,
             "out_of_memory",
-            "It ended because the kernel killed it for want of memory.",
+            "The OOM killer ended it: it needed more memory than its limit.",
             "Raise memory, or lower work_mem, max_connections or shared_buffers; tune: true derives them.",
         )
     elif kills:
         yield Finding(
             WARNING,
             "out_of_memory",
-            f"Since it started, the kernel has killed {kills} of its processes for want of memory.",
+            f"Since it started, the OOM killer has ended {kills} of its processes.",
             "Each such kill restarts the server and ends all connections. Raise memory, or lower work_mem or"
             " max_connections; tune: true derives them.",
         )

@@ -23,7 +23,7 @@ def not_serving(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if shown["container_status"] == "restarting":
         return
     if shown["status"] == "error":
-        advice = "See why (gather: [logs]), mend that, and run the task that declares it again."
+        advice = "See why (gather: [logs]), fix the cause, and run the task that declares it again."
         yield Finding(CRITICAL, "not_serving", _sentence(shown["status_reason"]), advice)
     elif shown["status"] == "active" and silent:
         yield Finding(

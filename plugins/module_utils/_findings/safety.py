@@ -95,7 +95,7 @@ def schedule_failed(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
         ("verification", scheduled["verify"], known["last_verified"] and known["last_verified"]["verified_at"]),
     )
     for what, part, done_at in parts:
-        # What somebody has put right by hand since is right.
+        # What somebody has repaired by hand since is right.
         if part["last_outcome"] == "failed" and (done_at is None or done_at < part["last_run_at"]):
             critical = facts["shown"]["environment"] == "production"
             playbook = "playbook backup" if what == "backup" else "playbook verify"

@@ -83,7 +83,7 @@ def move(source: str, target: str, keep: Container[str] = ()) -> None:
 
 
 def copy(source: str, target: str, uid: int, gid: int, report: Callable[[int], None]) -> None:
-    """Copy a data directory whose server stands still to a new place, and give it to a user.
+    """Copy a data directory whose server is stopped to a new place, and give it to a user.
 
     Every file is written through to the disk, read back from there and compared. report: hears now and then of the
     bytes copied so far. The target appears under its name when all of it is there.

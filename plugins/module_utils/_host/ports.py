@@ -52,7 +52,7 @@ def published(containers: Iterable[dict[str, Any]]) -> dict[int, Holder]:
 def taken(
     containers: Iterable[dict[str, Any]], records: Iterable[Record], elsewhere: Iterable[Record] = ()
 ) -> dict[int, Holder]:
-    """Return by whom each port is taken: databases that stand still keep theirs, too.
+    """Return by whom each port is taken: stopped databases keep theirs, too.
 
     elsewhere: the records of other data roots.
     """

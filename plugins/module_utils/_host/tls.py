@@ -132,7 +132,7 @@ def server_certificate(
 def describe(certificate_pem: bytes, key_pem: bytes, authority_pem: bytes) -> ServerCertificate | None:
     """Return the facts of a certificate that the authority signed, and the authority's own end.
 
-    None where it is not one, is not that of the key, or was not signed by the authority: a run that was cut short may
+    None where it is not one, is not that of the key, or was not signed by the authority: a run that was interrupted may
     leave any mixture of old and new files.
     """
     _check_library()

@@ -180,10 +180,10 @@ def observe_database(
 
 
 def _altered(spec: DatabaseSpec, own: ContainerFacts | None, record: Record | None) -> tuple[str, ...]:
-    """Return what ALTER SYSTEM has set, as the file says where the server stands still, or ends again and again."""
+    """Return what ALTER SYSTEM has set, as the file says where the server is stopped, or ends again and again."""
     if own is None or own.config is None or record is None or not record.initialised:
         return ()
-    # Few databases stand still, and each run compiles anew what it loads of Ansible's archive.
+    # Few databases are stopped, and each run compiles anew what it loads of Ansible's archive.
     from .._host import altered
 
     majors = data_majors(spec.directory)
@@ -264,7 +264,7 @@ def _target_image(
     """
     if engine is None:
         return None
-    # A container that is taken over keeps its image in the same way, also when that was cut short.
+    # A container that is taken over keeps its image in the same way, also when that was interrupted.
     if spec.adopt and own is not None and own.config is None and own.image == spec.image:
         return _image(engine, host, own.image_id)
     begun = record.adopted if record is not None and not record.initialised else None

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Taking over a container that somebody else made: the plan. Pure.
 
-The record keeps what is needed to finish or to undo an adoption that was cut short (Record.adopted): the old container
+The record keeps what is needed to finish or to undo an interrupted adoption (Record.adopted): the old container
 stays, stopped and under another name, until its successor serves.
 """
 

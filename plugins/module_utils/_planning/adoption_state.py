@@ -35,12 +35,12 @@ def is_original(seen: Observed, container: ContainerFacts | None) -> bool:
 
 
 def concerns(spec: DatabaseSpec, seen: Observed) -> bool:
-    """Say whether a run is about an adoption. Raises Refused where one was cut short and is not to be finished."""
+    """Say whether a run is about an adoption. Raises Refused where one was interrupted and is not to be finished."""
     if unfinished(seen):
         if spec.adopt and spec.state in _TAKES_OVER:
             return True
         raise Refused(
-            f"The adoption of {spec.container} was cut short. Nothing was changed: run it again with adopt: true and"
+            f"The adoption of {spec.container} was interrupted. Nothing was changed: run it again with adopt: true and"
             " state: started, which finishes it, or puts everything back where that is not possible"
         )
     foreign = seen.container is not None and seen.container.config is None

@@ -191,7 +191,7 @@ def _initialise(
     texts: dict[str, str],
     certificate: Certification,
 ) -> tuple[list[Step], tuple[Step, ...]]:
-    """A first start, or one that was cut short: nothing of value is in the data directory yet."""
+    """A first start, or one that was interrupted: nothing of value is in the data directory yet."""
     steps = _creation(spec, seen, record, config, texts, certificate)
     if seen.container is None and not seen.half_made:
         return steps, ()
@@ -231,7 +231,7 @@ def _change(
     original = seen.previous is not None and seen.previous.config is None
     if seen.previous is not None and not original:
         if seen.server is None:
-            # A replacement was cut short, and nothing says that the new container ever served.
+            # A replacement was interrupted, and nothing says that the new container ever served.
             return [PutBack(spec.container)], ()
         steps.append(RemovePrevious(seen.previous.name, ours=True))
     running = seen.container is not None and seen.container.running

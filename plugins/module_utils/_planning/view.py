@@ -255,7 +255,7 @@ def _adopted(record: Record | None) -> dict[str, Any] | None:
 def _status(record: Record | None, container: ContainerFacts | None) -> tuple[str, str | None]:
     """Return the seed's status, `active`, `stopped` or `error`, and for an error the reason."""
     if record is not None and record.adopted and not record.initialised:
-        return "error", "its adoption was cut short: run the task again with adopt: true"
+        return "error", "its adoption was interrupted: run the task again with adopt: true"
     if container is None:
         return "error", "its container is missing: state: started creates it again on the data that is there"
     if container.running and record is not None and not record.initialised:
@@ -268,5 +268,5 @@ def _status(record: Record | None, container: ContainerFacts | None) -> tuple[st
     if container.status == "created":
         return "error", "its container was never started: run the task that creates it again"
     if container.oom_killed:
-        return "error", "it was killed for want of memory: raise memory"
+        return "error", "the OOM killer ended it: raise memory"
     return "error", f"its container is {container.status}, with exit code {container.exit_code}: see docker logs"

@@ -21,7 +21,7 @@ OK, FAILED, SKIPPED, RUNNING = "ok", "failed", "skipped", "running"
 _STATUS = "status"
 _SCHEMA = 1
 METRICS_FILE = "vellaric_backup.prom"
-_CUT_SHORT = "it was cut short: the host was shut down, or the run was killed"
+_INTERRUPTED = "it was interrupted: the host was shut down, or the run was killed"
 _METRICS = (
     ("last_run_timestamp_seconds", "When the last scheduled run took the database in hand."),
     ("last_success_timestamp_seconds", "When the last scheduled run of the database succeeded."),
@@ -90,10 +90,10 @@ def settled(status: Status, is_alive: Callable[[int | None], bool]) -> Status:
     if status.get("outcome") != RUNNING or is_alive(status.get("pid")):
         return status
     databases: dict[str, DatabaseStatus] = {
-        container: {**one, "outcome": FAILED, "reason": _CUT_SHORT} if one["outcome"] == RUNNING else one
+        container: {**one, "outcome": FAILED, "reason": _INTERRUPTED} if one["outcome"] == RUNNING else one
         for container, one in status["databases"].items()
     }
-    return {**status, "outcome": FAILED, "error": status.get("error") or _CUT_SHORT, "databases": databases}
+    return {**status, "outcome": FAILED, "error": status.get("error") or _INTERRUPTED, "databases": databases}
 
 
 def unreached(before: Status, containers: Iterable[str], status: Status) -> dict[str, DatabaseStatus]:

@@ -317,7 +317,7 @@ _PRINTED = """(SELECT format(' (%I)', attname) FROM pg_attribute JOIN pg_type AS
 def row_counts(end: str, shared: bool = False, trusted: bool = False) -> str:
     """Return the script that prints the rows of each table (`read_row_counts`), and `end` as the last line.
 
-    A table that somebody waits to have for himself is left out: behind him, to count its rows could wait for the end
+    A table that somebody waits to lock exclusively is left out: behind him, to count its rows could wait for the end
     of the dump, after which they might be gone. The locks are therefore all taken first, and none is waited for.
     Where the planner would evaluate what is the owner's, rows are counted by COPY, which plans nothing. trusted: the
     session has no rights that matter, and may not write to a file of the server's.

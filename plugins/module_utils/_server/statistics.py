@@ -98,7 +98,7 @@ SELECT jsonb_build_object(
       'available', a.default_version) ORDER BY e.extname), '[]')
     FROM pg_extension AS e LEFT JOIN pg_available_extensions AS a ON a.name = e.extname))"""
 
-# A relation whose lock somebody holds for himself alone cannot be measured without waiting for him.
+# A relation whose lock somebody holds exclusively cannot be measured without waiting for him.
 _SIZES = """
 WITH held AS MATERIALIZED (
   SELECT relation FROM pg_locks WHERE locktype = 'relation' AND granted AND mode = 'AccessExclusiveLock'

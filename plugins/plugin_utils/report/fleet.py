@@ -111,7 +111,7 @@ def findings(database: Shown) -> list[dict[str, Any]]:
 
 
 def reasons(database: Shown) -> list[tuple[str, str]]:
-    """Return what could not be had, and why: [("statistics, queries", "it stands still")]."""
+    """Return what could not be had, and why: [("statistics, queries", "it is stopped")]."""
     found: dict[str, list[str]] = {}
     for name, reason in (database.get("missing") or {}).items():
         found.setdefault(reason, []).append(name)

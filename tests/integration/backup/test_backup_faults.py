@@ -51,7 +51,7 @@ def test_the_reason_reaches_whoever_runs_a_playbook(fresh):
     """Ansible takes some keys of a result for its own, and tells no more than that they are not."""
     with fresh.locked("held"), pytest.raises(AssertionError) as failure:
         harness.playbook(fresh.host, "vellaric.postgres.postgres_db_backup", fresh.arguments(lock_timeout=1))
-    assert "has public.held for itself" in str(failure.value) and "splitlines" not in str(failure.value)
+    assert "holds ACCESS EXCLUSIVE on public.held" in str(failure.value) and "splitlines" not in str(failure.value)
 
 
 @pytest.mark.skipif(not harness.THOROUGH, reason="takes half a minute and gigabytes of memory")
@@ -259,7 +259,7 @@ def test_every_flipped_byte_is_found(tiny, options):
 
 
 @pytest.mark.parametrize("options", FORMATS)
-def test_what_was_cut_short_or_changed_is_found_and_does_not_count(tiny, options):
+def test_what_was_interrupted_or_changed_is_found_and_does_not_count(tiny, options):
     tiny.forget()
     backup = tiny.take(**options)
     path = tiny.directory / backup["name"]

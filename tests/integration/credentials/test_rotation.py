@@ -116,7 +116,7 @@ def test_killed_before_each_task(fleet):
         if moment == last:
             # The server has the new one, applications the old one: so does the server again.
             assert not fleet.logs_in(fleet.password())
-            assert "was cut short" in fleet.play("create") and fleet.logs_in(fleet.password())
+            assert "was interrupted" in fleet.play("create") and fleet.logs_in(fleet.password())
         new = fleet.password(key="next_password") if moment <= last else fleet.password()
         fleet.play("rotate")
         assert agree(fleet) and (fleet.password() == new) is (moment <= last)

@@ -61,7 +61,7 @@ def names_of(declared):
     return {each["name"] for each in declared}
 
 
-def test_users_cut_short(database):
+def test_users_interrupted(database):
     """From none to three, to two others, and back: before each statement in turn."""
     turns = itertools.chain([FIRST], itertools.cycle([SECOND, BACK]))
     wanted, before, cut = next(turns), [], 0

@@ -114,7 +114,7 @@ def test_turns(shared):
     assert "is a login of the application's own role" in shared.refused(
         "a", username=B, password=NEWER, users=[{"name": A, "role": "owner", "password": NEW}]
     )
-    # Back again with the same password, as after a rotation that was cut short: it does not end then.
+    # Back again with the same password, as after a rotation that was interrupted: it does not end then.
     shared.run("a", username=A, password=NEW)
     assert shared.psql("a", f"SELECT rolvaliduntil FROM pg_roles WHERE rolname = '{A}'") == "infinity"
     shared.converge("a")

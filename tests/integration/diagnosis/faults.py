@@ -547,7 +547,7 @@ def killed_processes(place: Place) -> Iterator[None]:
     harness.docker("restart", place.container)
 
 
-@fault("It is out of memory", "the kernel has killed it", "memory", "vellaric.postgres.resize")
+@fault("It is out of memory", "the OOM killer has ended it", "memory", "vellaric.postgres.resize")
 def killed_for_memory(place: Place) -> Iterator[None]:
     limits = ("--memory", "6m", "--memory-swap", "6m")
     harness.docker("stop", place.container)
@@ -569,7 +569,7 @@ def never_created(place: Place) -> Iterator[None]:
     yield
 
 
-@fault("It cannot be created", "its first start was cut short", "container", "vellaric.postgres.create")
+@fault("It cannot be created", "its first start was interrupted", "container", "vellaric.postgres.create")
 def half_created(place: Place) -> Iterator[None]:
     arguments = place.host.written(place.host.arguments("half"))
     kill = harness.REPOSITORY / "tests/integration/postgres_db/killed.py"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What playbooks make of variables: slips of the pen, numbers for texts, the inventory's, and what is not given."""
+"""What playbooks make of variables: typos, numbers for texts, the inventory's, and what is not given."""
 
 from __future__ import annotations
 

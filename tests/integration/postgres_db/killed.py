@@ -6,7 +6,7 @@
 usage: killed.py [EFFECT:]N ARGUMENTS_FILE [MODULE]
 
 The things are the writing calls to the engine, the writes of files and the SQL: all that is left behind by a run that
-was cut short lies between two of them. Each is named on standard error before it is done. EFFECT: count only these.
+was interrupted lies between two of them. Each is named on standard error before it is done. EFFECT: count only these.
 """
 
 from __future__ import annotations

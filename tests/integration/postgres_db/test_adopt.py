@@ -201,7 +201,7 @@ def test_another_c_library_is_refused(shared, refusing, image_tag):
 
 
 def test_containers_that_cannot_be_taken_over(host):
-    """One that stands still, one that the engine would remove with its data, one without a database to take."""
+    """One that is stopped, one that the engine would remove with its data, one without a database to take."""
     foreign = Foreign(host, "a", "--rm", database=host.name("a"))
     assert "--rm" in host.refused("a", adopt=True)
     foreign.psql(
@@ -257,7 +257,7 @@ def check_taken_over(host):
 
 
 @pytest.mark.parametrize("method", ["copy", "move"])
-def test_adoption_cut_short(template, method):
+def test_adoption_interrupted(template, method):
     """Killed before what it does, on a fresh host each time: the next run finishes."""
     done = []
     for moment in itertools.count(1, 1 if THOROUGH else 11):
@@ -271,7 +271,7 @@ def test_adoption_cut_short(template, method):
             done += reached
             shown = host.info(name=host.name("a"))
             if shown and not host.record("a")["initialised"]:
-                assert "cut short" in shown[0]["status_reason"]
+                assert "interrupted" in shown[0]["status_reason"]
                 assert "adopt: true" in host.refused("a", state="absent")
             check_taken_over(host)
         finally:
@@ -290,7 +290,7 @@ def test_killed_over_and_over(host, template, method, volume):
     check_taken_over(host)
 
 
-def test_written_to_again_after_it_was_cut_short(host, template, volume):
+def test_written_to_again_after_it_was_interrupted(host, template, volume):
     """Somebody lets the old container serve in between: what was copied before is out of date."""
     foreign = adoptable(host, template, "copy", volume)
     copied = host.directory("a") / "pgdata/15/docker/PG_VERSION"

@@ -143,7 +143,7 @@ def serves(host):
 
 
 def check_prediction(asked, predicted, answer):
-    """Of a server that stands still, check mode cannot know what the run finds in it; nothing else is missing."""
+    """Of a server that is stopped, check mode cannot know what the run finds in it; nothing else is missing."""
     said, done = verbs(predicted), verbs(answer)
     if asked:
         assert said == done

@@ -224,7 +224,7 @@ def test_the_authority_replaced(shared, living):
 
 
 def test_a_role_changed_by_a_superuser(shared, living):
-    """What a superuser did to the role is put right with the password that was declared."""
+    """What a superuser did to the role is repaired with the password that was declared."""
     shared.psql(living, f"ALTER ROLE {shared.defaults['username']} NOLOGIN PASSWORD NULL")
     assert verbs(shared.converge(living)) == ["role", "prove_login"]
 

@@ -58,23 +58,23 @@ def converges(host, short, **options):
     assert not list(host.directory(short).glob("*/.*.partial"))
 
 
-def test_creation_cut_short():
+def test_creation_interrupted():
     """On a fresh host each time, since the first creation makes what the later ones find."""
     seen, step = set(), 1 if THOROUGH else 2
     for moment in itertools.count(1, step):
-        reached = creation_cut_short(moment)
+        reached = creation_interrupted(moment)
         if reached is None:
             break
         seen.update(reached)
     # The last one too, whether their number is even or odd. It may differ by one from run to run.
     while reached is None:
         moment -= 1
-        reached = creation_cut_short(moment)
+        reached = creation_interrupted(moment)
     seen.update(reached)
     assert seen >= {"write", "create", "start", "update", "prove_login"}
 
 
-def creation_cut_short(moment):
+def creation_interrupted(moment):
     """Cut a first creation short before its n-th effect, then converge. Returns what was done; None for all of it."""
     host = Host()
     try:
@@ -97,7 +97,7 @@ def living(host):
     return "a"
 
 
-def test_replacement_cut_short(host, living, image_tag):
+def test_replacement_interrupted(host, living, image_tag):
     derived_image(image_tag)
     options = itertools.cycle([{"image": image_tag, "settings": {"max_connections": 90}}, {}])
     seen, wanted = set(), next(options)
@@ -113,7 +113,7 @@ def test_replacement_cut_short(host, living, image_tag):
     assert seen >= {"write", "stop", "rename", "create", "start", "remove"}
 
 
-def test_replacement_cut_short_and_taken_back(host, living, image_tag):
+def test_replacement_interrupted_and_taken_back(host, living, image_tag):
     """The next run declares the old image again: whatever was half done is undone."""
     derived_image(image_tag, "LABEL release=2")
     for reached in moments(host, living, image=image_tag):
@@ -132,7 +132,7 @@ def network(host):
     docker("network", "rm", name)
 
 
-def test_changes_cut_short(host, living, network):
+def test_changes_interrupted(host, living, network):
     """A new certificate, one's own and back, settings that take a restart, limits, a network and a password."""
     pair = certificates.server(None, ("db1.example.com",))
     options = itertools.cycle(
@@ -168,7 +168,7 @@ def test_changes_cut_short(host, living, network):
 
 
 @pytest.mark.parametrize("purge", [False, True])
-def test_deletion_cut_short(host, purge):
+def test_deletion_interrupted(host, purge):
     trash = os.path.join(host.data_root, ".trash")
     for moment in itertools.count(1):
         host.run("a")
@@ -182,7 +182,7 @@ def test_deletion_cut_short(host, purge):
     assert moment > 3
 
 
-def test_deletion_cut_short_and_the_database_wanted_after_all(host):
+def test_deletion_interrupted_and_the_database_wanted_after_all(host):
     """As long as the directory has not been moved, the next run that wants it has it with all its data."""
     host.run("a")
     host.query("a", "CREATE TABLE kept AS SELECT 42 AS answer")

@@ -36,7 +36,7 @@ def test_what_somebody_else_does_is_seen(host):
     assert pending(host) == []
     host.run("a", settings={"max_connections": 80}, max_impact="none")
     docker("stop", "-t", "60", host.container("a"))
-    # It stands still: to start it gives it what it is to have, without another interruption.
+    # It is stopped: to start it gives it what it is to have, without another interruption.
     assert pending(host) == []
 
 

@@ -119,7 +119,7 @@ def test_port_range(host):
         assert row["port"] == host.ports[0] + 1
         message = host.refused("b", port_range=f"{host.ports[0]}-{host.ports[0] + 1}")
         assert "No port is free" in message and "port_range" in message
-        # One that stands still keeps its port.
+        # One that is stopped keeps its port.
         host.run("a", state="stopped")
         assert "No port is free" in host.refused("b", port_range=f"{host.ports[0]}-{host.ports[0] + 1}")
 

@@ -204,8 +204,8 @@ def test_what_only_a_superuser_may_do(shared, what):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("CREATE TABLE public.a (id int);\nCOPY public.a (id) FROM stdin;\n1\n", "cut short"),
-        ("BEGIN;\nCREATE TABLE public.thing (id int);\nINSERT INTO public.thing VALUES (1);\n", "cut short"),
+        ("CREATE TABLE public.a (id int);\nCOPY public.a (id) FROM stdin;\n1\n", "truncated"),
+        ("BEGIN;\nCREATE TABLE public.thing (id int);\nINSERT INTO public.thing VALUES (1);\n", "truncated"),
         ("SELECT 1;\n", "nothing in it"),
         (
             "CREATE DATABASE one;\n\\connect one\nCREATE TABLE public.a (x int);\nCREATE DATABASE two;\n",

@@ -168,7 +168,7 @@ def test_functions_that_lie_in_wait_for_the_superuser(target):
         (b"<!DOCTYPE html>", "web page"),
         (b"-- \n-- PostgreSQL database cluster dump\n--\n", "pg_dumpall"),
         (b"\x7fELF\0\0", "neither SQL"),
-        (b"PGDMP\x01\x0e", "damaged or cut short"),
+        (b"PGDMP\x01\x0e", "damaged or truncated"),
         (b"\x1f\x8b\x08\0broken", "damaged"),
         (gzip.compress(b"hello", mtime=0), "neither SQL"),
     ],
@@ -179,7 +179,7 @@ def test_what_is_no_dump_is_told_by_its_content(target, content, words):
     assert words in failure.value.message
 
 
-def test_cut_short_and_damaged(target):
+def test_interrupted_and_damaged(target):
     """Nothing half comes in, whatever psql makes of the end of its input."""
     rows = "".join(f"{n}\trow {n}\n" for n in range(20000))
     text = (HEAD + "CREATE TABLE r (a int, b text);\nCOPY r FROM stdin;\n" + rows + "\\.\n" + TAIL).encode()
@@ -192,7 +192,7 @@ def test_cut_short_and_damaged(target):
     ):
         with pytest.raises(Failed) as failure:
             attempt(target, content)
-        assert "cut short" in failure.value.message, failure.value.message
+        assert "truncated" in failure.value.message, failure.value.message
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("base/1/pg_class"), io.BytesIO())

@@ -175,7 +175,7 @@ def test_one_that_somebody_made_is_taken_over_and_looked_at(host, image):
         thresholds = {"idle_transaction_seconds": 0, "retained_wal_bytes": 50000}
         found = host.info(name=database, gather=["findings"], thresholds=thresholds)[0]
         assert FOUND <= {one["code"] for one in found["findings"]}, found
-    # What was set by hand is what is declared here, and is put right.
+    # What was set by hand is what is declared here, and is repaired.
     assert "work_mem" in str(host.run("a", image=image, username="shop", settings={"work_mem": "8MB"})["actions"])
     of = {"data_root": host.data_root, "environment": host.environment, "name": database}
     diagnosis = host._result("postgres_db_diagnosis", {**of, "password": "another-one-altogether"})

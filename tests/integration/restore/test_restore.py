@@ -59,7 +59,7 @@ def test_everything_comes_along(sample, taken, restored):
         psql(sample.container("a"), sample.name("a"), "SELECT reltuples FROM pg_class WHERE relname = 'parents'")
         == "50"
     )
-    # And the declaration has nothing to put right.
+    # And the declaration has nothing to repair.
     assert sample.run("a")["actions"] == []
 
 

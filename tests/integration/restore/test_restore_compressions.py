@@ -144,7 +144,7 @@ def test_latest_is_the_last_that_was_taken_or_is_asked_for(empty):
     for options in ({"allow_older": True}, {"backup": older.file_name}):
         answer = run(empty, "a", keep_old=0, backup_first=False, **options)
         assert answer["backup"]["name"] == older.file_name
-    # What nobody has put right counts again once it is whole.
+    # What nobody has repaired counts again once it is whole.
     Path(newer.path).write_bytes(content)
     assert run(empty, "a", keep_old=0, backup_first=False)["backup"]["name"] == newer.file_name
 

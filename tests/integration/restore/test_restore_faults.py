@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restores that are cut short: no lost original, nothing left, and the next run does what this one could not."""
+"""Restores that are interrupted: no lost original, nothing left, and the next run does what this one could not."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_every_hundredth_byte(living):
             restore.check(backup, backup.path)
 
 
-def test_a_swap_that_was_cut_short(living):
+def test_a_swap_that_was_interrupted(living):
     """The one moment in which clients are kept out: the next run lets them in before anything else."""
     name = living.name("a")
     psql(living.container("a"), "postgres", f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')

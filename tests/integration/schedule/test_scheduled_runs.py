@@ -257,7 +257,7 @@ def test_a_run_that_is_killed_is_known_as_such(scheduled):
         run.kill()
         run.communicate()
     shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
-    assert shop["last_outcome"] == "failed" and "cut short" in shop["last_reason"]
+    assert shop["last_outcome"] == "failed" and "interrupted" in shop["last_reason"]
     scheduled.run(host.container("shop"))
     shop = host.info(name=host.name("shop"), gather=["backups"])[0]["backups"]["schedule"]
     assert (shop["last_outcome"], shop["last_reason"]) == ("ok", None)

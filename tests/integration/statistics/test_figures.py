@@ -342,7 +342,7 @@ def test_who_waits_for_whom(fleet, short):
     assert transactions[holding]["query"] == "LOCK TABLE small IN ACCESS EXCLUSIVE MODE"
     assert transactions[holding]["state"] == "idle in transaction"
     assert transactions[pid]["wait"] == "Lock: relation"
-    # A table that somebody has for himself is measured without waiting for him.
+    # A table that somebody has locked exclusively is measured without waiting for him.
     assert {one["name"]: one["locked"] for one in row["sizes"]["tables"]} == {"orders": False, "small": True}
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Databases that hang, stand still or are broken, and bad input: what can be had comes in time, the rest is named."""
+"""Databases that hang, are stopped or are broken, and bad input: what can be had comes in time, the rest is named."""
 
 from __future__ import annotations
 

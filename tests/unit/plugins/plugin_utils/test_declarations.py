@@ -126,7 +126,7 @@ def test_a_password_that_was_given_is_meant():
     assert (found["password"], found["update_password"]) == ("given", "always")
 
 
-def test_a_rotation_that_was_cut_short_is_gone_on_with():
+def test_a_rotation_that_was_interrupted_is_gone_on_with():
     assert completed(shop(), resolved(rotating=True))["update_password"] == "always"
 
 

@@ -43,8 +43,6 @@ def test_what_is_odd_is_refused(odd):
 def test_lines_for_a_ticket():
     told = diagnosis([answer(check(), check("data", "fails", cause="Gone.", mend="mount -a", log=["\x1b[2Ja  b"]))])
     shown = lines(told, "docker1")
-    assert (
-        shown[0] == "a on docker1, 2026-01-31T00:00:00Z" and shown[1] == "Gone." and shown[2] == "to mend it:  mount -a"
-    )
+    assert shown[0] == "a on docker1, 2026-01-31T00:00:00Z" and shown[1] == "Gone." and shown[2] == "fix:  mount -a"
     assert "holds    disk is well: seen" in shown and "FAILS    data is well: seen" in shown
     assert shown[-1] == "         log:  \N{REPLACEMENT CHARACTER}[2Ja b"

@@ -70,7 +70,7 @@ def test_a_given_password_waits_beside_the_stored_one_until_the_server_has_it(us
     item = resolve(a_file, **given)
     assert (item.source, item.rotating, list(item.written)) == ("given", True, ["next_password"])
     pending = changed(a_file, item)
-    # Cut short there, or refused: given again it is the same, and otherwise the old one applies.
+    # Interrupted there, or refused: given again it is the same, and otherwise the old one applies.
     assert resolve(pending, **given).written == resolve(pending, user=user).written == {}
     assert resolve(pending, user=user).rotating
     # The server may have that which waits.
@@ -170,7 +170,7 @@ def test_a_new_password_is_stored_beside_the_old_one_then_takes_its_place():
     # Nobody gets it before the server has it.
     kept = resolve(pending)
     assert (kept.source, kept.written, kept.rotating) == ("stored", {}, True)
-    # What was cut short is taken up.
+    # What was interrupted is taken up.
     again = credentials.rotating(pending, request(username="app"), VAULT, "prod")
     assert (again.source, again.written) == ("stored", {})
     done = changed(pending, credentials.rotated(pending, request(), VAULT, "prod"))
@@ -233,7 +233,7 @@ def test_the_other_login_takes_its_turn():
     assert (item.username, item.next_username) == ("app", "app_a")
     assert list(item.written) == ["next_username", "next_password"]
     pending = changed(file(), item)
-    # Cut short, whether the server has come that far or not: the same one's turn.
+    # Interrupted, whether the server has come that far or not: the same one's turn.
     for server in ("app", "app_a"):
         again = turn(pending, server)
         assert (again.next_username, again.written) == ("app_a", {})

@@ -49,7 +49,7 @@ def test_the_newest_verified_one_is_kept():
 
 
 def test_damaged_ones_neither_count_nor_go():
-    damaged = build.noun(build.NOW + datetime.timedelta(hours=1), sequence=99, damage="cut short")
+    damaged = build.noun(build.NOW + datetime.timedelta(hours=1), sequence=99, damage="truncated")
     backups = [*daily(5), damaged]
     assert left(backups, last=2) == [*backups[3:5], damaged]
 

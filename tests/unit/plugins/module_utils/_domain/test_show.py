@@ -87,7 +87,7 @@ SECRET = "hunter2-hunter2"
         f"archive_command = 'AWS_SECRET={SECRET} push %p'",
     ],
 )
-def test_passwords_are_blotted_out(statement):
+def test_passwords_are_masked(statement):
     assert SECRET not in show.without_secrets(statement)
 
 

@@ -121,7 +121,7 @@ def test_commands_are_refused(command, end):
         filtered([SQL, command + end])
 
 
-def test_a_dump_that_is_cut_short_is_seen():
+def test_a_dump_that_is_interrupted_is_seen():
     assert not filtered([SQL[: SQL.index(b"-- PostgreSQL database dump complete")]])[1].complete
 
 

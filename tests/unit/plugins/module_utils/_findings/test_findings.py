@@ -128,7 +128,7 @@ def test_the_day_is_said():
 
 def test_memory_that_was_wanting():
     assert found(container={"oom_kills": 2}) == [("warning", "out_of_memory")]
-    stopped = {"container_status": "exited", "status": "error", "status_reason": "it was killed for want of memory"}
+    stopped = {"container_status": "exited", "status": "error", "status_reason": "the OOM killer ended it"}
     expected = [("critical", "not_serving"), ("critical", "out_of_memory")]
     assert found(container={"oom_killed": True}, shown=stopped) == expected
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data directories on a real file system: measured, moved and copied, also after an attempt that was cut short."""
+"""Data directories on a real file system: measured, moved and copied, also after an attempt that was interrupted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_copy_is_the_same_and_leaves_the_original(source, target):
     assert not os.path.exists(cluster.incomplete(str(target)))
 
 
-def test_a_copy_begins_anew_where_one_was_cut_short(source, target):
+def test_a_copy_begins_anew_where_one_was_interrupted(source, target):
     left = target.parent.parent / ".incomplete"
     (left / "base").mkdir(parents=True)
     (left / "base/stale").write_text("of an earlier attempt")
@@ -73,7 +73,7 @@ def test_a_copy_tells_how_far_it_is(source, target, monkeypatch):
 
 
 @pytest.mark.parametrize("most", range(3))
-def test_a_move_that_was_cut_short_is_finished_or_undone(source, target, monkeypatch, most):
+def test_a_move_that_was_interrupted_is_finished_or_undone(source, target, monkeypatch, most):
     before, rename = tree(source), os.rename
     target.mkdir(parents=True)
     done = []

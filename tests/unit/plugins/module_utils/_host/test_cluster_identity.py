@@ -76,7 +76,7 @@ def test_identifiers_as_initdb_makes_them():
         control_file().replace(b"\x07", b"\x08", 1),
         b"",
     ],
-    ids=["older", "newer", "not shut down", "another WAL's", "cut short", "damaged", "empty"],
+    ids=["older", "newer", "not shut down", "another WAL's", "truncated", "damaged", "empty"],
 )
 def test_what_is_not_known(pgdata, content):
     (pgdata / "global/pg_control").write_bytes(content)

@@ -216,7 +216,7 @@ def test_the_authority_is_renewed_before_a_certificate_could_outlive_it(tmp_path
     assert not tls.same_authority(first[0], b"damaged")
 
 
-def test_an_authority_cut_short_is_made_again(tmp_path):
+def test_an_authority_interrupted_is_made_again(tmp_path):
     # The key is written first: without its certificate nothing can have been signed.
     first = tls.authority(str(tmp_path))
     (tmp_path / ".tls" / "ca.crt").unlink()

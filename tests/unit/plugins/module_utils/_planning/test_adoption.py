@@ -177,7 +177,7 @@ def test_an_image_that_is_not_there_is_fetched_before_anything_is_written():
 
 
 @pytest.mark.parametrize("username", [USERNAME, "shop"])
-def test_what_was_cut_short_anywhere_is_finished(username):
+def test_what_was_interrupted_anywhere_is_finished(username):
     spec = wanted(username=username)
     planned = plan(spec, seen())
     for most in range(1, len(planned.steps) + 1):
@@ -196,12 +196,12 @@ def test_what_was_cut_short_anywhere_is_finished(username):
 
 
 @pytest.mark.parametrize("state", ["absent", "stopped", "restarted", "started"])
-def test_what_was_cut_short_is_nothing_else_than_finished(state):
+def test_what_was_interrupted_is_nothing_else_than_finished(state):
     spec = wanted()
     planned = plan(spec, seen())
     host = builders.Host(seen(), seen().adoptable.server, {}).perform(planned.steps[0], spec, planned)
     message = refusal(declared(image=IMAGE, state=state, deletion_protection=False), host.seen)
-    assert "cut short" in message and "adopt: true" in message
+    assert "interrupted" in message and "adopt: true" in message
 
 
 def test_the_original_is_removed_and_never_comes_back_once_its_data_has_been_served():

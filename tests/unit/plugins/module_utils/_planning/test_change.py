@@ -256,7 +256,7 @@ def test_other_names_come_with_another_address():
     ]
 
 
-# --- what stands still, or is not there
+# --- what is stopped, or is not there
 
 
 def test_a_stopped_database_is_started_and_looked_at_again():
@@ -326,7 +326,7 @@ def test_a_recovered_record_keeps_its_user_name():
     assert "belongs to" in refusal(builders.declared(username="somebody"), seen)
 
 
-# --- a replacement that was cut short
+# --- a replacement that was interrupted
 
 
 def cut_short(**given):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A database that is to be there: created, or begun again after a first start that was cut short."""
+"""A database that is to be there: created, or begun again after a first start that was interrupted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_new_database_needs_credentials(missing):
     assert "postgres_db_credentials" in message
 
 
-def test_so_does_one_whose_first_start_was_cut_short():
+def test_so_does_one_whose_first_start_was_interrupted():
     seen = builders.empty(record=builders.record_of(builders.declared(), initialised=False))
     assert "needs a username and a password" in refusal(builders.declared(password=None), seen)
     assert builders.verbs(plan(builders.declared(username=None), seen))[0] != "reserve"
@@ -137,7 +137,7 @@ def test_another_port_is_a_change_of_the_container():
     assert "port 5432 -> 7000" in builders.summary(planned, "replace")
 
 
-# --- a first start that was cut short
+# --- a first start that was interrupted
 
 
 def half_made(wanted, **given):
@@ -146,20 +146,20 @@ def half_made(wanted, **given):
     return dataclasses.replace(seen, **{"data_majors": (), **given})
 
 
-def test_cut_short_after_the_record():
+def test_interrupted_after_the_record():
     wanted = builders.declared()
     seen = builders.empty(directory_exists=True, record=builders.record_of(wanted, initialised=False))
     assert builders.verbs(plan(wanted, seen)) == CREATION
 
 
-def test_cut_short_while_the_server_initialises():
+def test_interrupted_while_the_server_initialises():
     wanted = builders.declared()
     planned = plan(wanted, half_made(wanted))
     assert builders.verbs(planned) == ["initialise", *CREATION[CREATION.index("create") + 1 :]]
     assert "wait" in builders.summary(planned, "initialise")
 
 
-def test_cut_short_while_the_server_initialises_with_other_files():
+def test_interrupted_while_the_server_initialises_with_other_files():
     # It may have read them already.
     wanted = builders.declared()
     seen = half_made(wanted)

@@ -159,7 +159,7 @@ def test_the_result_is_the_declaration(situation, old, new):
 
 
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
-def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, old, new):
+def test_a_run_that_was_interrupted_anywhere_is_finished_by_the_next(situation, old, new):
     wanted = builders.declared(**new)
     start = builders.Host.of(situation(builders.declared(**old)))
     straight, steps = run(wanted, start)
@@ -174,7 +174,7 @@ def test_a_run_that_was_cut_short_anywhere_is_finished_by_the_next(situation, ol
 
 
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
-def test_after_a_run_that_was_cut_short_the_server_has_read_its_files(situation, old, new):
+def test_after_a_run_that_was_interrupted_the_server_has_read_its_files(situation, old, new):
     wanted = builders.declared(**new)
     start = builders.Host.of(situation(builders.declared(**old)))
     _straight, steps = run(wanted, start)

@@ -175,7 +175,7 @@ def test_what_is_absent_stays_so():
     assert planned.steps == ()
 
 
-def test_a_removal_that_was_cut_short_is_finished():
+def test_a_removal_that_was_interrupted_is_finished():
     seen = builders.empty(doomed=True)
     assert builders.verbs(plan(builders.declared(state="absent", purge=True), seen)) == ["purge"]
 

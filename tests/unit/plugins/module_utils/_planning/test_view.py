@@ -94,10 +94,10 @@ STATUS = [
     ({"health": None}, "active", None),
     ({"health": "unhealthy"}, "error", "health check"),
     ({"status": "exited"}, "stopped", None),
-    # What the engine last thought of a container that stands still.
+    # What the engine last thought of a container that is stopped.
     ({"status": "exited", "health": "unhealthy"}, "stopped", None),
     ({"status": "exited", "exit_code": 137}, "error", "exit code 137"),
-    ({"status": "exited", "exit_code": 137, "oom_killed": True}, "error", "want of memory"),
+    ({"status": "exited", "exit_code": 137, "oom_killed": True}, "error", "OOM killer"),
     ({"status": "created"}, "error", "never started"),
     ({"status": "restarting", "exit_code": 1}, "error", "restarting"),
     ({"status": "paused"}, "error", "paused"),

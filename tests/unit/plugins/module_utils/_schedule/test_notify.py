@@ -124,7 +124,7 @@ def test_a_run_that_was_killed_has_failed():
     running = status("running", shop=one("running"), forum=one())
     settled = results.settled(running, lambda pid: False)
     assert (settled["outcome"], results.failed(settled)) == ("failed", ["shop"])
-    assert "cut short" in settled["error"] and "cut short" in settled["databases"]["shop"]["reason"]
+    assert "interrupted" in settled["error"] and "interrupted" in settled["databases"]["shop"]["reason"]
     assert results.settled(running, lambda pid: True) == running
     assert results.settled({}, lambda pid: False) == {}
 

@@ -106,8 +106,8 @@ def test_a_run_that_was_killed(declare):
     status = results.read(directory, "production")
     results.write(directory, {**status, "outcome": "running"})
     shop = timetable.observe(directory).of("shop", "production")
-    assert shop["last_outcome"] == "failed" and "cut short" in shop["last_reason"]
-    assert any("cut short" in line for line in timetable.lines(timetable.observe(directory)))
+    assert shop["last_outcome"] == "failed" and "interrupted" in shop["last_reason"]
+    assert any("interrupted" in line for line in timetable.lines(timetable.observe(directory)))
 
 
 def test_damaged(tmp_path):
