@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils._domain.names import NOT_STORED, connection_url
+from ..module_utils._domain.names import NOT_STORED, USERNAME_TO_COME, connection_url
 from ..module_utils._domain.parsers import DEFAULT_VERSION
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _LEAST = {
     "image": None,
     "partial": False,
 }
-# Where check mode stops short of making credentials, others of their form stand for them; and NOT_STORED.
-_USERNAME_TO_COME = "db_user_" + "0" * 12
 _CERTIFICATE = ("tls_certificate", "tls_key", "tls_ca")
 _REACHED_BY = ("host", "port", "username", "database", "sslmode", "ca_file", "ca_certificate")
 
@@ -187,7 +185,7 @@ def _credentials(resolved: Credential, stored: Mapping[str, Mapping[str, str]], 
     meant = resolved["source"] == "given" or resolved["rotating"]
     found = {"update_password": "always" if meant else "on_create"}
     if not resolved["user"]:
-        found["username"] = resolved["username"] or _USERNAME_TO_COME
+        found["username"] = resolved["username"] or USERNAME_TO_COME
     if resolved["source"] != "given" or resolved.get("withheld"):
         found["password"] = _password(resolved, stored, check_mode)
     return found

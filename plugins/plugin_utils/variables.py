@@ -118,6 +118,8 @@ RETURNED = (
 )
 # Words that other people's variables hardly begin with.
 _OURS = ("database", "databases")
+# What the lists are called that a person adds up to postgres_databases, as the documentation has it.
+_LISTS = "databases_of_"
 # How alike two names are where one may be meant with the other.
 # More letters than that make another name: somebody's own, such as databases_of_environment.
 _SLIP = 3
@@ -165,7 +167,7 @@ def unknown(names: list[str], taken: tuple[str, ...], given: frozenset[str]) -> 
             wrong.append(f"There is no variable {name}, did you mean {meant[0]}?")
         elif own in taken and name in given:
             wrong.append(f"There is no variable {name}")
-        elif own in taken and own in _OURS:
+        elif own in taken and own in _OURS and not name.startswith(_LISTS):
             odd.append(f"Variable {name} is none of vellaric.postgres, though it begins as those of {own} do")
     return wrong, odd
 

@@ -23,8 +23,9 @@ ENVIRONMENTS = ("production", "staging", "development")
 MAX_LABEL = 63
 MAX_DOMAIN = 253
 MIN_PASSWORD = 12
-# Stands for a password that is not stored yet where a run is predicted. No server is ever given it.
+# They stand for a password and a user name that are not made yet where a run is predicted; no server is given them.
 NOT_STORED = "to-be-generated-in-the-run"
+USERNAME_TO_COME = "db_user_" + "0" * 12
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 # Of a host name, whose letters have no case. Spelled out: to fold the case would let other alphabets' letters in.

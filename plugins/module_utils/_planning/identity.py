@@ -33,6 +33,13 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
     if old is not None and old.initialised and username in names.alternates(old.username):
         username, login = old.username, username
     if old is not None and old.initialised and username != old.username:
+        if username == names.USERNAME_TO_COME:
+            raise Refused(
+                f"No credentials of {spec.container} are stored where this run looks for them, and that belongs to"
+                f" {old.username!r} already. Where another run has just made it, run this again; else bring back the"
+                " file of credentials. Where that is lost, rotate its password (playbook vellaric.postgres.rotate; with"
+                " -e database_rotate_lost=true all those of the host that are lost)"
+            )
         raise Refused(
             f"username is {username!r}, but {spec.container} belongs to {old.username!r}, and a database keeps its own"
             " for life. What is declared or stored (username, database_username, the file of credentials) is another's:"

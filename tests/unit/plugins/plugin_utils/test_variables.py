@@ -66,6 +66,13 @@ def test_names(name, given, said):
     assert bool(odd) is (name == "database_xyzzy" and not given)
 
 
+def test_lists_that_a_person_adds_up():
+    """They are called so in the example and in the README of role databases: nobody is warned of them."""
+    names = [*variables.known(), "databases_of_all_hosts", "databases_of_this_host", "databases_xyzzy"]
+    wrong, odd = variables.unknown(names, ("databases",), frozenset())
+    assert wrong == [] and len(odd) == 1 and "databases_xyzzy" in odd[0]
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -9,7 +9,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts, names
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, IDENT, plan, refusal
 
@@ -324,6 +324,9 @@ def test_a_recovered_record_keeps_its_user_name():
     seen = dataclasses.replace(builders.settled(builders.declared()), record=None, server=None)
     assert plan(builders.declared(username=None, password=None), seen).record.username == builders.USERNAME
     assert "belongs to" in refusal(builders.declared(username="somebody"), seen)
+    # What stands for a name that is not made yet, while a run only looks, is told to nobody.
+    message = refusal(builders.declared(username=names.USERNAME_TO_COME), seen)
+    assert "No credentials of" in message and names.USERNAME_TO_COME not in message and "run this again" in message
 
 
 # --- a replacement that was interrupted
