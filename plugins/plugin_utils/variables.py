@@ -121,7 +121,7 @@ _OURS = ("database", "databases")
 # What the lists are called that a person adds up to postgres_databases, as the documentation has it.
 _LISTS = "databases_of_"
 # How alike two names are where one may be meant with the other.
-# More letters than that make another name: somebody's own, such as databases_of_environment.
+# More letters than that make another name: somebody's own.
 _SLIP = 3
 _ALIKE = 0.8
 
@@ -160,14 +160,14 @@ def unknown(names: list[str], taken: tuple[str, ...], given: frozenset[str]) -> 
     there = {*known(), *RETURNED, *_SHORT}
     for name in sorted(set(names) - there):
         own = family(name)
-        if own is None and (name not in given or "_" not in name):
+        if name.startswith(_LISTS) or own is None and (name not in given or "_" not in name):
             continue
         meant = difflib.get_close_matches(name, sorted(there - set(RETURNED)), n=1, cutoff=_ALIKE)
         if meant and _letters_apart(name, meant[0]) <= _SLIP:
             wrong.append(f"There is no variable {name}, did you mean {meant[0]}?")
         elif own in taken and name in given:
             wrong.append(f"There is no variable {name}")
-        elif own in taken and own in _OURS and not name.startswith(_LISTS):
+        elif own in taken and own in _OURS:
             odd.append(f"Variable {name} is none of vellaric.postgres, though it begins as those of {own} do")
     return wrong, odd
 
