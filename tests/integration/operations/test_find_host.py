@@ -41,6 +41,18 @@ def test_a_new_one_wants_a_host(fleet):
     assert fleet.host.untouched() and not os.path.exists(fleet.root / "inventory/host_vars")
 
 
+def test_what_one_host_declares_is_asked_for_on_no_other(fleet):
+    file = fleet.root / "inventory/hosts.yml"
+    before = file.read_text()
+    inventory = yaml.safe_load(before)
+    declared = [{"name": fleet.host.name("shop"), "environment": fleet.host.environment}]
+    inventory["postgres_hosts"]["hosts"]["two"]["postgres_databases"] = declared
+    file.write_text(yaml.safe_dump(inventory))
+    output = fleet.play("create", succeeds=False, database_image=harness.IMAGE)
+    file.write_text(before)
+    assert "is declared in postgres_databases" in output and "Say on which it is to be" not in output
+
+
 def test_the_host_that_has_it_is_found(fleet):
     fleet.play("create", "--limit", "two", database_image=harness.IMAGE)
     container = fleet.host.container("shop")

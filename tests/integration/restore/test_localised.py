@@ -153,14 +153,15 @@ UPDATE pg_database SET datcollversion = '2.28' WHERE datname = current_database(
 SELECT pg_reload_conf(); SELECT pg_logical_emit_message(false, 'test', repeat('x', 100000));
 CREATE UNIQUE INDEX CONCURRENTLY twice_id ON twice (id);
 """
-FOUND = {"invalid_index", "retained_wal", "collation_mismatch", "backup_overdue", "idle_transaction"}
+FOUND = {"invalid_index", "retained_wal", "collation_mismatch", "set_by_hand", "idle_transaction"}
 
 
 def test_one_that_somebody_made_is_taken_over_and_looked_at(host, image):
     """Nothing of an adoption, of the findings of `check` or of a diagnosis is decided by the server's words."""
     container, database = host.container("a"), host.name("a")
     given = {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "old-one", "POSTGRES_DB": database}
-    docker("run", "-d", "--name", container, *(f"-e{key}={value}" for key, value in given.items()), image)
+    data = ["-v", f"{host.root}/theirs:/var/lib/postgresql/data"]
+    docker("run", "-d", "--name", container, *data, *(f"-e{key}={value}" for key, value in given.items()), image)
     command = ("psql", "-XAtq", "-h", "127.0.0.1", "-U", "shop", "-d", database)
     eventually(lambda: in_container(container, *command, "-c", "SELECT 1", check=False) == b"1\n", 180)
     in_container(container, *command, text="CREATE TABLE kept AS SELECT 1 AS a; CREATE ROLE helper LOGIN SUPERUSER;")
