@@ -90,12 +90,24 @@ def _make_pgdata(work: Work) -> str:
     return directory
 
 
+def _make_backups(work: Work, directory: str) -> None:
+    roots.make(os.path.dirname(directory))
+    # As backups leave it: the server reads there.
+    files.make_directory(directory, 0o750, 0, work.seen.known_image.gid)
+
+
+def _make_mounted(work: Work) -> None:
+    """Put back what it cannot be started without, and holds nothing that it needs: the directory of its backups."""
+    config = work.seen.container.config if work.seen.container is not None else None
+    for source, inside, _mode in config.mounts if config is not None else ():
+        if inside == containers.BACKUP_MOUNT and not os.path.lexists(source) and work.seen.image is not None:
+            _make_backups(work, source)
+
+
 def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
     image = work.seen.known_image
     _make_pgdata(work)
-    roots.make(work.spec.backup_root)
-    # As backups leave it: the server reads there.
-    files.make_directory(work.spec.backup_directory, 0o750, 0, image.gid)
+    _make_backups(work, work.spec.backup_directory)
     arguments = containers.create_arguments(config, work.name, names.new_password())
     declared = work.engine.inspect_image(work.spec.image)
     if declared is not None and declared["Id"] == image.id:
@@ -245,6 +257,7 @@ def _update(work: Work, step: steps.Update) -> None:
 
 
 def _start(work: Work, step: steps.Start) -> None:
+    _make_mounted(work)
     if step.status == "paused":
         work.engine.unpause(work.name)
     elif step.status == "restarting":
@@ -258,6 +271,7 @@ def _start(work: Work, step: steps.Start) -> None:
 
 def _restart(work: Work, step: steps.Restart) -> None:
     """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
+    _make_mounted(work)
     stopped_at = time.monotonic()
     work.engine.restart(work.name, step.grace)
     if work.record is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from .._domain import layout, names, spec, texts
 from .._domain.container import BACKUP_MOUNT
 from .._domain.errors import DatabaseError, Refused
-from .._host import images
+from .._host import images, mounts
 from .._observing import observe
 from .local_directory import LocalDirectory
 
@@ -108,10 +108,15 @@ def refuse_unless_backed_up(target: Target) -> Running:
     refused = f"No backup of {target.container} can be taken"
     running = refuse_unless_running(target, refused)
     config = running.facts.config
-    mounts = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
-    if mounts != ["rw"]:
+    modes = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
+    if modes != ["rw"]:
         raise Refused(
             f"{refused}: its container does not mount {target.backup_directory}. Run postgres_db on it, which replaces"
             " the container"
+        )
+    if mounts.replaced(running.facts.pid, [(target.backup_directory, BACKUP_MOUNT)]):
+        raise Refused(
+            f"{refused}: {target.backup_directory} was removed or replaced while the container ran, which still has the"
+            " one of before. Restart it: playbook restart, or postgres_db with state: restarted"
         )
     return running

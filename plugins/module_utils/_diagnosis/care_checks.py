@@ -39,6 +39,7 @@ _ELSEWHERE = {
         "backup_undecided",
     ),
     *("backup_unverified", "certificate_ending", "certificate_not_served", "drift", "outranked", "schedule_not_active"),
+    "directory_replaced",
     *("scheduled_backup_failed", "scheduled_verification_failed", "connection_limit"),
 }
 

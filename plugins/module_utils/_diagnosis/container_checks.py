@@ -140,6 +140,28 @@ def _mend_settings(facts: Facts, said: str) -> str:
     return f"mend what is declared (database_settings), then: {facts.create()}"
 
 
+def _mounts(facts: Facts) -> Outcome | None:
+    container, data = facts.container, facts.data
+    if container is None or not container.running:
+        return None
+    if not facts.replaced:
+        return holds("they are those of the host")
+    seen = f"the container has another {', '.join(facts.replaced)} than the host"
+    path = f"{data.path}/" if data is not None and data.path else ""
+    if any(path.startswith(f"{source}/") for source in facts.replaced):
+        cause = (
+            "The directory of its data was removed, replaced or mounted over while it ran: it writes to the one of"
+            " before, which a restart would leave behind."
+        )
+        mend = facts.subject.play("backup") if facts.ours else f"docker exec {container.name} pg_dumpall"
+        return warns(seen, cause, f"{mend}, then put the directory of before back (umount, mv) before any restart")
+    cause = (
+        f"{facts.replaced[0]} was removed, replaced or mounted over while it ran: the container has the one of before,"
+        " and what it writes there is lost."
+    )
+    return warns(seen, cause, _play_restart(facts))
+
+
 def _port(facts: Facts) -> Outcome | None:
     port, container = facts.port, facts.container
     if port is None:
@@ -283,6 +305,7 @@ CHECKS = (
         needs=("engine",),
         follows=("disk", "data", "known"),
     ),
+    Check("mounts", "It has the directories that are there", _mounts, needs=("engine",), follows=("known",)),
     Check("port", "Its port is free for it, and published", _port, needs=("engine",), follows=("known", "memory")),
     Check(
         "container",

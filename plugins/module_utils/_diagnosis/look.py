@@ -142,6 +142,7 @@ def _running(
         log=tuple(engine.logs(container.name, _LOG_LINES).splitlines()),
         port=_port(raw, container),
         altered=places.altered(own, container),
+        replaced=places.replaced(raw, container),
         shared_buffers=places.declared_buffers(own, facts.data),
     )
     if container.running:

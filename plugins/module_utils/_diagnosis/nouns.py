@@ -125,7 +125,8 @@ class Facts:
     one of that name was deleted. says: what the engine said when it last tried to start it. manager: who else keeps the
     container. altered: the parameters that ALTER SYSTEM has set, of a server that does not run. watchers: containers
     that replace others by themselves. shown: its description (view.database), with what was gathered of it.
-    shared_buffers: in bytes, as the server or its files have it.
+    shared_buffers: in bytes, as the server or its files have it. replaced: directories of the host that its container
+    has as those of before.
     """
 
     subject: Subject
@@ -137,6 +138,7 @@ class Facts:
     record_error: str | None = None
     deleted: str | None = None
     data_root: str = ""
+    replaced: tuple[str, ...] = ()
     disks: tuple[DiskFacts, ...] = ()
     data: DataFacts | None = None
     image: str | None = None

@@ -9,10 +9,11 @@ import os
 from typing import Any
 
 from .._domain import configuration
+from .._domain.container import BACKUP_MOUNT
 from .._domain.errors import DatabaseError
 from .._domain.facts import ContainerFacts
 from .._host import altered as altered_file
-from .._host import files
+from .._host import files, mounts
 from .._observing import observe
 from .._planning import adoptable, supervised
 from . import host as hosts
@@ -51,7 +52,10 @@ def data(host: Any, own: Any, raw: dict[str, Any] | None, container: ContainerFa
     if raw is None:
         return None if own is None else _data_at(_path_of(own, None), None, None, ())
     foreign = adoptable.from_inspect(raw)
-    missing = next((source for source, _target, kind, _volume in foreign.mounts if _is_gone(source, kind)), None)
+    # What a container that runs has is there for it. To start one of ours puts back where its backups are.
+    needed = [] if container is not None and container.running else foreign.mounts
+    gone = [source for source, inside, kind, _volume in needed if _is_gone(source, kind) and not _is_made(own, inside)]
+    missing = gone[0] if gone else None
     if own is not None:
         path = _path_of(own, container)
         source = os.path.join(own.directory, "pgdata")
@@ -67,6 +71,13 @@ def data(host: Any, own: Any, raw: dict[str, Any] | None, container: ContainerFa
     return _data_at(path, major, missing, rivals)
 
 
+def replaced(raw: dict[str, Any], container: ContainerFacts) -> tuple[str, ...]:
+    """Return what a container that runs mounts, and is something else on the host by now."""
+    foreign = adoptable.from_inspect(raw)
+    pairs = [(source, inside) for source, inside, kind, _volume in foreign.mounts if kind in ("bind", "volume")]
+    return mounts.replaced(container.pid, pairs) if container.running else ()
+
+
 def _path_of(own: Any, container: ContainerFacts | None) -> str:
     """Return the data directory that a server of ours runs on, or would."""
     majors = observe.data_majors(own.directory)
@@ -75,6 +86,10 @@ def _path_of(own: Any, container: ContainerFacts | None) -> str:
     if major is not None and (not majors or major in majors):
         return os.path.join(root, str(major), "docker")
     return os.path.join(root, str(majors[-1]), "docker") if majors else root
+
+
+def _is_made(own: Any, inside: str) -> bool:
+    return own is not None and inside == BACKUP_MOUNT
 
 
 def _is_gone(source: str, kind: str) -> bool:

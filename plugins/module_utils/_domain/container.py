@@ -243,7 +243,8 @@ def from_inspect(answer: dict[str, Any]) -> ContainerFacts:
         started_at=state.get("StartedAt") or "",
         created_at=answer.get("Created") or "",
         health=_health(state.get("Health") or {}),
-        oom_killed=bool(state.get("OOMKilled")),
+        # Set for any process of the container: one that ended in order was not killed.
+        oom_killed=bool(state.get("OOMKilled")) and bool(state.get("ExitCode")),
         ip_address=next(filter(None, addresses), None),
         labels=labels,
         pid=state.get("Pid") or 0,

@@ -204,6 +204,20 @@ def open_to_host(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         )
 
 
+def directory_replaced(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
+    known = facts.get("replaced")
+    if known:
+        yield Finding(
+            CRITICAL,
+            "directory_replaced",
+            f"{listed(known)} was removed, replaced or mounted over while it ran: it still has the one of before, and"
+            " what it writes there is lost.",
+            "Take a backup and put back what was there: a restart would leave its data behind (playbook diagnose)."
+            if any(path.startswith(facts["shown"]["data_directory"]) for path in known)
+            else "Restart it (playbook restart), which gives it what is there now.",
+        )
+
+
 def data_in_container(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     if facts.get("strays"):
         yield Finding(
@@ -280,6 +294,7 @@ RULES = (
     minor_version_behind,
     major_version_end_of_life,
     open_to_host,
+    directory_replaced,
     not_confined,
     data_in_container,
     sql_ascii,

@@ -22,7 +22,7 @@ from .._domain import clock, layout, show
 from .._domain.container import SERVER_PORT
 from .._domain.errors import DatabaseError
 from .._findings import evaluate
-from .._host import cgroups, disk, files, peer_certificate, roots, tls
+from .._host import cgroups, disk, files, mounts, peer_certificate, roots, tls
 from .._observing import observe
 from .._schedule import timetable
 from .._server import queries
@@ -151,8 +151,16 @@ def _lying(database: Database, wanted: set[str], options: Options) -> Part:
     note(("backups",), "backups", lambda: place_of(backups).backups())
     note(("findings",), "strays", lambda: observe.strays(database.spec.directory))
     note(("findings",), "opened", lambda: _opened(database.spec))
+    note(("findings",), "replaced", lambda: _replaced(database))
     note(("tls",), "certificate", lambda: _certificate(database.spec.directory))
     return found, missing
+
+
+def _replaced(database: Database) -> tuple[str, ...]:
+    container = database.container
+    if container is None or not container.running or container.config is None:
+        return ()
+    return mounts.replaced(container.pid, [(source, inside) for source, inside, _mode in container.config.mounts])
 
 
 def _opened(spec: DatabaseSpec) -> list[roots.Open]:
@@ -309,7 +317,7 @@ def _findings(
         "samples": options.history.get(shown["container_name"]) or [],
         **{
             name: found.get(name)
-            for name in ("disk", "backup_disk", "newer_image", "opened", "unconfined", "strays", "drift")
+            for name in ("disk", "backup_disk", "newer_image", "opened", "replaced", "unconfined", "strays", "drift")
         },
     }
     return evaluate.findings(facts, options.thresholds, now)

@@ -146,6 +146,8 @@ def test_nothing_is_the_matter():
         (("settings", "warns"), {"server": answer(file_errors=["x line 3 a = b wrong"])}),
         (("settings", "warns"), {"server": answer(access_errors=["line 3: wrong"])}),
         (("settings", "warns"), {"server": answer(pending_restart=["shared_buffers"])}),
+        (("mounts", "warns"), {"replaced": ("/var/vellaric/backups/shop-production-postgres",)}),
+        (("mounts", "warns"), {"replaced": ("/var/vellaric/postgres/shop-production-postgres/pgdata",)}),
         (("port", "fails"), {**ended(), "port": PortFacts("127.0.0.1", 5432, holder="process 3 (nginx)")}),
         (("port", "fails"), {"port": PortFacts("127.0.0.1", 5432, published=False)}),
         (("port", "warns"), {"port": PortFacts(None, None)}),

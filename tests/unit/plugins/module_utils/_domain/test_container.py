@@ -134,6 +134,9 @@ def test_a_killed_container_says_its_exit_code(answer):
     assert containers.from_inspect(answer).exit_code == 137
     answer["State"] = {**answer["State"], "OOMKilled": True}
     assert containers.from_inspect(answer).oom_killed
+    # One of its processes was, and the server went on until it was stopped.
+    answer["State"] = {**answer["State"], "ExitCode": 0}
+    assert not containers.from_inspect(answer).oom_killed
 
 
 def test_a_container_of_others_has_no_config():

@@ -24,6 +24,7 @@ SHOWN = {
     "sslmode": "prefer",
     "trusted_sources": None,
     "port": 5432,
+    "data_directory": "/var/vellaric/postgres/x",
 }
 BACKUP = {"created_at": "2026-06-15T02:00:00Z", "verified_at": "2026-06-14T02:00:00Z", "name": "x", "damage": None}
 # A database that nothing is the matter with.
@@ -316,6 +317,13 @@ def test_a_directory_that_everybody_gets_into():
 
 def test_data_that_lies_in_the_container():
     assert found(strays=("pg_wal -> /wal",)) == [("critical", "data_in_container")] and found(strays=()) == []
+
+
+def test_a_directory_that_was_replaced_under_a_running_server():
+    assert found(replaced=("/var/vellaric/backups/x",)) == [("critical", "directory_replaced")]
+    assert "playbook restart" in advice(replaced=("/var/vellaric/backups/x",))
+    assert "a restart would leave" in advice(replaced=(f"{SHOWN['data_directory']}/pgdata",))
+    assert found(replaced=()) == []
 
 
 def test_an_encoding_that_takes_any_bytes():
