@@ -38,6 +38,8 @@ class Decision:
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     # The first whose pattern fits says what becomes of a statement.
     Rules = tuple[tuple[re.Pattern[bytes], Decision], ...]
 
@@ -226,3 +228,22 @@ def canonical(name: bytes) -> str:
             text = text[1:-1]
         shown.append(text if text.startswith('"') else text.lower())
     return ".".join(shown)
+
+
+# As pg_dump writes privileges, each of one role.
+_ROLE = r'("(?:[^"]|"")+"|[\w$\x80-\U0010ffff]+)'
+_FOR_ROLE = re.compile(r"ALTER DEFAULT PRIVILEGES FOR ROLE " + _ROLE)
+_GRANTEE = re.compile(
+    r"(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\s.*\s(?:TO|FROM) " + _ROLE + r"(?: WITH GRANT OPTION)?;\s*\Z", re.S
+)
+
+
+def roles_of(privileges: Iterable[str]) -> list[str]:
+    """Return the roles that statements on privileges are of."""
+    found: dict[str, None] = {}
+    for text in privileges:
+        for match in (_FOR_ROLE.match(text), _GRANTEE.match(text)):
+            if match and match.group(1) != "PUBLIC":
+                name = match.group(1)
+                found[name[1:-1].replace('""', '"') if name.startswith('"') else name] = None
+    return list(found)

@@ -146,6 +146,7 @@ class Filling:
                 f"it was loaded with the search path {search_path}, by one process: functions of the database find"
                 " names by it"
             )
+        self._make_roles_spoken_of()
         if self.loaded.collected.later:
             # Publications, event triggers, labels, default privileges.
             self._in_fresh(loader.guarded("\n".join(loader.in_order(self.loaded.collected.later))))
@@ -153,6 +154,21 @@ class Filling:
             self._in_fresh(loader.give(self.loaded.collected.given))
         self._quiet = json.loads(self._in_fresh(loader.QUIET_TRIGGERS).splitlines()[0])
         return self.loaded
+
+    def _make_roles_spoken_of(self) -> None:
+        """Make the roles that privileges are of, where the backup came without the file that makes them.
+
+        Nobody can log in as these.
+        """
+        collected = self.loaded.collected
+        spoken = dump_rules.roles_of([*collected.grants, *collected.later])
+        there = json.loads(self._sql(replacement.ROLES)) if spoken else []
+        missing = [role for role in spoken if role not in there and not role.startswith("pg_")]
+        if missing:
+            self._sql(replacement.ensure_roles(missing))
+            self.loaded.warnings.append(
+                f"made the roles that have privileges in the backup, without a login: {', '.join(missing)}"
+            )
 
     def _run(self, dump: formats.Dump, manner: Manner, inside: str | None) -> Loaded:
         self._loading = loading = load.Loading(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import Host
+from harness import PASSWORD, Host
 from restoring import in_container, nothing_left, take
 
 from playbooks import Fleet, changes
@@ -107,7 +107,8 @@ def test_clone_from_another_host(fleet):
     """What is cloned is found on the other host, and brought from there; nothing of it is left on the way."""
     other = Host()
     try:
-        other.run("source")
+        # Users that only the source has, and privileges of theirs.
+        other.run("source", users=[{"name": "report", "role": "readonly", "password": PASSWORD}])
         other.query("source", "CREATE TABLE people AS SELECT n AS id, 'secret' AS mail FROM generate_series(1, 7) AS n")
         fleet.host.run("target")
         path = fleet.root / "inventory/hosts.yml"
@@ -123,6 +124,7 @@ def test_clone_from_another_host(fleet):
         assert "from other, restore it into" in output and "and run 1 masks" in output
         fleet.play("clone", short="target", **masked)
         assert fleet.host.query("target", "SELECT mail, count(*) FROM people GROUP BY 1") == [("nobody", 7)]
+        assert fleet.host.run("target")["changed"] is False
         assert not list(Path("/var/tmp").glob("vellaric-c*/*development-postgres*"))
         nothing_left(fleet.host, "target")
         nowhere = fleet.play("clone", short="target", **{**masked, "clone_from_name": "nowhere"}, succeeds=False)

@@ -507,3 +507,17 @@ ALTER USER MAPPING FOR "a" SERVER "b" OPTIONS (SET "password_required" 'false');
     passed, work = filtered([text])
     assert without_blank_lines(passed) == []
     assert work.collected.names["public.label"] == "types of their own" and len(work.collected.left_out) == 5
+
+
+def test_roles_that_privileges_are_of():
+    statements = [
+        "GRANT SELECT ON TABLE public.t TO reader;",
+        "GRANT ALL ON TABLE public.t TO PUBLIC;",
+        'REVOKE ALL ON SCHEMA public FROM "Odd ""one";',
+        'GRANT SELECT(a) ON TABLE public."x TO y" TO writer WITH GRANT OPTION;',
+        "ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public GRANT SELECT ON TABLES TO reader;",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE ALL ON FUNCTIONS FROM PUBLIC;",
+        "COMMENT ON EVENT TRIGGER t IS 'GRANT x TO somebody;';",
+        "CREATE PUBLICATION p FOR ALL TABLES;",
+    ]
+    assert dump_rules.roles_of(statements) == ["reader", 'Odd "one', "writer", "app"]
