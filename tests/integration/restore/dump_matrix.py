@@ -238,7 +238,7 @@ def compared(container: str, database: str, one: Combination, *where: str) -> st
     said = said.replace("--\n-- PostgreSQL database dump complete\n--\n", "")
     # A server's own among the options of columns, which the pg_dump of another version takes for somebody's.
     said = re.sub(r"(?<=\()pg_attver=\d+(?:, )?|, pg_attver=\d+", "", said)
-    said = re.sub(r"^ALTER TABLE .* SET \(\);\n", "", said, flags=re.M)
+    said = re.sub(r"^ALTER (?:FOREIGN )?TABLE .* SET \(\);\n", "", said, flags=re.M)
     # What stands in for a view until the last section: pg_dump and the server write it in lines of their own.
     said = re.sub(r"^SELECT\n    (NULL::\w+ AS )", r" SELECT \1", said, flags=re.M)
     entries = re.split(r"(?=^--\n-- (?:Data for )?Name: )", said, flags=re.M)
