@@ -22,7 +22,7 @@ from .._host import files, roots
 from .._planning import sql_steps, steps
 from .._server import session
 from .._server.session import NotReady
-from . import adopting, certifying, server_changes
+from . import adoption_steps, certification_steps, server_changes
 from .context import Work
 
 if TYPE_CHECKING:
@@ -144,19 +144,19 @@ def _adopt(work: Work, step: steps.Adopt) -> None:
     """Stop somebody else's container, take its data, and start a container of ours on it that lets nobody in yet."""
     ran_until = time.monotonic()
     try:
-        adopting.stop(work)
-        adopting.remove_new(work)
-        adopting.take_data(work)
+        adoption_steps.stop(work)
+        adoption_steps.remove_new(work)
+        adoption_steps.take_data(work)
         _write_texts(work, step.texts)
         config = dataclasses.replace(sure(step.config), restart_policy=containers.INITIAL_RESTART_POLICY)
         _create_container(work, work.name, config)
-        adopting.alone(work)
+        adoption_steps.alone(work)
         work.engine.start(work.name)
         spec = work.spec
         arguments = (work.engine, work.name, spec.name, work.username, spec.wait_timeout)
         work.facts = session.wait_until_initialised(*arguments)
     except DatabaseError as error:
-        adopting.put_back(work, error)
+        adoption_steps.put_back(work, error)
     work.interruption += time.monotonic() - ran_until
 
 
@@ -164,16 +164,16 @@ def _arrange(work: Work, step: steps.Arrange) -> None:
     """Put the roles in order, upon which it is ours, and let clients in."""
     began, record = time.monotonic(), work.record
     try:
-        adopting.alone(work)
+        adoption_steps.alone(work)
         # From here on, data that was moved is not what the old container left.
         work.record = dataclasses.replace(record, adopted={**sure(record.adopted), "roles_changed": True})
         _write_record(work, work.record)
-        adopting.arrange_roles(work)
-        adopting.alone(work)
+        adoption_steps.arrange_roles(work)
+        adoption_steps.alone(work)
     except DatabaseError as error:
-        if isinstance(error, adopting.NothingArranged):
+        if isinstance(error, adoption_steps.NothingArranged):
             work.record = record
-        adopting.put_back(work, error)
+        adoption_steps.put_back(work, error)
     _mark_initialised(work)
     work.engine.update(work.name, containers.limits(sure(step.config)))
     _write_texts(work, step.texts)
@@ -248,7 +248,7 @@ def _put_back(work: Work, start: Callable[[str], None] | None, what: str, error:
 def _remove_previous(work: Work, step: steps.RemovePrevious) -> None:
     # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
     if not step.ours:
-        adopting.refuse_revived(work)
+        adoption_steps.refuse_revived(work)
     work.engine.remove(step.container, volumes=step.ours)
 
 
@@ -289,7 +289,7 @@ def _restart(work: Work, step: steps.Restart) -> None:
 def _reload(work: Work, step: steps.Reload | None = None) -> None:
     """Let the server read its files. A certificate that it does not take, for its own reasons, is put back."""
     _read_again(work)
-    if not work.certified or certifying.shown(work):
+    if not work.certified or certification_steps.shown(work):
         return
     lines = work.engine.logs(work.name)
     error = DatabaseError(f"Its last log lines:\n{lines}", log=lines.splitlines())
@@ -311,17 +311,17 @@ def _remove(work: Work, step: steps.Remove) -> None:
 
 
 def _trash(work: Work, step: steps.Trash) -> None:
-    certifying.withdraw(work.spec)
+    certification_steps.withdraw(work.spec)
     files.move(step.directory, layout.trash(work.spec.data_root, work.name, work.seen.now, step.database_id))
 
 
 def _undelete(work: Work, step: steps.Undelete) -> None:
     files.move(os.path.join(work.spec.data_root, layout.TRASH, step.entry), work.spec.directory)
-    certifying.publish(work.spec)
+    certification_steps.publish(work.spec)
 
 
 def _publish(work: Work, step: steps.Publish) -> None:
-    certifying.publish(work.spec)
+    certification_steps.publish(work.spec)
 
 
 def _expire(work: Work, step: steps.Expire) -> None:
@@ -338,7 +338,7 @@ def _final_backup(work: Work, step: steps.FinalBackup) -> None:
 
 
 def _purge(work: Work, step: steps.Purge) -> None:
-    certifying.withdraw(work.spec)
+    certification_steps.withdraw(work.spec)
     doomed = layout.doomed(work.spec.data_root, work.name)
     files.remove_tree(doomed)
     if os.path.isdir(work.spec.directory):
@@ -351,7 +351,7 @@ DOES: dict[type[steps.Step], Callable[[Work, Any], None]] = {
     sql_steps.Users: server_changes.change_users,
     steps.Adopt: _adopt,
     steps.Arrange: _arrange,
-    steps.Certificate: certifying.install,
+    steps.Certificate: certification_steps.install,
     steps.Create: _create,
     steps.Expire: _expire,
     steps.FinalBackup: _final_backup,

@@ -14,9 +14,9 @@ from .._domain.container import SERVER_PORT
 from .._domain.errors import DatabaseError
 from .._domain.facts import ContainerFacts
 from .._host.engine import Engine
+from .._server import adoption_sql, session, sql, wire
 from .._server import answers as forms
-from .._server import session, sql, takeover, wire
-from . import places, question
+from . import places, server_queries
 from .nouns import ServerFacts, Subject
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -44,9 +44,11 @@ def ask(
         # The server that the entrypoint starts for itself answers on the socket, too.
         return ServerFacts("initialising" if ours or process in _STARTERS else "none", f"process 1 is {process}")
     try:
-        lines = _lines(engine, raw, container, session.SUPERUSER, question.of_server(database, user), ours, seconds)
+        lines = _lines(
+            engine, raw, container, session.SUPERUSER, server_queries.of_server(database, user), ours, seconds
+        )
         with forms.understood(container.name):
-            answer = question.read(lines)
+            answer = server_queries.read(lines)
     except _Silent:
         return ServerFacts("silent", f"the server did not answer within {seconds} s")
     except wire.Rejected as error:
@@ -57,9 +59,9 @@ def ask(
     if answer["database"] is None or not answer["database"]["open"]:
         return ServerFacts("answers", answer=answer, outside="it cannot be entered")
     try:
-        lines = _lines(engine, raw, container, database, question.of_database(user), ours, seconds)
+        lines = _lines(engine, raw, container, database, server_queries.of_database(user), ours, seconds)
         with forms.understood(container.name):
-            return ServerFacts("answers", answer=answer, inside=question.read(lines, inside=True))
+            return ServerFacts("answers", answer=answer, inside=server_queries.read(lines, inside=True))
     except _Silent:
         return ServerFacts("answers", answer=answer, outside=f"no answer came from there within {seconds} s")
     except DatabaseError as error:
@@ -90,7 +92,7 @@ def _lines(
         raise _Silent()
     script = text if maintenance else f"{sql.enter(database)}\n{text}"
     shield = session.environment(container.major) if ours else None
-    command = ["sh", "-c", takeover.LOG_IN]
+    command = ["sh", "-c", adoption_sql.LOG_IN]
     finished = engine.execute(container.name, command, session.SUPERUSER, script, remaining, shield)
     if finished.exit_code != 0:
         raise DatabaseError(session.first_error(finished.stderr))

@@ -12,7 +12,7 @@ from .._domain import layout
 from .._domain.errors import DatabaseError
 from .._host import cluster, disk, images
 from .._planning import adoptable, supervised
-from .._server import privileges, roles, session, sql, takeover
+from .._server import adoption_sql, privileges, roles, session, sql
 
 if TYPE_CHECKING:
     from .._domain.facts import ServerFacts
@@ -31,7 +31,7 @@ def observe(engine: Engine, spec: DatabaseSpec, remember: bool) -> adoptable.Ado
             foreign, obstacle="it does not run, so that its server cannot be asked what it holds: start it first"
         )
     try:
-        answer = takeover.parse(_ask(engine, spec, takeover.QUESTION))
+        answer = adoption_sql.parse(_ask(engine, spec, adoption_sql.QUESTION))
         image = images.describe(
             engine,
             engine.inspect_image(foreign.image_id) or {"Id": foreign.image_id},
@@ -50,7 +50,7 @@ def observe(engine: Engine, spec: DatabaseSpec, remember: bool) -> adoptable.Ado
 def _ask(engine: Engine, spec: DatabaseSpec, script: str, environment: Mapping[str, str] | None = None) -> str:
     """Run SQL as the foreign container's own superuser."""
     finished = engine.execute(
-        spec.container, ["sh", "-c", takeover.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS, environment
+        spec.container, ["sh", "-c", adoption_sql.LOG_IN], session.SUPERUSER, script, session.QUERY_SECONDS, environment
     )
     if finished.exit_code != 0:
         raise DatabaseError(

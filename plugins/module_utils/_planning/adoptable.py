@@ -53,7 +53,7 @@ class Adoptable:
     """A foreign container, what its server said, and where its data is.
 
     obstacle: what kept it from being asked; nothing of what follows it is then known. image: the ImageFacts of the
-    image that it runs. answer: as server.takeover's question gives it. server: the ServerFacts for the declared role
+    image that it runs. answer: as adoption_sql's question gives it. server: the ServerFacts for the declared role
     and the database that will be the declared one. data: its directory on the host; owner: user, group and mode of
     that; links: symbolic links in there; movable: whether a rename brings it to its place; rivals: the names of other
     containers that run on it.

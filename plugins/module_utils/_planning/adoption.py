@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from .._domain import configuration, privileges, scram, show
 from .._domain.errors import Refused, sure
 from .._domain.spec import IMPACTS
-from .._server import takeover
-from . import adoptable, adoption_state, certification, identity, server_steps, supervised, view
+from .._server import adoption_sql
+from . import adoptable, adoption_state, certification, server_steps, supervised, view
 from .converge import desired, removal_of_original
+from .new_record import new_record
 from .steps import Adopt, Arrange, Plan, Pull, Reserve, WriteFiles, WriteRecord
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ def _fetch(spec: DatabaseSpec, seen: Observed) -> list[Step]:
 def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
     there = seen.adoptable
     if there is None:
-        return identity.new_record(spec, seen, new_id)
+        return new_record(spec, seen, new_id)
     port = spec.port or (there.foreign.published or (None, None))[1]
-    record = identity.new_record(dataclasses.replace(spec, port=port), seen, new_id)
+    record = new_record(dataclasses.replace(spec, port=port), seen, new_id)
     path, volume = sure(adoptable.source_of(there))
     image = sure(there.image)
     adopted = {
@@ -247,4 +248,4 @@ def _server_steps(spec: DatabaseSpec, seen: Observed, record: Record, verifiable
 
 def closed(texts: dict[str, str]) -> dict[str, str]:
     """Return the managed files that let nobody in but us: a pg_hba.conf for the time until its roles are in order."""
-    return {**texts, configuration.PG_HBA_CONF: takeover.CLOSED_HBA}
+    return {**texts, configuration.PG_HBA_CONF: adoption_sql.CLOSED_HBA}

@@ -15,7 +15,8 @@ from .._domain import container as containers
 from .._domain.errors import Refused, sure
 from .._domain.spec import IMPACTS
 from .._domain.units import format_size
-from . import certification, identity, server_steps, view
+from . import certification, server_steps, view
+from .new_record import new_record
 from .sql_steps import Altered
 from .steps import (
     Create,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def planned(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
-    record = identity.new_record(spec, seen, new_id)
+    record = new_record(spec, seen, new_id)
     spec = server_steps.with_logins(spec, seen, record)
     steps: list[Step] = []
     if seen.record is None or seen.record.port != record.port:

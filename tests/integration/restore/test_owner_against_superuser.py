@@ -63,8 +63,8 @@ def test_operators_before_those_of_the_server(host, trap, tmp_path):
     path = tmp_path / "dump.sql"
     path.write_text("SELECT 1;\n")
     run(host, "a", check=True, module="postgres_db_import", path=str(path), backup_root=None, replace=True)
-    takeover = importlib.import_module(PACKAGE + "_server.takeover")
-    arranging = takeover.put_roles_in_order("postgres", USERNAME, host.name("a"), True)
+    adoption_sql = importlib.import_module(PACKAGE + "_server.adoption_sql")
+    arranging = adoption_sql.put_roles_in_order("postgres", USERNAME, host.name("a"), True)
     psql(host.container("a"), host.name("a"), arranging)
 
 

@@ -18,7 +18,7 @@ from .._domain import layout, scram
 from .._domain.errors import DatabaseError, sure
 from .._host import cluster, files
 from .._planning import adoptable, adoption, supervised
-from .._server import privileges, session, takeover
+from .._server import adoption_sql, privileges, session
 from .._server.session import NotReady
 
 if TYPE_CHECKING:
@@ -141,22 +141,22 @@ def arrange_roles(work: Work) -> None:
     try:
         superuser, databases = _superuser(work, journal)
         database = spec.name if spec.name in databases else journal["database"]
-        verifier = run_as(work, superuser, "postgres", takeover.verifier_of(work.username)).strip()
+        verifier = run_as(work, superuser, "postgres", adoption_sql.verifier_of(work.username)).strip()
         keeps = spec.password is None or scram.matches(spec.password, verifier)
-        run_as(work, superuser, database, takeover.put_roles_in_order(superuser, work.username, database, keeps))
+        run_as(work, superuser, database, adoption_sql.put_roles_in_order(superuser, work.username, database, keeps))
         run_as(work, session.SUPERUSER, session.SUPERUSER, privileges.reset_altered(work.spec.governed))
     except DatabaseError as error:
         raise NothingArranged(error.message, **error.details) from error
     if database != spec.name:
-        run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.rename_database(database, spec.name))
+        run_as(work, session.SUPERUSER, session.SUPERUSER, adoption_sql.rename_database(database, spec.name))
 
 
 def _superuser(work: Work, journal: dict[str, Any]) -> tuple[str, list[str]]:
     """Return the name that the superuser has by now, and the names of the databases."""
     try:
-        answer = run_as(work, session.SUPERUSER, session.SUPERUSER, takeover.who_is_superuser())
+        answer = run_as(work, session.SUPERUSER, session.SUPERUSER, adoption_sql.who_is_superuser())
     except DatabaseError:
-        answer = run_as(work, journal["bootstrap"], session.SUPERUSER, takeover.who_is_superuser())
+        answer = run_as(work, journal["bootstrap"], session.SUPERUSER, adoption_sql.who_is_superuser())
     superuser, *databases = answer.splitlines()
     return superuser, databases
 
