@@ -58,6 +58,7 @@ lint: $(VENV)/.test $(VENV)/.tools .vault-password ## Check the types and the st
 	$(PROGRESS) mypy
 	ansible-lint
 	antsibull-changelog lint
+	tests/changelog
 	tests/docsite/build lint
 
 docs: $(VENV)/.tools .vault-password ## Build this collection's part of a documentation site, in .venv/site

@@ -25,7 +25,8 @@ _OWN = {"inventory", "job.json"}
 # Programs that are not ours: by subcommand, the options that examples give them, those with a value marked by =.
 _FOREIGN = {
     "docker": {
-        "exec": "-i -t -it -u=", "logs": "-f", "ps": "", "port": "", "save": "", "load": "", "inspect": "", "stats": "",
+        "exec": "-i -t -it -u=", "logs": "-f --tail=", "ps": "-a",
+        "port": "", "save": "", "load": "", "inspect": "", "stats": "",
         "run": "--env-file=", "network create": "", "image rm": "", "stop": "", "update": "--restart=",
         "pause": "", "unpause": "", "rm": "-f", "system prune": "", "system df": "",
     },
@@ -34,7 +35,11 @@ _FOREIGN = {
     "jq": {"": "-r"},
     "ssh": {"": "-t"},
     "sed": {"": "-n"},
-    "git": {"add": "", "diff": "--cached --quiet", "commit": "-m=", "pull": "--rebase", "push": ""},
+    "git": {
+        "add": "-A", "diff": "--cached --quiet", "commit": "-m=", "pull": "--rebase", "push": "", "clone": "",
+        "tag": "",
+    },
+    "antsibull-changelog": {"release": "--reload-plugins --update-existing", "lint": "", "generate": ""},
     "curl": {"": "--fail-with-body -X= -H= -d="},
     "pip": {"install": "-q"},
     "python3": {"": "-m=", "explode": ""},
@@ -191,7 +196,9 @@ def _of_ansible(program: str, arguments: list[str], example: Example) -> list[st
         for playbook in options.args:
             found += _of_playbook(playbook, options, example)
     if program == "ansible-galaxy":
-        found += [f"{name} is not ours" for name in options.args if not re.search(r"postgres|awx\.awx", name)]
+        # To publish takes one archive; to build takes this directory where none is named.
+        names = [options.args] if isinstance(options.args, str) else [name for name in options.args if name != "."]
+        found += [f"{name} is not ours" for name in names if not re.search(r"postgres|awx\.awx", name)]
     return found
 
 
