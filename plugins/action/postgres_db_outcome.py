@@ -14,6 +14,7 @@ from ansible_collections.vellaric.postgres.plugins.modules.postgres_db_outcome i
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.checked import Invalid, checked
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report import action, outcomes
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.report.tables import plain as plain_text
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import handed_on
 
 
 class ActionModule(ActionBase):
@@ -29,17 +30,24 @@ class ActionModule(ActionBase):
         except Invalid as error:
             return {**result, "failed": True, "msg": str(error)}
         answers, host = options["answers"], str((task_vars or {}).get("inventory_hostname"))
+        failures = outcomes.failures(answers.get(host))
+        # Beside the one document that a callback for machines prints, there is no room for another.
+        printed = not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl"))
         if options["show"]:
             shown = [outcomes.lines(answers, self._task.check_mode, paint) for paint in (plain_text, action.paint)]
             files = outcomes.to_commit(options["stored"])
             last = [f"Credentials were stored. Commit: {', '.join(files)}"] if files else []
-            result["lines"] = shown[0] + last
-            # Beside the one document that a callback for machines prints, there is no room for another.
-            if not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
-                action.say(result["lines"], shown[1] + last)
-        failures = outcomes.failures(answers.get(host))
+            if printed:
+                action.say(shown[0] + last, shown[1] + last)
+            if not (failures and printed):
+                # Ansible prints all that a task which fails returns, on one line.
+                result["lines"] = shown[0] + last
         if failures:
-            count = len(answers[host]["databases"])
-            summary = f"{len(failures)} of {count} failed: {'; '.join(failures)}"
+            # Why is in the table's lines, where there is one.
+            told = list(failures) if printed else [f"{name}: {why}" for name, why in failures.items()]
+            summary = f"{len(failures)} of {len(answers[host]['databases'])} failed: {'; '.join(told)}"
             return {**result, "failed": True, "msg": summary}
+        if options["artifact"]:
+            data = {"postgres_artifact": {host: handed_on(outcomes.databases_of(answers.get(host)))}}
+            result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
         return {**result, "changed": False}

@@ -37,25 +37,11 @@ _value:
   type: raw
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import given_plain
-from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import clean
-
-# To which YAML's types give a meaning that Ansible has no constructor for: https://yaml.org/type/
-_UNREADABLE = ("*", "&", "!", "=", "<<")
-
-
-def handed_on(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {clean(key) if isinstance(key, str) else key: handed_on(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [handed_on(item) for item in value]
-    if isinstance(value, str):
-        return f"'{value}'" if value in _UNREADABLE else clean(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+from ansible_collections.vellaric.postgres.plugins.plugin_utils.typed import handed_on
 
 
 class FilterModule:

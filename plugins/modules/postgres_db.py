@@ -380,8 +380,23 @@ options:
       partial: *partial
       adopt: *adopt
       max_impact: *max_impact
+  stand_ins:
+    description:
+      - Where the official image of a O(version) is not on the host, and its stand-in is, which role
+        P(vellaric.postgres.image#role) builds of Debian's packages, that one is taken.
+    type: bool
+    default: false
+  images_required:
+    description:
+      - Change nothing, and fail with RV(images_missing), where the official image of a database is not on the host and
+        would have to be pulled. M(vellaric.postgres.postgres_db_image) pulls with the host's logins, and says which
+        stand-in can be built.
+      - It means nothing in check mode, which tells that an image would be pulled.
+    type: bool
+    default: false
 seealso:
   - module: vellaric.postgres.postgres_db_credentials
+  - module: vellaric.postgres.postgres_db_image
   - module: vellaric.postgres.postgres_db_info
 """
 
@@ -835,6 +850,12 @@ undeclared:
   elements: str
   returned: when O(databases) is given
   sample: [forum-production-postgres]
+images_missing:
+  description: The official images that are not on the host.
+  type: list
+  elements: str
+  returned: when it failed for that
+  sample: ["postgres:15-alpine"]
 log:
   description: Last lines of the container's log.
   type: list

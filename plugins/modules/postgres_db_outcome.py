@@ -33,6 +33,12 @@ options:
     description: Whether the table is printed. The task is run on each host, and one of them prints it for all.
     type: bool
     default: true
+  artifact:
+    description:
+      - Whether the job hands on what the host has answered, as C(postgres_artifact) (C(set_stats)), by host. A task
+        that fails hands nothing on.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - vellaric.postgres.attributes.controller
 attributes:
@@ -67,7 +73,7 @@ EXAMPLES = r"""
 RETURN = r"""
 lines:
   description: What was printed, without colours.
-  returned: with O(show)
+  returned: with O(show), where no database of the task's host failed or nothing is printed
   type: list
   elements: str
   sample:
@@ -86,6 +92,7 @@ def argument_spec() -> dict[str, Any]:
         "answers": {"type": "dict", "required": True},
         "stored": {"type": "dict", "default": {}},
         "show": {"type": "bool", "default": True},
+        "artifact": {"type": "bool", "default": False},
     }
 
 

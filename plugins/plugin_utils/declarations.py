@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._domain.names import NOT_STORED, USERNAME_TO_COME, connection_url
-from ..module_utils._domain.parsers import DEFAULT_VERSION
+from ..module_utils._domain.stand_ins import is_whole, pulled
 
 if TYPE_CHECKING:
     # A database as it is declared, a role as postgres_db_credentials answers of it, and what postgres_db answers of a
@@ -56,11 +56,6 @@ def _instead(item: Declared) -> Declared:
 
 def container(item: Mapping[str, Any]) -> str:
     return f"{item['name']}-{item['environment']}-postgres"
-
-
-def is_whole(item: Declared) -> bool:
-    """Say whether a run brings the whole declaration about, for which the credentials are needed."""
-    return item.get("state") in ("started", "present", None) and not item.get("partial")
 
 
 def mistakes(declared: Iterable[Declared]) -> list[str]:
@@ -116,54 +111,26 @@ def official_images(declared: Iterable[Declared]) -> list[dict[str, Any]]:
 
     With always it is the module that asks the registry, since it follows the tag.
     """
-    found: dict[str, set[str]] = {}
-    for item in filter(is_whole, declared):
-        if not item.get("image"):
-            found.setdefault(_official(item), set()).add(item.get("pull") or "missing")
-    return [
-        {"reference": reference, "pull": "never" if found[reference] == {"never"} else "missing"}
-        for reference in sorted(found)
-    ]
-
-
-def _official(item: Declared) -> str:
-    return f"postgres:{_version(item)}"
-
-
-def _version(item: Declared) -> str:
-    return str(item.get("version") or DEFAULT_VERSION)
+    return [{"reference": reference, "pull": pull} for reference, pull in pulled(declared).items()]
 
 
 def completed(
     declared: Iterable[Declared],
     resolved: Iterable[Credential],
     stored: Mapping[str, Mapping[str, str]],
-    images: Iterable[Mapping[str, Any]],
     check_mode: bool,
 ) -> list[Declared]:
-    """Return the declarations with their credentials and images: what the module is given.
+    """Return the declarations with their credentials: what the module is given.
 
-    resolved: what the store answered to the requests. stored: the entries of its file. images: what postgres_db_image
-    has returned of each.
+    resolved: what the store answered to the requests. stored: the entries of its file.
     """
     credentials = {one["entry"]: _credentials(one, stored, check_mode) for one in resolved}
-    taken = {one["asked"]: _taken(one) for one in images}
-    return [_completed(item, credentials, taken) for item in declared]
+    return [_completed(item, credentials) for item in declared]
 
 
-def _taken(image: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with which an image is taken. No registry has a stand-in."""
-    stand_in = {} if image["reference"] == image["asked"] else {"pull": "never"}
-    return {"image": image["reference"], "version": None, **stand_in}
-
-
-def _completed(
-    item: Declared, credentials: Mapping[str, Mapping[str, str]], images: Mapping[str, Mapping[str, Any]]
-) -> Declared:
+def _completed(item: Declared, credentials: Mapping[str, Mapping[str, str]]) -> Declared:
     entry = container(item)
     found = {**item, **_of(credentials, entry, item)}
-    if is_whole(item) and not item.get("image"):
-        found.update(images.get(_official(item), {}))
     if item.get("users") is not None:
         found["users"] = [{**user, **_of(credentials, f"{entry}/{user['name']}", item)} for user in item["users"]]
     return found

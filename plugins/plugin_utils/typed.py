@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Any, Callable
 
@@ -163,3 +164,18 @@ class Record:
         for key in self.fields:
             found.setdefault(key, None)
         return found
+
+
+# To which YAML's types give a meaning that Ansible has no constructor for: https://yaml.org/type/
+_UNREADABLE = ("*", "&", "!", "=", "<<")
+
+
+def handed_on(value: Any) -> Any:
+    """Return what a host has answered as a job can hand it on to the next."""
+    if isinstance(value, dict):
+        return {clean(key) if isinstance(key, str) else key: handed_on(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [handed_on(item) for item in value]
+    if isinstance(value, str):
+        return f"'{value}'" if value in _UNREADABLE else clean(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

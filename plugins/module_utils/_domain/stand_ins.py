@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from . import parsers
 
 # The Debian release that packages each major version of PostgreSQL. Up to 17 the official image keeps its data in the
 # volume itself, from 18 on in a directory below it.
@@ -78,6 +81,49 @@ class Wanted(NamedTuple):
         if "alpine" in self.reference:
             text += f"; Debian (glibc), not Alpine (musl), so text sorts otherwise than in {self.reference}"
         return text
+
+
+# The name of images that role image builds; their tag is the major version and the Debian release.
+REPOSITORY = "vellaric/postgres"
+
+
+def is_whole(declared: Mapping[str, Any]) -> bool:
+    """Say whether a run brings the whole declaration about, for which the image and the credentials are needed."""
+    return declared.get("state") in ("started", "present", None) and not declared.get("partial")
+
+
+def official(declared: Mapping[str, Any]) -> str:
+    """Return the official image of a database as it is declared: nothing where it has another, or keeps what it has."""
+    if not is_whole(declared) or declared.get("image"):
+        return ""
+    try:
+        return parsers.image({"version": declared.get("version")})
+    except ValueError:
+        # Whoever reads the declaration says what is wrong with it.
+        return ""
+
+
+def pulled(declared: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the official images that databases take, and of each whether it may be pulled where it is missing.
+
+    With always it is asked for when the databases are looked at, since they follow the tag.
+    """
+    found: dict[str, set[str]] = {}
+    for one in declared:
+        reference = official(one)
+        if reference:
+            found.setdefault(reference, set()).add(one.get("pull") or "missing")
+    return {reference: "never" if found[reference] == {"never"} else "missing" for reference in sorted(found)}
+
+
+def instead(declared: Mapping[str, Any], there: Mapping[str, str]) -> dict[str, Any]:
+    """Return a declaration with the image that there is. there: by official image, its name or that of its stand-in,
+    which no registry has."""
+    reference = official(declared)
+    taken = there.get(reference)
+    if not taken:
+        return dict(declared)
+    return {**declared, "image": taken, "version": None, **({} if taken == reference else {"pull": "never"})}
 
 
 def nobody_answered(stderr: str) -> bool:

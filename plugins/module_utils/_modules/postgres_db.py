@@ -16,12 +16,15 @@ from .._host.engine import NoEngine
 from .._observing import observe
 from .._operations import run
 from .._planning import view
-from . import arguments
+from . import arguments, images
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
 if TYPE_CHECKING:
     from .._host.engine import Engine
+
+# Options that are of no database.
+_OF_THE_RUN = ("databases", "stand_ins", "images_required")
 
 
 def main() -> None:
@@ -31,6 +34,8 @@ def main() -> None:
             **ROOT_ARGUMENT,
             **ENGINE_ARGUMENTS,
             "databases": {"type": "list", "elements": "dict", "options": ARGUMENTS},
+            "stand_ins": {"type": "bool", "default": False},
+            "images_required": {"type": "bool", "default": False},
         },
         mutually_exclusive=[("databases", "name")],
         required_one_of=[("databases", "name")],
@@ -66,6 +71,7 @@ def _bring_about(module: Module) -> None:
             raise
         module.warn(f"{error.message.rstrip('.')}. This prediction takes the host for one that has no databases yet.")
         engine = None
+    declarations = images.chosen(module, module.params["docker_host"], declarations)
     outcomes, undeclared = run.converge(engine, module.params["data_root"], declarations, module.check_mode)
     for outcome in outcomes:
         for warning in outcome.warnings:
@@ -104,7 +110,7 @@ def _nothing_made(module: Module, declarations: Iterable[Mapping[str, Any]]) -> 
 
 def _declarations(module: Module) -> list[dict[str, Any]]:
     """Return one mapping of parameters for each declared database: the module's own options are the list's defaults."""
-    shared = {name: value for name, value in module.params.items() if name != "databases"}
+    shared = {name: value for name, value in module.params.items() if name not in _OF_THE_RUN}
     if module.params["databases"] is None:
         declarations = [shared]
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from .._domain import stand_ins, texts
 from .._host import obtained
 from .._host.engine import DEFAULT_URL
+from . import images
 from .module import Module, edge
 
 
@@ -26,7 +27,7 @@ def main() -> None:
                     "build": {"type": "str", "choices": ["fallback", "always", "never"], "default": "fallback"},
                 },
             },
-            "repository": {"type": "str", "default": "vellaric/postgres"},
+            "repository": {"type": "str", "default": stand_ins.REPOSITORY},
             "docker_host": {"type": "str", "default": DEFAULT_URL},
             "receipt": {"type": "path", "default": "/var/lib/vellaric/image.json"},
         },
@@ -53,18 +54,7 @@ def _obtain(module: Module) -> list[obtained.Obtained]:
         stand_ins.Wanted(texts.line(one["reference"], "reference"), one["pull"], one["build"], repository)
         for one in module.params["images"]
     ]
-    # What somebody has in the environment for another engine, which is reached over TLS.
-    others = dict.fromkeys(("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT"), "")
-    module.run_command_environ_update = {**others, "DOCKER_HOST": docker_host, "LC_ALL": "C"}
-    program = module.get_bin_path("docker")
-
-    def run(arguments: list[str]) -> tuple[int, str, str]:
-        if program is None:
-            return 127, "", "there is no docker command"
-        code, output, errors = module.run_command([program, *arguments[1:]])
-        return code, output, errors
-
-    answers = obtained.obtain(run, wanted, docker_host, module.check_mode)
+    answers = obtained.obtain(images.docker(module, docker_host), wanted, docker_host, module.check_mode)
     came = [answer.found for answer in answers if answer.source == "registry"]
     if came:
         obtained.write_down(module.params["receipt"], came)

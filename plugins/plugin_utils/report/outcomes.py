@@ -30,7 +30,7 @@ _NAME = re.compile(r"[a-z0-9-]+")
 
 def lines(answers: Mapping[str, Any], check_mode: bool, paint: Callable[[str, str], str] = plain) -> list[str]:
     """Return the table of all databases, and below it what was done to each, and what is pending, in words."""
-    known = {host: _databases(answer) for host, answer in answers.items()}
+    known = {host: databases_of(answer) for host, answer in answers.items()}
     several = len(answers) > 1
     place = ["DATABASE", "DOCKER HOST"] if several else ["DATABASE"]
     heading = [*place, "ADDRESS", "WOULD BE" if check_mode else "DONE", "PENDING"]
@@ -58,11 +58,9 @@ def lines(answers: Mapping[str, Any], check_mode: bool, paint: Callable[[str, st
     return found
 
 
-def failures(answer: Any) -> list[str]:
-    """Return what was wrong with each database of a host."""
-    return [
-        f"{_text(one.get('container_name'))}: {_text(one['error'])}" for one in _databases(answer) if one.get("error")
-    ]
+def failures(answer: Any) -> dict[str, str]:
+    """Return what was wrong with each database of a host that failed."""
+    return {_text(one.get("container_name")): _text(one["error"]) for one in databases_of(answer) if one.get("error")}
 
 
 def to_commit(stored: Mapping[str, Any]) -> list[str]:
@@ -81,7 +79,7 @@ def _list(answer: Any, key: str) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
-def _databases(answer: Any) -> list[Mapping[str, Any]]:
+def databases_of(answer: Any) -> list[Mapping[str, Any]]:
     return [one for one in _list(answer, "databases") if isinstance(one, Mapping)]
 
 

@@ -60,9 +60,9 @@ def test_mistakes(given, said):
         assert "Not-To-Be-Told" not in text
 
 
-def completed(item, *answers, check_mode=False, images=None):
+def completed(item, *answers, check_mode=False):
     stored = {answer["entry"]: {"password": f"secret of {answer['entry']}"} for answer in answers}
-    [found] = declarations.completed([item], answers, stored, images or [], check_mode)
+    [found] = declarations.completed([item], answers, stored, check_mode)
     return found
 
 
@@ -140,7 +140,7 @@ def test_what_is_declared_of_the_update_goes_before_that():
 def test_a_check_makes_no_credentials():
     item = shop(users=[{"name": "reader", "privileges": "readonly"}])
     answers = [resolved("generated", username=None), resolved("generated", "reader")]
-    [found] = declarations.completed([item], answers, {}, [], check_mode=True)
+    [found] = declarations.completed([item], answers, {}, check_mode=True)
     assert found["username"].startswith("db_user_") and found["password"] == found["users"][0]["password"]
     assert found["users"][0]["privileges"] == "readonly" and "username" not in found["users"][0]
 
@@ -150,7 +150,7 @@ def test_what_is_new_of_a_refused_database_goes_to_no_server():
     found = [resolved("generated", username=None, **new), resolved("given", user="writer", changed=True, added=False)]
     item = shop(users=[{"name": "writer", "password": "given"}])
     latest = declarations.latest(found, [], check_mode=False)
-    [wanted] = declarations.completed([item], latest, {}, [], check_mode=False)
+    [wanted] = declarations.completed([item], latest, {}, check_mode=False)
     assert wanted["password"] == wanted["users"][0]["password"] == names.NOT_STORED
     # Where it is stored, that answer counts.
     stored = [{**one, "username": "app"} for one in found]
@@ -170,16 +170,6 @@ def test_only_what_was_stored_by_the_run_is_forgotten_when_nothing_was_made():
     assert declarations.in_vain(added, [ENTRY]) == [place]
     assert declarations.in_vain(added, ["another"]) == declarations.in_vain([], [ENTRY]) == []
     assert declarations.in_vain([added[0], {**added[1], "added": False}], [ENTRY]) == []
-
-
-def test_the_image_that_was_found_is_taken_and_nobody_is_asked_for_a_stand_in():
-    images = [{"asked": "postgres:17", "reference": "postgres:17"}, {"asked": "postgres:15", "reference": "ours:15"}]
-    assert completed(shop(version=17), images=images)["image"] == "postgres:17"
-    assert "pull" not in completed(shop(version=17), images=images)
-    found = completed(shop(version="15", pull="missing"), images=images)
-    assert (found["image"], found["version"], found["pull"]) == ("ours:15", None, "never")
-    # What was not looked for is left to the module.
-    assert completed(shop(version="18"), images=images)["version"] == "18"
 
 
 def outcome(**given):

@@ -47,3 +47,26 @@ def test_who_gets_another_libc_is_told():
 )
 def test_a_registry_that_says_no_has_answered(stderr, silent):
     assert stand_ins.nobody_answered(stderr) is silent
+
+
+def test_the_image_that_is_there_is_taken_and_nobody_is_asked_for_a_stand_in():
+    there = {"postgres:17": "postgres:17", "postgres:15": "ours:15"}
+    assert stand_ins.instead({"version": 17}, there) == {"version": None, "image": "postgres:17"}
+    found = stand_ins.instead({"version": "15", "pull": "always"}, there)
+    assert found == {"version": None, "image": "ours:15", "pull": "never"}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"version": "18"},
+        {"version": "17", "partial": True},
+        {"version": "17", "state": "absent"},
+        {"image": "other:17"},
+        # Whoever reads the declaration refuses it.
+        {"version": "17\r\nX: y"},
+    ],
+)
+def test_else_a_declaration_is_left_as_it_is(declared):
+    assert stand_ins.instead(declared, {"postgres:17": "ours:17"}) == declared
+    assert "17" not in "".join(stand_ins.pulled([declared]))

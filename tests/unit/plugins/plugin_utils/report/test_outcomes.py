@@ -57,8 +57,8 @@ def test_what_is_pending_and_what_failed_is_said():
         f"{SHOP} on docker1: update it; held back: replace it for image",
         f"{SHOP} on docker2: failed: no room",
     ]
-    assert outcomes.failures({"databases": [done, failed]}) == [f"{SHOP}: no room"]
-    assert outcomes.failures({}) == outcomes.failures(None) == []
+    assert outcomes.failures({"databases": [done, failed]}) == {SHOP: "no room"}
+    assert outcomes.failures({}) == outcomes.failures(None) == {}
 
 
 def test_what_nobody_declared_is_reported():
@@ -82,7 +82,7 @@ def test_a_host_that_said_nothing_is_named():
     ],
 )
 def test_what_a_host_answers_is_shown_as_text_or_not_at_all(odd):
-    assert "\x1b" not in "".join(shown(docker1=odd) + outcomes.failures(odd))
+    assert "\x1b" not in "".join([*shown(docker1=odd), *outcomes.failures(odd), *outcomes.failures(odd).values()])
 
 
 def test_files_with_new_credentials_are_to_be_committed():
