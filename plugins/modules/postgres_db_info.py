@@ -76,6 +76,11 @@ options:
     description: How many lines V(logs) returns at most.
     type: int
     default: 50
+  log_since:
+    description:
+      - From when on lines are returned by V(logs), of the last O(log_lines). How long ago, such as V(10m), V(2h) or
+        V(1d), or a time such as V(2026-11-30T07:00:00Z), in UTC where it names no zone.
+    type: str
   history:
     description:
       - Earlier figures, from which V(findings) tells the day on which a disk will be full. By the name of the container
@@ -1605,6 +1610,11 @@ databases:
       type: dict
       returned: with O(gather)
       sample: {"statistics": "my-database-production-postgres did not answer within 10 s: it may be hung or overloaded"}
+log_since:
+  description: From when on lines of logs are meant, in UTC.
+  type: str
+  returned: with O(log_since), where anything is gathered
+  sample: "2026-01-24T14:12:50.123456000Z"
 findings:
   description: The findings of all databases, the worst first, as in RV(databases[].findings).
   type: list

@@ -55,7 +55,7 @@ def render(
     return {
         POSTGRESQL_CONF: postgresql_conf(spec, major),
         PG_HBA_CONF: pg_hba_conf(spec, record, access),
-        PG_IDENT_CONF: pg_ident_conf(spec),
+        PG_IDENT_CONF: pg_ident_conf(spec, record),
     }
 
 
@@ -110,6 +110,8 @@ def pg_hba_conf(spec: DatabaseSpec, record: Record, access: Iterable[tuple[str, 
         "",
         "# The superuser: over the container's own socket, as the operating system's user (see pg_ident.conf)",
         "local all postgres peer map=superuser",
+        "# An operator there as the application or a declared user, without a password",
+        f"local {who} peer map=operator",
         "# The application's role and declared users: the container itself, then the trusted sources",
         f"host {who} samehost scram-sha-256",
         *[f"{kind} {who} {source} scram-sha-256" for source in sources],
@@ -119,16 +121,19 @@ def pg_hba_conf(spec: DatabaseSpec, record: Record, access: Iterable[tuple[str, 
     return "\n".join(lines) + "\n"
 
 
-def pg_ident_conf(spec: DatabaseSpec) -> str:
-    """Return who of the container's operating system is the superuser.
+def pg_ident_conf(spec: DatabaseSpec, record: Record) -> str:
+    """Return who of the container's operating system is who to the server.
 
     Root could become the user postgres at any time; as root, the host asks the server without entering the container.
+    Whoever is the superuser there may as well be one of the others, and cannot get back from it to the superuser.
     """
+    roles = [record.username, *(user.name for user in spec.users)]
     lines = [
         f"# {spec.container}: written by vellaric.postgres, changes made here are overwritten.",
         "",
         "superuser postgres postgres",
         "superuser root postgres",
+        *[f'operator postgres "{role}"' for role in roles],
     ]
     return "\n".join(lines) + "\n"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from fractions import Fraction
 
@@ -12,6 +13,8 @@ from .errors import InvalidOption
 
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+# A century.
+_LONGEST_AGO = 100 * 365 * 86400
 _DURATION = re.compile(r"^([0-9]{1,9})\s*([smhdw]?)$", re.IGNORECASE)
 # More than any machine has, and less than what the engine cannot count.
 _MOST = 1 << 60
@@ -59,6 +62,29 @@ def parse_duration(text: str | int, option: str) -> int:
             f"{option} is {text!r}: a time is a number with a unit of s, m, h, d or w, such as 12h or 7d"
         )
     return int(match.group(1)) * _SECONDS[match.group(2).lower()]
+
+
+def parse_since(text: str, option: str, now: datetime.datetime) -> str:
+    """Return the time from which on something is meant, as the engine stamps lines of logs.
+
+    text: how long ago, as parse_duration has it, or a time such as C(2026-11-30T07:00:00Z), in UTC where it names no
+    zone. Raises InvalidOption, naming the option.
+    """
+    if _DURATION.match(text.strip()):
+        seconds = min(parse_duration(text, option), _LONGEST_AGO)
+        found = now - datetime.timedelta(seconds=seconds)
+    else:
+        try:
+            # Before Python 3.11, Z is not read.
+            found = datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
+            found = (found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)).astimezone(
+                datetime.timezone.utc
+            )
+        except (ValueError, OverflowError):
+            raise InvalidOption(
+                f"{option} is {text!r}: how long ago, such as 10m, 2h or 1d, or a time such as 2026-11-30T07:00:00Z"
+            ) from None
+    return found.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
 def format_size(size: int | None) -> str | None:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._domain import texts
+from .._domain import texts, units
 from .._domain.errors import DatabaseError
 from .._domain.names import ENVIRONMENTS
 from .._findings import evaluate, thresholds
@@ -51,6 +52,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 10},
             "limit": {"type": "int", "default": 10},
             "log_lines": {"type": "int", "default": 50},
+            "log_since": {"type": "str"},
             "history": {"type": "dict", "default": {}},
             "thresholds": {"type": "dict", "default": {}, "options": THRESHOLD_ARGUMENTS, "apply_defaults": True},
             **ROOT_ARGUMENT,
@@ -63,7 +65,7 @@ def main() -> None:
 
 
 def _info(params: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
-    _check(params)
+    since = _check(params)
     engine.connect()
     if "logs" in (params["gather"] or ()):
         engine.get_ready()
@@ -81,18 +83,20 @@ def _info(params: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
         timeout=params["timeout"],
         limit=params["limit"],
         log_lines=params["log_lines"],
+        log_since=since,
         history=params["history"],
         thresholds=params["thresholds"],
     )
     shown = gather(engine, data_root, databases, options)
-    result = {"databases": shown, "deleted": deleted}
+    result = {"databases": shown, "deleted": deleted, **({"log_since": since} if since else {})}
     if "findings" in options.gather:
         found = [finding for database in shown for finding in database["findings"]]
         result["findings"] = evaluate.worst_first(found)
     return result
 
 
-def _check(params: Mapping[str, Any]) -> None:
+def _check(params: Mapping[str, Any]) -> str:
+    """Refuse what no option can hold; returns from when on lines of logs are meant, nothing for all."""
     for option, most in (("timeout", texts.MOST_SECONDS), ("limit", _MOST_SHOWN), ("log_lines", _MOST_SHOWN)):
         texts.number(params[option], option, 1, most)
     texts.directory(params["data_root"], "data_root")
@@ -101,3 +105,5 @@ def _check(params: Mapping[str, Any]) -> None:
     for container, samples in params["history"].items():
         if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
             raise DatabaseError(f"history of {container}: it must be a list of mappings, such as earlier statistics")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return "" if params["log_since"] is None else units.parse_since(params["log_since"], "log_since", now)

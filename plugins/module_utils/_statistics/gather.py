@@ -56,6 +56,8 @@ class Options:
     log_lines: int
     history: Mapping[str, list[dict[str, Any]]]
     thresholds: Mapping[str, float | None]
+    # As the engine stamps the lines; nothing for all of them.
+    log_since: str = ""
 
 
 class Missing(dict[str, str]):
@@ -188,7 +190,7 @@ def _answering(engine: Engine, data_root: str, database: Database, wanted: set[s
         if container is None:
             missing.note("logs", drift.why_silent(database) or "")
         else:
-            found["logs"] = engine.logs(container.name, options.log_lines).splitlines()
+            found["logs"] = engine.logs(container.name, options.log_lines, options.log_since).splitlines()
     if "findings" in wanted:
         found["newer_image"] = drift.newer_image(engine, data_root, database)
     silent = drift.why_silent(database)

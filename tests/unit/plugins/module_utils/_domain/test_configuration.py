@@ -154,25 +154,37 @@ def test_tls_is_insisted_on_where_clients_are_told_to_require_it(sslmode, kind):
 def test_the_superuser_comes_in_by_the_socket_only():
     lines = access()
     assert lines[0] == "local all postgres peer map=superuser"
-    assert not [line for line in lines[1:] if " all " in line or "postgres" in line or line.startswith("local")]
+    assert not [line for line in lines[1:] if " all " in line or "postgres" in line]
+
+
+def test_without_a_password_there_are_operators_in_the_container_alone():
+    spec = builders.declared(users=[{"name": "reader", "role": "readonly"}])
+    record = builders.record_of(spec)
+    lines = [line for line in configuration.pg_hba_conf(spec, record).splitlines() if line.startswith("local")]
+    assert lines[1:] == [f'local "app" "{record.username}","reader" peer map=operator']
+    ident = configuration.pg_ident_conf(spec, record).splitlines()
+    assert [line for line in ident if line.startswith("operator")] == [
+        f'operator postgres "{record.username}"',
+        'operator postgres "reader"',
+    ]
 
 
 def test_everybody_else_proves_a_password():
     for declared in ({}, {"trusted_sources": ["10.0.0.0/8"]}, {"sslmode": "require"}):
-        lines = access(**declared)[1:]
+        lines = access(**declared)[2:]
         assert all(line.endswith(" scram-sha-256") and f'"app" "{builders.USERNAME}"' in line for line in lines)
 
 
 def test_trusted_sources_become_lines_in_their_order():
     sources = ["192.0.2.0/24", "10.0.0.1", "2001:db8::/32"]
-    assert [line.split()[3] for line in access(trusted_sources=sources)[2:]] == [
+    assert [line.split()[3] for line in access(trusted_sources=sources)[3:]] == [
         "192.0.2.0/24",
         "10.0.0.1/32",
         "2001:db8::/32",
     ]
-    assert [line.split()[3] for line in access()[2:]] == ["0.0.0.0/0", "::/0"]
+    assert [line.split()[3] for line in access()[3:]] == ["0.0.0.0/0", "::/0"]
     # Declared as none: nobody from outside, where undeclared means everybody.
-    assert [line.split()[3] for line in access(trusted_sources=[])[1:]] == ["samehost"]
+    assert [line.split()[3] for line in access(trusted_sources=[])[2:]] == ["samehost"]
 
 
 def test_words_of_pg_hba_conf_are_quoted():

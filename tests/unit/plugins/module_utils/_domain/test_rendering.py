@@ -144,12 +144,18 @@ def check_rendered(wanted):
     who = [f'"{wanted.name}"', ",".join(f'"{name}"' for name in (record.username, *[u.name for u in wanted.users]))]
     access = [line.split(" ") for line in lines_of(texts[configuration.PG_HBA_CONF])]
     sources = configuration.EVERYWHERE if wanted.trusted_sources is None else wanted.trusted_sources
-    assert access[:2] == [
+    assert access[:3] == [
         ["local", "all", "postgres", "peer", "map=superuser"],
-        ["host", *who, "samehost", access[1][4]],
+        ["local", *who, "peer", "map=operator"],
+        ["host", *who, "samehost", "scram-sha-256"],
     ]
-    assert [line[:3] + line[4:] for line in access[2:]] == [["host", *who, "scram-sha-256"]] * len(sources)
-    assert all(re.fullmatch(r"[0-9a-f.:]+/[0-9]+", line[3]) for line in access[2:])
+    assert [line[:3] + line[4:] for line in access[3:]] == [["host", *who, "scram-sha-256"]] * len(sources)
+    assert all(re.fullmatch(r"[0-9a-f.:]+/[0-9]+", line[3]) for line in access[3:])
+    ident = [line.split(" ") for line in lines_of(texts[configuration.PG_IDENT_CONF])]
+    assert [line[:2] for line in ident] == [["superuser", "postgres"], ["superuser", "root"]] + [
+        ["operator", "postgres"]
+    ] * (1 + len(wanted.users))
+    assert all(re.fullmatch(r'"[a-z0-9_-]+"', line[2]) for line in ident[2:])
     assert all(re.fullmatch(r'"[a-z0-9_-]+"', part) for part in [who[0], *who[1].split(",")])
     server = lines_of(texts[configuration.POSTGRESQL_CONF])
     assert len(server) == 2 + len(configuration.parameters("\n".join(server)))

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import datetime
+import sys
+
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import units
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import InvalidOption
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,3 +95,34 @@ def test_whole_cpus_are_written_without_a_fraction():
     assert str(units.format_cpus(2 * 10**9)) == "2"
     assert units.format_cpus(1500000000) == 1.5
     assert units.format_cpus(None) is None
+
+
+NOW = datetime.datetime(2026, 11, 30, 7, 30, 0, 120000, datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "stamp"),
+    [
+        ("10m", "2026-11-30T07:20:00.120000000Z"),
+        ("1d", "2026-11-29T07:30:00.120000000Z"),
+        ("999999999w", "1926-12-25T07:30:00.120000000Z"),
+        ("2026-11-30T07:00:00Z", "2026-11-30T07:00:00.000000000Z"),
+        ("2026-11-30 08:00:00+01:00", "2026-11-30T07:00:00.000000000Z"),
+        # In UTC, as the server writes its log.
+        ("2026-11-30 07:00:00.5", "2026-11-30T07:00:00.500000000Z"),
+    ],
+)
+def test_from_when_on_is_written_as_the_engine_stamps_lines(text, stamp):
+    try:
+        assert units.parse_since(text, "log_since", NOW) == stamp
+    except InvalidOption:
+        # Before Python 3.11, fractions have three or six digits.
+        assert sys.version_info < (3, 11) and "." in text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "10 minutes", "-1h", "2026-13-01", "0001-01-01T00:00:00+05:00", "1h\n2h"]
+)
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(InvalidOption, match="log_since is .*such as 10m"):
+        units.parse_since(text, "log_since", NOW)
