@@ -109,7 +109,7 @@ def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
 
 def entries_to_keep(source: str, place: str) -> tuple[str, ...]:
     """Return what stays where it is when data that lies in our own directory is moved further down."""
-    below = os.path.relpath(place, source).split(os.sep)[0]
+    below = os.path.relpath(place, source).split(os.sep, maxsplit=1)[0]
     return OWN_ENTRIES if below == os.pardir else (*OWN_ENTRIES, below)
 
 

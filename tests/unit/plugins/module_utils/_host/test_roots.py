@@ -13,6 +13,10 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain.facts im
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import roots
 
 
+# What is on a host is root's, and given to root.
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root, or away")
+
+
 @pytest.fixture(autouse=True)
 def shared(tmp_path, monkeypatch):
     # As the lock under which a root is remembered leaves it.
@@ -73,6 +77,7 @@ def of_mode(path, mode):
     return str(path)
 
 
+@as_root
 @pytest.mark.parametrize("before, after", [(0o755, 0o700), (0o711, 0o700), (0o1777, 0o1700), (0o701, 0o700)])
 def test_a_root_that_others_get_into_is_closed(reached, before, after):
     path = of_mode(reached, before)
@@ -90,6 +95,7 @@ def test_a_mode_that_keeps_others_out_is_left_as_it_is(reached, mode):
     assert roots.opened([of_mode(reached, mode)], []) == []
 
 
+@as_root
 def test_a_group_that_somebody_gave_keeps_what_it_may(reached):
     path = of_mode(reached, 0o755)
     os.chown(path, 0, 12345)
@@ -113,6 +119,7 @@ def test_what_holds_other_things_behind_a_closed_door_is_closed(tmp_path):
     assert roots.opened([path], [path]) == []
 
 
+@as_root
 def test_a_root_that_is_made_is_closed(tmp_path):
     roots.make(str(tmp_path / "a" / "b"))
     assert stat.S_IMODE(os.stat(tmp_path / "a" / "b").st_mode) == 0o700
