@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 
 import harness
@@ -43,6 +44,27 @@ def test_the_log_is_shown(fleet):
     shown = output[output.index("Show the lines") :]
     assert "no_such_column" in shown and "ready to accept" not in shown
     assert "there are no such lines" in fleet.play("logs", logs_grep="nothing like this")
+    assert "there are no such lines" in fleet.play(
+        "logs", logs_grep="no_such_column", logs_since="2126-11-30T07:00:00Z"
+    )
+    assert "no_such_column" in fleet.play("logs", logs_grep="no_such_column", logs_since="1h")
+    assert "how long ago, such as 10m" in fleet.play("logs", logs_since="yesterday", succeeds=False)
+    assert "did you mean logs_since" in fleet.play("logs", logs_sinc="1h", succeeds=False)
+
+
+def test_the_log_is_followed_by_the_command_that_is_shown(fleet):
+    output = fleet.play("logs", logs_follow=True, logs_since="1m", logs_grep="it's_(new|not)|no_such")
+    command = re.search(r"^(?:sudo )?(docker logs -f .*)$", output, re.MULTILINE).group(1)
+    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True, start_new_session=True) as follows:
+        try:
+            with pytest.raises(psycopg.Error):
+                fleet.host.query(
+                    "shop", """SELECT "it's_new" """, user=fleet.host.record("shop")["username"], password=PASSWORD
+                )
+            shown = next(line for line in follows.stdout if "it's_new" in line)
+            assert "ERROR" in shown
+        finally:
+            os.killpg(follows.pid, signal.SIGKILL)
 
 
 def test_the_command_that_is_shown_opens_psql(fleet):
@@ -51,6 +73,20 @@ def test_the_command_that_is_shown_opens_psql(fleet):
     asked = {"input": "SELECT user, current_database()", "env": os.environ}
     done = subprocess.run(["sh", "-c", command], **asked, capture_output=True, text=True, check=False)
     assert "postgres" in done.stdout and fleet.host.name("shop") in done.stdout, done
+
+
+def test_psql_is_opened_as_the_application_without_a_password(fleet):
+    """Which is no way back to the superuser."""
+    user = fleet.host.record("shop")["username"]
+    output = fleet.play("connect", connect_as="application")
+    command = re.search(r"^(?:sudo )?(docker exec .*)$", output, re.MULTILINE).group(1).replace(" -it ", " -i ")
+    asked = {"input": "RESET SESSION AUTHORIZATION; SELECT session_user; SET ROLE postgres;", "text": True}
+    done = subprocess.run(["sh", "-c", command], **asked, capture_output=True, check=False)
+    assert user in done.stdout and "permission denied to set role" in done.stderr, done
+    assert PASSWORD not in output and "assword" not in done.stderr
+    assert "connect_as is nobody: say superuser, application" in fleet.play(
+        "connect", connect_as="nobody", succeeds=False
+    )
 
 
 def test_sql_is_run_as_who_is_said(fleet):

@@ -98,6 +98,7 @@ def test_a_fleet_from_nothing(fleet):
 
     facts, output = fleet.facts("-vvv", "--diff")
     assert fleet.password("crm") == GIVEN
+    assert f"Credentials were stored. Commit: {fleet.credentials}\n" in output
     assert leaks(fleet, output, "shop", "forum", "crm") == []
     assert all(fleet.password(short) not in json.dumps(facts) for short in ("shop", "forum", "crm"))
     assert (
@@ -124,7 +125,11 @@ def test_a_fleet_from_nothing(fleet):
     assert facts["connections"][fleet.host.container("crm")]["username"] == "crm_app"
 
     stored = fleet.credentials.read_bytes()
-    assert changes(fleet.site("-vvv")) == 0
+    idle = fleet.site("-vvv")
+    assert changes(idle) == 0 and "Commit:" not in idle and leaks(fleet, idle, "shop", "forum", "crm") == []
+    # One task for all that is done, and one module on the host.
+    assert len(re.findall(r"^TASK ", idle, re.MULTILINE)) <= 7
+    assert len(re.findall(r"EXEC .*AnsiballZ_\w+\.py", idle)) <= 1
     assert changes(fleet.site("--check", "--diff")) == 0
     assert fleet.credentials.read_bytes() == stored
 
@@ -167,6 +172,11 @@ def test_one_that_fails(fleet):
         output = fleet.site("-vvv", succeeds=False)
     assert f"{taken}" in output and "1 of 3 failed" in output
     assert re.search(rf"{fleet.host.container('bad')}: failed: .*{taken}", output)
+    # Ansible's own words for it are about that one alone.
+    fatal = output[output.index("fatal: [local]") : output.index("PLAY RECAP")]
+    assert (
+        fleet.host.container("bad") in fatal and fleet.host.container("first") not in fatal and str(taken) not in fatal
+    )
     assert fleet.host.one("first")["status"] == fleet.host.one("last")["status"] == "active"
     assert fleet.host.inspect("bad") is None
     assert leaks(fleet, output, "first", "last") == [] and GIVEN not in output

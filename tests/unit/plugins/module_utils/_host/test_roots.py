@@ -12,7 +12,6 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain import l
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.facts import LABEL
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import roots
 
-
 # What is on a host is root's, and given to root.
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to root, or away")
 
