@@ -142,8 +142,8 @@ def test_what_a_run_came_to_is_told_as_text(controller):
         "gather_facts": False,
         "tasks": [
             {
-                "ansible.builtin.include_role": {"name": "vellaric.postgres.databases", "tasks_from": "converge"},
-                "vars": {"__databases_images": {}, "postgres_databases": []},
+                "ansible.builtin.include_role": {"name": "vellaric.postgres.databases"},
+                "vars": {"postgres_databases": []},
             },
             {"ansible.builtin.debug": {"msg": "{{ databases_connections.values() | first }}"}},
         ],
