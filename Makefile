@@ -78,7 +78,7 @@ molecule: lab $(VENV)/.tools ## Run the scenarios of extensions/molecule on lab 
 		$(PROGRESS) --tasks $(ROOT) molecule test -s $$scenario || exit; \
 	done
 
-integration: lab ## Test modules, roles and playbooks on the real engine
+integration: lab $(VENV)/.tools ## Test modules, roles and playbooks on the real engine
 	$(INTEGRATION)
 
 matrix: $(VENV)/.test ## Run `make demo` and `make test` on bare machines, as the README has them

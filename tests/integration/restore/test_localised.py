@@ -142,6 +142,7 @@ BAD = [
 ]
 
 
+@pytest.mark.skipif(not THOROUGH, reason="takes half a minute: VELLARIC_TEST_THOROUGH=1")
 def test_a_server_that_speaks_the_language_of_nobody(host, image):
     walk(host, image, "a")
 
