@@ -354,9 +354,10 @@ class Host:
         return dataclasses.replace(host, loaded=_parameters(host.seen))._asked()
 
     def _reserve(self, wanted, plan, step):
-        return self._with(directory_exists=True, record=plan.record)
+        return self._with(directory_exists=True, record=plan.record, journal=plan.journal)
 
-    _write_record = _reserve
+    def _write_record(self, wanted, plan, step):
+        return self._with(record=plan.record)
 
     def _pull(self, wanted, plan, step):
         return self._with(image=image())
@@ -421,7 +422,7 @@ class Host:
     def _arrange(self, wanted, plan, step):
         there = self.server
         role = there.role or {"verifier": None, "login": False, "privileged": False}
-        if plan.record.adopted["bootstrap"] == plan.record.username or there.role is None:
+        if plan.journal.before["bootstrap"] == plan.record.username or there.role is None:
             role = {"verifier": None, "login": False, "privileged": False}
         elif role["verifier"] != verifier(wanted.password):
             role = {**role, "verifier": None}

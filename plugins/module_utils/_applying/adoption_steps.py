@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What only taking over a container does that somebody else made.
 
-Each is safe to repeat after a crash. The journal is Record.adopted; until the database is marked as initialised,
-everything can be put back as it was.
+Each is safe to repeat after a crash. Until the journal says that the point of no return is past, everything can be put
+back as it was; it is removed when the database has been marked as initialised.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .._domain import container as containers
 from .._domain import layout, scram
 from .._domain.errors import DatabaseError, sure
-from .._host import cluster, files
+from .._domain.journal import ADOPTION
+from .._host import cluster, files, journals
 from .._planning import adoptable, adoption, supervised
 from .._server import adoption_sql, privileges, session
 from .._server.session import NotReady
@@ -94,9 +95,10 @@ def _stopped_start(work: Work, old: dict[str, Any]) -> str:
 
 
 def _rivals(work: Work) -> list[str]:
-    journal, own = _journal(work), work.engine.inspect(work.name)
-    ours = (journal["container"], *([own["Id"]] if own is not None else []))
-    return supervised.rivals(work.engine.containers(), journal["data"], journal.get("mount") or journal["data"], ours)
+    # Also when the journal is gone, and only the old container is left to be removed.
+    was, own = sure(work.record.adopted), work.engine.inspect(work.name)
+    ours = (was["container"], *([own["Id"]] if own is not None else []))
+    return supervised.rivals(work.engine.containers(), was["data"], was.get("mount") or was["data"], ours)
 
 
 def take_data(work: Work) -> None:
@@ -133,6 +135,13 @@ def _copy(work: Work, journal: dict[str, Any], target: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(progress)
+
+
+def leave_original(work: Work) -> None:
+    """Say in the journal that data which was moved is not what the old container left, from here on."""
+    if _journal(work)["method"] == adoption.MOVE:
+        work.journal = sure(work.journal).past_return()
+        journals.write(work.spec.directory, work.journal)
 
 
 def arrange_roles(work: Work) -> None:
@@ -176,7 +185,7 @@ def remove_new(work: Work) -> None:
 def put_back(work: Work, error: DatabaseError) -> NoReturn:
     """Put everything back as it was, let the old container serve again, and raise the error."""
     journal, target = _journal(work), _target(work)
-    if journal["method"] == adoption.MOVE and journal["roles_changed"]:
+    if not sure(work.journal).may_return:
         raise DatabaseError(
             f"{work.name} could not be taken over: {error.message}\nIts data is in {target}, with its roles already put"
             " in order. Mend what is wrong, and run the task again, which goes on from here",
@@ -201,6 +210,7 @@ def put_back(work: Work, error: DatabaseError) -> NoReturn:
     outcome = _let_old_serve(work, journal, others)
     # Last: as long as it is there, another run knows what was begun.
     files.remove(os.path.join(work.spec.directory, "database.json"))
+    journals.end(work.spec.directory, ADOPTION)
     files.remove_if_empty(work.spec.directory)
     raise DatabaseError(
         f"{work.name} could not be taken over, so {outcome}. {error.message}", **error.details
@@ -247,8 +257,8 @@ def _let_old_serve(work: Work, journal: dict[str, Any], others: list[str]) -> st
 
 
 def _journal(work: Work) -> dict[str, Any]:
-    """Return what the record keeps of what was there before (Record.adopted)."""
-    return sure(work.record.adopted)
+    """Return what was there before."""
+    return sure(work.journal).before
 
 
 def _target(work: Work) -> str:

@@ -17,8 +17,9 @@ from .._domain import container as containers
 from .._domain import layout, names
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
+from .._domain.journal import ADOPTION
 from .._dumps import dump
-from .._host import files, roots
+from .._host import files, journals, roots
 from .._planning import sql_steps, steps
 from .._server import session
 from .._server.session import NotReady
@@ -43,6 +44,10 @@ def execute(work: Work, done: Callable[[Step], None]) -> None:
 
 
 def write_record(work: Work, step: steps.Reserve | steps.WriteRecord) -> None:
+    if isinstance(step, steps.Reserve) and step.journal is not None:
+        # Before the record: from then on, an adoption has been begun.
+        files.make_directory(work.spec.directory, 0o755)
+        journals.write(work.spec.directory, step.journal)
     _write_record(work, step.record)
 
 
@@ -162,19 +167,18 @@ def _adopt(work: Work, step: steps.Adopt) -> None:
 
 def _arrange(work: Work, step: steps.Arrange) -> None:
     """Put the roles in order, upon which it is ours, and let clients in."""
-    began, record = time.monotonic(), work.record
+    began, journal = time.monotonic(), work.journal
     try:
         adoption_steps.alone(work)
-        # From here on, data that was moved is not what the old container left.
-        work.record = dataclasses.replace(record, adopted={**sure(record.adopted), "roles_changed": True})
-        _write_record(work, work.record)
+        adoption_steps.leave_original(work)
         adoption_steps.arrange_roles(work)
         adoption_steps.alone(work)
     except DatabaseError as error:
         if isinstance(error, adoption_steps.NothingArranged):
-            work.record = record
+            work.journal = journal
         adoption_steps.put_back(work, error)
     _mark_initialised(work)
+    journals.end(work.spec.directory, ADOPTION)
     work.engine.update(work.name, containers.limits(sure(step.config)))
     _write_texts(work, step.texts)
     _reload(work)
@@ -249,6 +253,8 @@ def _remove_previous(work: Work, step: steps.RemovePrevious) -> None:
     # What was taken over may have its data in an anonymous volume, which stays until somebody removes it.
     if not step.ours:
         adoption_steps.refuse_revived(work)
+        # A run that was killed just after it had come to its end may have left it.
+        journals.end(work.spec.directory, ADOPTION)
     work.engine.remove(step.container, volumes=step.ours)
 
 

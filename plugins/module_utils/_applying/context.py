@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .._domain.facts import ContainerFacts, Observed
+    from .._domain.journal import Journal
     from .._domain.record import Record
     from .._domain.spec import DatabaseSpec
     from .._host.engine import Engine
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Work:
     """What the steps of one round work on: one database, what was seen of it and what it is to be.
 
-    record: as it has been written, or will be. facts: of the container, once its server has been waited for.
+    record, journal: as they have been written, or will be.
+    facts: of the container, once its server has been waited for.
     interruption: seconds for which a server that served did not, from the word to stop until it answered again.
     final_backup: what is shown of that of a deletion (catalog.describe). clusters: of several new databases.
     stopped: when a container that was stopped had been started. undo: what puts the files back that were written, the
@@ -35,6 +37,7 @@ class Work:
     plan: Plan
     clusters: Clusters
     record: Record = dataclasses.field(init=False)
+    journal: Journal | None = dataclasses.field(init=False)
     facts: ContainerFacts | None = None
     interruption: float = 0.0
     final_backup: dict[str, Any] | None = None
@@ -46,6 +49,7 @@ class Work:
     def __post_init__(self) -> None:
         # None for what is only stopped or removed, without a record that could be read.
         self.record = self.plan.record  # type: ignore[assignment]
+        self.journal = self.plan.journal
 
     @property
     def name(self) -> str:

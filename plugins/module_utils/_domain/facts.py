@@ -15,6 +15,7 @@ from .errors import sure
 if TYPE_CHECKING:
     from .._planning.adoptable import Adoptable
     from .extensions import Installed
+    from .journal import Journal
     from .networks import EndpointFacts, NetworkFacts
     from .pem import DeclaredTls
     from .port_choice import Holder
@@ -234,6 +235,7 @@ class Observed:
     unusable: what keeps the engine from running it, where it has no container yet.
     unpublished: the certificate of its authority is not where clients on the host read it.
     adoptable: somebody else's container that is to be taken over (adoptable.Adoptable).
+    journal: of an adoption that was interrupted.
     altered: the names of what ALTER SYSTEM has set, where the server does not run and cannot be asked.
     """
 
@@ -263,6 +265,7 @@ class Observed:
     unpublished: bool = False
     unusable: str | None = None
     strays: tuple[str, ...] = ()
+    journal: Journal | None = None
 
     @property
     def known_image(self) -> ImageFacts:

@@ -4,7 +4,8 @@
 """Replaces a database with a fresh one: what restores and imports have in common.
 
 Nothing that a crash can leave is worse than a fresh database that nobody needs: the next run removes it before it does
-anything else.
+anything else. The journal says that there was such a run; the names of the server's databases, which change in one
+transaction, say how far it came.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from .._backups.target import refuse_unless_running
 from .._domain import clock, layout, texts
 from .._domain.configuration import PG_HBA_CONF
 from .._domain.errors import DatabaseError, Refused
+from .._domain.journal import RESTORE, Journal
 from .._domain.show import size as shown_size
-from .._host import disk, files, locks
+from .._host import disk, files, journals, locks
 from .._planning.steps import Action
 from .._server import replacement, session
 from . import dump, exchange
@@ -130,7 +132,7 @@ class Replacing:
         self._observe()
         self._outcome.actions = [step for step, function in self._steps()]
         if self._exists and self._options.keep_old:
-            self._outcome.old_database = replacement.kept_name(self._target.name, self._now)
+            self._outcome.old_database = self._kept_name()
         self._outcome.old_dropped = self._expired()
         return self._outcome
 
@@ -157,6 +159,8 @@ class Replacing:
         )
         steps = self._steps()
         self._swapped = False
+        self._journal = Journal(RESTORE, clock.iso(self._now), {"fresh": self._fresh, "kept": self._kept_name()})
+        journals.write(self._directory, self._journal)
         self._reserve()
         with self._in_use():
             try:
@@ -167,11 +171,12 @@ class Replacing:
             except BaseException as error:
                 if isinstance(error, DatabaseError):
                     self._name_a_full_disk(error)
-                if not self._swapped:
-                    self._clean_up()
+                if self._swapped or self._clean_up():
+                    journals.end(self._directory, RESTORE)
                 raise
             finally:
                 exchange.clear(self._exchange)
+        journals.end(self._directory, RESTORE)
         return self._outcome
 
     def _name_a_full_disk(self, error: DatabaseError) -> None:
@@ -187,9 +192,24 @@ class Replacing:
         self._now = clock.utc_now()
         self._refuse_prepared()
         self._leftovers = leftovers(self._target.name, self._databases)
+        self._tell_of_interrupted()
         self._exists = self._target.name in self._databases or "return" in self._leftovers
         self._owner: str = self._databases.get(self._target.name, {}).get("owner") or self._target.record.username or ""
         self._look()
+
+    def _tell_of_interrupted(self) -> None:
+        interrupted = journals.read(self._directory, RESTORE)
+        if interrupted is not None:
+            swapped = not interrupted.may_return or interrupted.before["kept"] in self._databases
+            fate = "after it had replaced the database" if swapped else "before it had replaced the database"
+            self._outcome.warnings.append(
+                f"a restore or an import, begun at {interrupted.began_at}, was interrupted {fate}: what it left is"
+                " removed first"
+            )
+
+    def _kept_name(self) -> str | None:
+        """Return the name that the present database gets when it is replaced."""
+        return replacement.kept_name(self._target.name, self._now) if self._exists else None
 
     def _steps(self) -> list[Doing]:
         name, options = self._target.name, self._options
@@ -262,9 +282,9 @@ class Replacing:
             finally:
                 os.close(descriptor)
 
-    def _clean_up(self) -> None:
-        """After a failure: the database as it was, and nothing of the fresh one. What cannot be mended now is left to
-        the next run, which begins with this."""
+    def _clean_up(self) -> bool:
+        """After a failure: the database as it was, and nothing of the fresh one. False where that cannot be mended now:
+        it is left to the next run, which begins with this."""
         exchange.clear(self._exchange)
         deadline = time.monotonic() + self._options.wait_timeout
         while True:
@@ -272,11 +292,12 @@ class Replacing:
             try:
                 self._fill.end()
                 self._databases = json.loads(self._sql(replacement.DATABASES))
-                return self._put_back(leftovers(self._target.name, self._databases))
+                self._put_back(leftovers(self._target.name, self._databases))
+                return True
             except DatabaseError:
                 # A server that is coming back from a crash gets its time.
                 if not self._comes_back(deadline):
-                    return
+                    return False
 
     def _comes_back(self, deadline: float) -> bool:
         """Wait until the server answers; False where it was stopped, or is not back in time."""
@@ -316,10 +337,11 @@ class Replacing:
 
     def _swap(self) -> None:
         name = self._target.name
-        old = replacement.kept_name(name, self._now) if self._exists else None
+        old = self._kept_name()
         began = time.monotonic()
         self._sql(replacement.swap(name, self._fresh, old))
         self._swapped = True
+        journals.write(self._directory, self._journal.past_return())
         if old is not None:
             self._outcome.interruption = time.monotonic() - began
             self._outcome.old_database = old if self._options.keep_old else None

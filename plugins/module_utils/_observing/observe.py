@@ -27,6 +27,7 @@ from .._server import session
 
 if TYPE_CHECKING:
     from .._domain.facts import ContainerFacts, FileFacts, ImageFacts, OwnTls, ServerCertificate, ServerFacts
+    from .._domain.journal import Journal
     from .._domain.networks import NetworkFacts
     from .._domain.port_choice import Holder
     from .._domain.record import Record
@@ -173,6 +174,7 @@ def observe_database(
         trashed=_trashed(spec, trash) if record is None else None,
         altered=_altered(spec, own, record) if asks_file else (),
         strays=strays(spec.directory),
+        journal=_journal(spec, record),
         unusable=_unusable(engine, host) if own is None or own.config is None else None,
         unpublished=_content(managed[certification.AUTHORITY])
         != _content(files.read(layout.public_authority(spec.container))),
@@ -188,6 +190,18 @@ def _altered(spec: DatabaseSpec, own: ContainerFacts | None, record: Record | No
 
     majors = data_majors(spec.directory)
     return altered.names(spec.directory, majors[-1]) if majors else ()
+
+
+def _journal(spec: DatabaseSpec, record: Record | None) -> Journal | None:
+    """Return the journal of an adoption that was interrupted."""
+    if record is None or not record.adopted or record.initialised:
+        return None
+    # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
+    from .._domain import journal as journals
+    from .._host import journals as kept
+
+    # The version before had it in the record.
+    return kept.read(spec.directory, journals.ADOPTION) or journals.of_record(record.adopted)
 
 
 def _trashed(spec: DatabaseSpec, trash: Sequence[str]) -> Record | None:
@@ -267,9 +281,9 @@ def _target_image(
     # A container that is taken over keeps its image in the same way, also when that was interrupted.
     if spec.adopt and own is not None and own.config is None and own.image == spec.image:
         return _image(engine, host, own.image_id)
-    begun = record.adopted if record is not None and not record.initialised else None
-    if begun and begun["image"] == spec.image:
-        return _image(engine, host, begun["image_id"]) or _image(engine, host, spec.image)
+    begun = _journal(spec, record)
+    if begun is not None and begun.before["image"] == spec.image:
+        return _image(engine, host, begun.before["image_id"]) or _image(engine, host, spec.image)
     if own is not None and own.config is not None and own.declared_image == spec.image and spec.pull != "always":
         kept = _image(engine, host, own.config.image_id)
         if kept is not None:

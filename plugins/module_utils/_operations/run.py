@@ -337,7 +337,7 @@ def _reserve(work: Work, identity: str, outcome: Outcome) -> None:
         host = observe.observe_host(work.engine, declared.data_root)
         seen = observe.observe_database(work.engine, host, declared)
         plan = plan_database(declared, seen, identity)
-        work.seen, work.plan, work.record = seen, plan, sure(plan.record)
+        work.seen, work.plan, work.record, work.journal = seen, plan, sure(plan.record), plan.journal
         step = plan.steps[0]
         roots.remember(declared.data_root)
         _applying().write_record(work, step)

@@ -271,8 +271,8 @@ def _refuse_lost_settings(spec: DatabaseSpec, answer: dict[str, Any]) -> None:
         )
 
 
-def refuse_other_image(spec: DatabaseSpec, seen: Observed, record: Record) -> None:
-    adopted = sure(record.adopted)
+def refuse_other_image(spec: DatabaseSpec, seen: Observed, record: Record, adopted: dict[str, Any]) -> None:
+    """adopted: Journal.before."""
     used = f"{adopted['image']} is what the container runs: declare it as image, or another one of"
     if seen.known_image.major != adopted["major"]:
         raise _refusal(

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Taking over a container that somebody else made: the plan. Pure.
 
-The record keeps what is needed to finish or to undo an interrupted adoption (Record.adopted): the old container
-stays, stopped and under another name, until its successor serves.
+The journal keeps what is needed to finish or to undo an adoption that was interrupted: the old container stays, stopped
+and under another name, until its successor serves. Record.adopted says for good what it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .._domain import configuration, privileges, scram, show
+from .._domain import journal as journals
 from .._domain.errors import Refused, sure
+from .._domain.journal import Journal
 from .._domain.spec import IMPACTS
 from .._server import adoption_sql
 from . import adoptable, adoption_state, certification, server_steps, supervised, view
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 COPY, MOVE = "copy", "move"
 # What is ours in a directory that the old data may lie in, too.
-OWN_ENTRIES = ("backups", "conf", "database.json", "pgdata", "tls")
+OWN_ENTRIES = ("backups", "conf", "database.json", "pgdata", "tls", *map(journals.file_name, journals.OPERATIONS))
+# What the record keeps of the journal.
+RECORDED = ("at", "container", "data", "image", "method", "mount", "volume")
 
 
 def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
@@ -40,24 +44,25 @@ def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     if not begun:
         adoptable.refuse(spec, seen)
     fetch = _fetch(spec, seen)
-    record = _record(spec, seen, new_id)
+    journal = sure(seen.journal) if begun else _journal(spec, seen)
+    record = _record(spec, seen, new_id, journal)
     certificate = certification.decide(spec, seen)
     steps = [*fetch]
     if not begun:
-        steps.append(Reserve(record))
+        steps.append(Reserve(record, journal))
     elif record != seen.record:
         steps.append(WriteRecord(record))
     before = {**view.before(spec, seen), **_before(spec, seen)}
     if seen.image is None:
         # The image says whether it goes with the data.
         after = view.after(spec, seen, record, None, {}, certificate.own)
-        taking = _take_over(spec, seen, record, None, {}, certificate)
-        return Plan(steps=(*steps, *taking), sides=lambda: (before, after), final=False)
-    adoptable.refuse_other_image(spec, seen, record)
+        taking = _take_over(spec, seen, record, journal.before, None, {}, certificate)
+        return Plan(steps=(*steps, *taking), sides=lambda: (before, after), final=False, journal=journal)
+    adoptable.refuse_other_image(spec, seen, record, journal.before)
     config, texts = desired(spec, seen, record)
     preparing: list[Step] = [certificate.step] if certificate.step is not None else []
     preparing.append(WriteFiles(texts))
-    taking = _take_over(spec, seen, record, config, texts, certificate)
+    taking = _take_over(spec, seen, record, journal.before, config, texts, certificate)
     if IMPACTS.index(taking[0].impact) > IMPACTS.index(spec.max_impact):
         return Plan(pending=tuple(taking), sides=lambda: (before, before))
     more = [*preparing, *taking]
@@ -67,6 +72,7 @@ def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
         sides=lambda: (before, view.after(spec, seen, record, config, texts, certificate.own)),
         final=False,
         warnings=certificate.warnings,
+        journal=journal,
     )
 
 
@@ -78,15 +84,22 @@ def _fetch(spec: DatabaseSpec, seen: Observed) -> list[Step]:
     return [Pull(spec.image)]
 
 
-def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
+def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None, journal: Journal) -> Record:
     there = seen.adoptable
     if there is None:
         return new_record(spec, seen, new_id)
     port = spec.port or (there.foreign.published or (None, None))[1]
     record = new_record(dataclasses.replace(spec, port=port), seen, new_id)
+    # What it was, which is told for good; how to go back is in the journal for as long as one may.
+    adopted = {key: journal.before[key] for key in RECORDED}
+    return dataclasses.replace(record, adopted=adopted).with_primary(libc=sure(there.image).libc, initialised=False)
+
+
+def _journal(spec: DatabaseSpec, seen: Observed) -> Journal:
+    there = sure(seen.adoptable)
     path, volume = sure(adoptable.source_of(there))
     image = sure(there.image)
-    adopted = {
+    before = {
         "at": seen.now,
         "container": there.foreign.id,
         "image": there.foreign.image,
@@ -102,9 +115,8 @@ def _record(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Record:
         "major": image.major,
         "bootstrap": there.answer["bootstrap"],
         "database": adoptable.choose_database(there.answer["databases"], spec.name),
-        "roles_changed": False,
     }
-    return dataclasses.replace(record, adopted=adopted).with_primary(libc=image.libc, initialised=False)
+    return Journal(journals.ADOPTION, seen.now, before)
 
 
 def entries_to_keep(source: str, place: str) -> tuple[str, ...]:
@@ -134,11 +146,11 @@ def _take_over(
     spec: DatabaseSpec,
     seen: Observed,
     record: Record,
+    adopted: dict[str, Any],
     config: ContainerConfig | None,
     texts: dict[str, str],
     certificate: Certification,
 ) -> list[Step]:
-    adopted = sure(record.adopted)
     where = f"volume {adopted['volume']}" if adopted["volume"] else adopted["data"]
     place = adoptable.target(spec, adopted["major"])
     verb = "move" if adopted["method"] == MOVE else "copy"
@@ -149,8 +161,8 @@ def _take_over(
     )
     return [
         Adopt(summary, config, closed(texts)),
-        Arrange(f"put its roles in order: {_role_words(spec, seen, record)}", config, texts),
-        *_server_steps(spec, seen, record, certificate.verifiable),
+        Arrange(f"put its roles in order: {_role_words(spec, seen, record, adopted)}", config, texts),
+        *_server_steps(spec, seen, record, adopted, certificate.verifiable),
         removal_of_original(spec),
     ]
 
@@ -189,27 +201,27 @@ def _side_effects(spec: DatabaseSpec, seen: Observed, record: Record) -> str:
     return f" ({'; '.join(words)})" if words else ""
 
 
-def _role_words(spec: DatabaseSpec, seen: Observed, record: Record) -> str:
-    adopted, words = sure(record.adopted), []
+def _role_words(spec: DatabaseSpec, seen: Observed, record: Record, adopted: dict[str, Any]) -> str:
+    words = []
     if adopted["bootstrap"] != "postgres":
         words.append(f"rename the superuser {adopted['bootstrap']} to postgres")
         if adopted["bootstrap"] == record.username:
             words.append(f"make an ordinary role {record.username}")
     words.append(f"let {record.username} own database {adopted['database']} and what superusers own in it")
-    words += _taken_words(spec, seen, record)
+    words += _taken_words(spec, seen, record, adopted)
     if adopted["database"] != spec.name:
         words.append(f"rename that database to {spec.name}")
     return ", ".join(words)
 
 
-def _taken_words(spec: DatabaseSpec, seen: Observed, record: Record) -> list[str]:
+def _taken_words(spec: DatabaseSpec, seen: Observed, record: Record, adopted: dict[str, Any]) -> list[str]:
     """Say what is taken from the role before it may log in, and what becomes of event triggers."""
     there = seen.adoptable
     server = there.server if there is not None else None
     if server is None:
         return []
     # Until then, the role may be a superuser itself, beside the one that initdb made.
-    other = record.username if record.username != sure(record.adopted)["bootstrap"] else None
+    other = record.username if record.username != adopted["bootstrap"] else None
     triggers: list[privileges.EventTrigger] = [
         {**one, "unsafe": one["enabled"], "owner_is_superuser": False} if one["function_of"] == other else one
         for one in server.privileges["triggers"]
@@ -225,14 +237,16 @@ def _taken_words(spec: DatabaseSpec, seen: Observed, record: Record) -> list[str
     return words
 
 
-def _server_steps(spec: DatabaseSpec, seen: Observed, record: Record, verifiable: bool) -> list[Step]:
+def _server_steps(
+    spec: DatabaseSpec, seen: Observed, record: Record, adopted: dict[str, Any], verifiable: bool
+) -> list[Step]:
     """Predict what the server needs after its roles are in order."""
     there = seen.adoptable
     server = there.server if there is not None else None
     if server is None:
         return [server_steps.set_role(f"set the password of {record.username}", spec, record)]
     role = server.role
-    if sure(record.adopted)["bootstrap"] == record.username or role is None:
+    if adopted["bootstrap"] == record.username or role is None:
         role = {"verifier": None, "login": False, "ends": False, "closed": False, "privileged": False}
     elif spec.password is not None and not scram.matches(spec.password, role["verifier"]):
         role = {**role, "verifier": None}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .._domain.facts import ContainerConfig
+    from .._domain.journal import Journal
     from .._domain.record import Record
     from .._domain.spec import DatabaseSpec
 
@@ -74,9 +75,10 @@ class Action(Step):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reserve(Step):
-    """Choose the port and write the record, while no other run can choose."""
+    """Choose the port and write the record, and the journal of what begins, while no other run can choose."""
 
     record: Record
+    journal: Journal | None = None
     verb = "reserve"
 
     @property
@@ -427,6 +429,7 @@ class Plan:
     sides: gives what is there and what will be there, for the diff, to those who want to see it (before and after).
     pending: steps that max_impact holds back. final: False where an image has to be fetched, or a server to be
     started, before everything can be known; apply then observes and plans once more.
+    journal: of what is begun, or was interrupted and is resumed.
     """
 
     steps: tuple[Step, ...] = ()
@@ -436,6 +439,7 @@ class Plan:
     final: bool = True
     warnings: tuple[str, ...] = ()
     spec: DatabaseSpec | None = None
+    journal: Journal | None = None
 
     @functools.cached_property
     def _shown(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def test_killed_before_each_thing_that_it_does(shared):
     path = Path(shared.root, "dump.sql")
     path.write_text(DUMP)
     given = {"path": str(path), "replace": True, "backup_first": False, "keep_old": 0}
-    seen = []
+    seen, journalled = [], []
     # The next run clears up what this one leaves, so that some of them will do where time is short.
     for moment in itertools.count(2, 1 if THOROUGH else 3):
         file = shared.written(arguments(shared, "a", **given))
@@ -45,8 +46,13 @@ def test_killed_before_each_thing_that_it_does(shared):
             break
         assert process.returncode == -signal.SIGKILL, process.stdout + process.stderr
         seen.append((process.stderr.split()[-1], "vellaric_loader" in hba.read_text()))
+        journalled.append((hba.parent.parent / "restore.journal").exists())
     assert moment > 12 and ("open", True) in seen
     assert shared.query("a", "TABLE come") == [(1,)]
+    # From the first thing that it did on, the journal tells the next run; none is left when one has come to its end.
+    assert True in journalled and not (hba.parent.parent / "restore.journal").exists()
+    interrupted = [warning for warning in json.loads(process.stdout)["warnings"] if "was interrupted" in warning]
+    assert len(interrupted) == journalled[-1]
     nothing_left(shared, "a")
     assert "vellaric_loader" not in hba.read_text()
     assert psql(container, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'vellaric_loader'") == "0"
