@@ -34,6 +34,8 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._planning.plan i
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 
 NOW = "2026-01-15T12:00:00.000Z"
+# Of Observed, what is of an instance.
+OF_INSTANCE = ("container", "previous", "image", "files")
 FAR_OFF = "2027-02-01T12:00:00Z"
 USERNAME = "db_user_0123456789ab"
 PASSWORD = "correct-horse-battery"
@@ -208,7 +210,15 @@ def empty(**given):
         "now": NOW,
         "networks": host_networks(),
     }
-    return facts.Observed(**{**known, **given})
+    known = {**known, **given}
+    own = {name: known.pop(name) for name in OF_INSTANCE}
+    return facts.Observed(instances=(facts.InstanceFacts(records.PRIMARY, records.PRIMARY, **own),), **known)
+
+
+def other(seen, **fields):
+    """Return what is observed with other fields, those of the primary among them."""
+    own = {name: fields.pop(name) for name in OF_INSTANCE if name in fields}
+    return dataclasses.replace(seen.with_primary(**own), **fields)
 
 
 def texts_of(wanted, record=None, major=15):
@@ -269,13 +279,13 @@ def settled(wanted, **given):
 def replaced(observed, **fields):
     """Return what is observed where the container has another config: the fields given."""
     config = dataclasses.replace(observed.container.config, **fields)
-    return dataclasses.replace(observed, container=dataclasses.replace(observed.container, config=config))
+    return other(observed, container=dataclasses.replace(observed.container, config=config))
 
 
 def stopped(observed, **fields):
     """Return what is observed where the container is stopped."""
     container = dataclasses.replace(observed.container, **{"status": "exited", "health": None, **fields})
-    return dataclasses.replace(observed, container=container, server=None)
+    return other(observed, container=container, server=None)
 
 
 def plan(wanted, seen):
@@ -335,7 +345,7 @@ class Host:
 
     def _with(self, **fields):
         truth = dataclasses.replace(self.server, **fields.pop("server", {}))
-        seen = dataclasses.replace(self.seen, **fields)
+        seen = other(self.seen, **fields)
         return Host(seen, truth, self.loaded)._asked()
 
     def _asked(self):

@@ -69,7 +69,7 @@ def _pull(work: Work, step: steps.Pull) -> None:
 
 
 def _reset(work: Work, step: steps.Reset) -> None:
-    work.engine.remove(work.name)
+    work.engine.remove(step.container)
     files.remove_tree(os.path.join(work.spec.directory, "pgdata"))
 
 
@@ -113,7 +113,7 @@ def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
     image = work.seen.known_image
     _make_pgdata(work)
     _make_backups(work, work.spec.backup_directory)
-    arguments = containers.create_arguments(config, work.name, names.new_password())
+    arguments = containers.create_arguments(config, name, names.new_password())
     declared = work.engine.inspect_image(work.spec.image)
     if declared is not None and declared["Id"] == image.id:
         # So that `docker ps` shows a name that says something.
@@ -127,9 +127,9 @@ def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
 def _change_networks(work: Work, step: steps.Networks) -> None:
     """Leave and join while it runs. What another run did halfway is seen anew, so that nothing is done twice."""
     for network in step.leave:
-        work.engine.leave(work.name, network)
+        work.engine.leave(step.container, network)
     for network in step.join:
-        work.engine.join(work.name, sure(work.seen.networks)[network], work.spec.network_aliases)
+        work.engine.join(step.container, sure(work.seen.networks)[network], work.spec.network_aliases)
 
 
 def _create(work: Work, step: steps.Create) -> None:
@@ -137,8 +137,8 @@ def _create(work: Work, step: steps.Create) -> None:
     if step.first:
         work.clusters.fill(work.seen.known_image, _make_pgdata(work))
         config = dataclasses.replace(config, restart_policy=containers.INITIAL_RESTART_POLICY)
-    _create_container(work, work.name, config)
-    work.engine.start(work.name)
+    _create_container(work, step.container, config)
+    work.engine.start(step.container)
     if step.first:
         _initialise(work, step)
     else:
@@ -201,31 +201,31 @@ def _wait(work: Work) -> None:
 
 def _replace(work: Work, step: steps.Replace) -> None:
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
-    engine, previous = work.engine, layout.previous_container(work.name)
+    engine, previous = work.engine, layout.previous_container(step.container)
     ran = sure(work.seen.container).active
     stopped_at = time.monotonic()
-    engine.stop(work.name, step.grace)
-    engine.rename(work.name, previous)
+    engine.stop(step.container, step.grace)
+    engine.rename(step.container, previous)
     try:
-        _create_container(work, work.name, step.config)
+        _create_container(work, step.container, step.config)
         if ran or work.spec.serves:
-            engine.start(work.name)
+            engine.start(step.container)
             _wait(work)
             work.interruption += time.monotonic() - stopped_at if ran else 0.0
     except DatabaseError as error:
-        engine.remove(work.name)
-        engine.rename(previous, work.name)
+        engine.remove(step.container)
+        engine.rename(previous, step.container)
         _put_back(work, engine.start if ran else None, "The new container did not serve, so the old one", error)
     engine.remove(previous)
 
 
 def _put_back_previous(work: Work, step: steps.PutBack) -> None:
     """Undo a replacement that was interrupted: its old container comes back, the new one goes."""
-    previous = layout.previous_container(work.name)
-    work.engine.remove(work.name)
-    work.engine.rename(previous, work.name)
+    previous = layout.previous_container(step.container)
+    work.engine.remove(step.container)
+    work.engine.rename(previous, step.container)
     if work.spec.serves:
-        work.engine.start(work.name)
+        work.engine.start(step.container)
         _wait(work)
 
 
@@ -259,18 +259,18 @@ def _remove_previous(work: Work, step: steps.RemovePrevious) -> None:
 
 
 def _update(work: Work, step: steps.Update) -> None:
-    work.engine.update(work.name, containers.limits(sure(step.config)))
+    work.engine.update(step.container, containers.limits(sure(step.config)))
 
 
 def _start(work: Work, step: steps.Start) -> None:
     _make_mounted(work)
     if step.status == "paused":
-        work.engine.unpause(work.name)
+        work.engine.unpause(step.container)
     elif step.status == "restarting":
         # To the engine it runs, so that to start it does nothing: this ends the wait for the next attempt.
-        work.engine.restart(work.name, containers.FAILED_STOP_TIMEOUT)
+        work.engine.restart(step.container, containers.FAILED_STOP_TIMEOUT)
     else:
-        work.engine.start(work.name)
+        work.engine.start(step.container)
     if work.record is not None:
         _wait(work)
 
@@ -279,7 +279,7 @@ def _restart(work: Work, step: steps.Restart) -> None:
     """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
     _make_mounted(work)
     stopped_at = time.monotonic()
-    work.engine.restart(work.name, step.grace)
+    work.engine.restart(step.container, step.grace)
     if work.record is None:
         return
     try:
@@ -308,12 +308,12 @@ def _read_again(work: Work) -> None:
 
 
 def _stop(work: Work, step: steps.Stop) -> None:
-    work.engine.stop(work.name, step.grace)
+    work.engine.stop(step.container, step.grace)
 
 
 def _remove(work: Work, step: steps.Remove) -> None:
-    work.engine.stop(work.name, step.grace)
-    work.engine.remove(work.name)
+    work.engine.stop(step.container, step.grace)
+    work.engine.remove(step.container)
 
 
 def _trash(work: Work, step: steps.Trash) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from . import privileges as undeclared
 from . import users as further
 from .errors import sure
+from .record import PRIMARY
 
 if TYPE_CHECKING:
     from .._planning.adoptable import Adoptable
@@ -211,14 +212,31 @@ class FileFacts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Observed:
-    """One database's part of the host.
+class InstanceFacts:
+    """What is on the host of one instance of a database; record.Instance is what the record keeps of it.
 
+    name, role: as in the record. container: that of its name; previous: one that it has replaced, or taken over, and
+    that is still there.
+    image: what the container is to run; None where it is not on the host.
+    files: the known files, by path below the database's directory.
+    """
+
+    name: str
+    role: str
+    container: ContainerFacts | None
+    previous: ContainerFacts | None
+    image: ImageFacts | None
+    files: dict[str, FileFacts]
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """One database's part of the host: its instances, and what they have in common.
+
+    instances: the primary, which serves; what is said of a container, an image or files without more is the primary's.
     doomed: an earlier run was interrupted while it removed the directory.
     trash: deleted databases of that name, as entries of the trash, the last one at the end. trashed: the Record of that
     one, where it is to come back and its record can be read.
-    image: what the container is to run; None where it is not on the host.
-    files: the known files, by path below the directory.
     data_majors: major versions that have a data directory; half_made: there is anything at all in one.
     server: None where it does not run or is not initialised; server_error: what kept it from answering.
     ports_taken: by others than this database.
@@ -239,14 +257,11 @@ class Observed:
     altered: the names of what ALTER SYSTEM has set, where the server does not run and cannot be asked.
     """
 
+    instances: tuple[InstanceFacts, ...]
     directory_exists: bool
     doomed: bool
     trash: tuple[str, ...]
     record: Record | None
-    container: ContainerFacts | None
-    previous: ContainerFacts | None
-    image: ImageFacts | None
-    files: dict[str, FileFacts]
     data_majors: tuple[int, ...]
     half_made: bool
     server: ServerFacts | None
@@ -266,6 +281,34 @@ class Observed:
     unusable: str | None = None
     strays: tuple[str, ...] = ()
     journal: Journal | None = None
+
+    @property
+    def primary(self) -> InstanceFacts:
+        return next(instance for instance in self.instances if instance.role == PRIMARY)
+
+    @property
+    def container(self) -> ContainerFacts | None:
+        return self.primary.container
+
+    @property
+    def previous(self) -> ContainerFacts | None:
+        return self.primary.previous
+
+    @property
+    def image(self) -> ImageFacts | None:
+        return self.primary.image
+
+    @property
+    def files(self) -> dict[str, FileFacts]:
+        return self.primary.files
+
+    def with_primary(self, **changes: Any) -> Observed:
+        """Return the same with some fields of the primary changed."""
+        instances = tuple(
+            dataclasses.replace(instance, **changes) if instance.role == PRIMARY else instance
+            for instance in self.instances
+        )
+        return dataclasses.replace(self, instances=instances)
 
     @property
     def known_image(self) -> ImageFacts:

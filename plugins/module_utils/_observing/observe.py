@@ -19,8 +19,9 @@ from .._domain import clock, configuration, layout, port_choice
 from .._domain import container as containers
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
-from .._domain.facts import LABEL, MANAGED_BY, Observed
+from .._domain.facts import LABEL, MANAGED_BY, InstanceFacts, Observed
 from .._domain.names import ENVIRONMENTS
+from .._domain.record import PRIMARY
 from .._host import cluster, files, images, known_certificate, ports, roots
 from .._planning import certification
 from .._server import session
@@ -149,15 +150,13 @@ def observe_database(
     now = clock.iso_milliseconds(clock.utc_now())
     others = port_choice.by_others(host.ports_taken, spec.container)
     trash = layout.trashed(spec.container, trash_entries(spec.data_root))
+    managed_files = {path: facts for path, facts in managed.items() if facts is not None}
     return Observed(
+        instances=(InstanceFacts(PRIMARY, PRIMARY, own, previous, image, managed_files),),
         directory_exists=os.path.isdir(spec.directory),
         doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
         trash=trash,
         record=record,
-        container=own,
-        previous=previous,
-        image=image,
-        files={path: facts for path, facts in managed.items() if facts is not None},
         data_majors=data_majors(spec.directory),
         half_made=_half_made(spec.directory),
         server=server,

@@ -299,7 +299,7 @@ def _await_server(engine: Engine, declared: DatabaseSpec, seen: Observed) -> tup
     if ended and seen.container is not None and seen.container.running:
         # It is tried over and over, and this was a moment in which it ran.
         looping = dataclasses.replace(seen.container, status="restarting")
-        seen = dataclasses.replace(seen, container=looping, server=None, server_error=None)
+        seen = dataclasses.replace(seen.with_primary(container=looping), server=None, server_error=None)
     if seen.server_error:
         raise DatabaseError(seen.server_error)
     return host, seen

@@ -204,7 +204,7 @@ def _initialise(
             created = [type(step) for step in steps].index(Create)
             joins = _networks(spec, seen)
             return [Initialise(spec.container, config), *([joins] if joins else []), *steps[created + 1 :]], ()
-    return [Reset(), *steps], ()
+    return [Reset(spec.container), *steps], ()
 
 
 def _change(
@@ -266,7 +266,7 @@ def _change(
         steps.append(joins)
     if replace is not None:
         steps.append(replace)
-    update = None if replaces else _update(seen, config)
+    update = None if replaces else _update(spec, seen, config)
     if update is None:
         steps += [restart] if restart is not None else []
     elif not _shrinks(seen, config):
@@ -357,15 +357,15 @@ def _networks(spec: DatabaseSpec, seen: Observed) -> Networks | None:
     if not leave and not join:
         return None
     moves = seen.container.running and networks.moves_ports(joined, leave, join, seen.networks)
-    return Networks(tuple(leave), tuple(join), moves)
+    return Networks(spec.container, tuple(leave), tuple(join), moves)
 
 
-def _update(seen: Observed, config: ContainerConfig) -> Update | None:
+def _update(spec: DatabaseSpec, seen: Observed, config: ContainerConfig) -> Update | None:
     if seen.container is None:
         return None
     current = sure(seen.container.config)
     fields = containers.changed_in_place(current, config)
-    return Update(config, view.field_changes(fields, current, config)) if fields else None
+    return Update(spec.container, config, view.field_changes(fields, current, config)) if fields else None
 
 
 def _shrinks(seen: Observed, config: ContainerConfig) -> bool:

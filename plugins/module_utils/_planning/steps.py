@@ -114,6 +114,7 @@ class Pull(Step):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reset(Step):
+    container: str
     verb = "reset"
     excludes_backups = True
     summary: str = "remove what an interrupted first start has left"
@@ -155,6 +156,7 @@ class WriteFiles(Step):
 class Networks(Step):
     """The networks to leave and those to join, by name; a network in both is joined anew."""
 
+    container: str
     leave: tuple[str, ...]
     join: tuple[str, ...]
     moves_port: bool
@@ -228,6 +230,7 @@ class Replace(Step):
 class Update(Step):
     """Change the limits of a container that runs."""
 
+    container: str
     config: ContainerConfig
     changes: str
     impact: str = "none"

@@ -16,7 +16,7 @@ from ansible_collections.vellaric.postgres.tests.unit.builders import HBA, plan,
 def on(observed, *names, **endpoint):
     """Return what is observed where the container is on those networks."""
     container = dataclasses.replace(observed.container, networks=builders.joined(*names, **endpoint))
-    return dataclasses.replace(observed, container=container)
+    return builders.other(observed, container=container)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_parameters_of_its_command_line_are_declared_or_managed():
 
 @pytest.mark.parametrize(("facts", "words"), [({"major": 17}, "PostgreSQL 17"), ({"libc": "musl"}, "musl")])
 def test_an_image_that_does_not_go_with_the_data_is_refused(facts, words):
-    there = dataclasses.replace(seen(), image=builders.image(**facts))
+    there = builders.other(seen(), image=builders.image(**facts))
     message = refusal(wanted(), there)
     assert words in message and f"{IMAGE} is what the container runs" in message
 
@@ -171,9 +171,9 @@ def test_what_an_impact_does_not_allow_is_pending():
 
 
 def test_an_image_that_is_not_there_is_fetched_before_anything_is_written():
-    planned = plan(wanted(), dataclasses.replace(seen(), image=None))
+    planned = plan(wanted(), builders.other(seen(), image=None))
     assert verbs(planned)[:2] == ["pull", "reserve"] and not planned.reserves_port
-    assert "pull is never" in refusal(wanted(pull="never"), dataclasses.replace(seen(), image=None))
+    assert "pull is never" in refusal(wanted(pull="never"), builders.other(seen(), image=None))
 
 
 @pytest.mark.parametrize("username", [USERNAME, "shop"])
@@ -209,11 +209,11 @@ def test_the_original_is_removed_and_never_comes_back_once_its_data_has_been_ser
     record = builders.record_of(spec, adopted=plan(spec, seen()).record.adopted)
     settled = builders.settled(spec, record=record)
     original = foreign(id="f0e1gn", name=layout.previous_container(NAME), status="exited")
-    left = dataclasses.replace(settled, previous=original)
+    left = builders.other(settled, previous=original)
     assert verbs(plan(spec, left)) == ["remove_previous"]
     assert verbs(plan(spec, builders.stopped(left))) == ["start", "remove_previous"]
     stranger = dataclasses.replace(original, id="another")
-    assert "did not create" in refusal(spec, dataclasses.replace(settled, previous=stranger))
+    assert "did not create" in refusal(spec, builders.other(settled, previous=stranger))
 
 
 def test_a_directory_below_a_mount_is_found_on_the_host():

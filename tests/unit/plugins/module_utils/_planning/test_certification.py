@@ -42,7 +42,7 @@ def has(pair=PAIR, root=ROOT, **given):
     }
     known = {path: facts.FileFacts(text.encode(), 0o644, 0) for path, text in contents.items()}
     known["tls/server.key"] = dataclasses.replace(known["tls/server.key"], mode=0o600, uid=999)
-    return dataclasses.replace(seen, **{"files": {**seen.files, **known}, **given})
+    return builders.other(seen, **{"files": {**seen.files, **known}, **given})
 
 
 def given_now(seen, wanted, now=None):
@@ -110,10 +110,10 @@ def test_what_is_damaged_is_installed_again():
     for path in certification.FILES:
         seen = has()
         files = {**seen.files, path: dataclasses.replace(seen.files[path], content=b"damaged")}
-        found = planned(dataclasses.replace(seen, files=files), **options())
+        found = planned(builders.other(seen, files=files), **options())
         assert builders.verbs(found) == ["certificate", "reload"], path
         files.pop(path)
-        assert builders.verbs(planned(dataclasses.replace(seen, files=files), **options())) == ["certificate", "reload"]
+        assert builders.verbs(planned(builders.other(seen, files=files), **options())) == ["certificate", "reload"]
 
 
 @pytest.mark.parametrize("partial", [True, False])
@@ -121,7 +121,7 @@ def test_what_is_damaged_is_installed_again():
 def test_a_key_that_the_server_would_refuse_is_written_again(partial, mode, uid):
     seen = has()
     files = {**seen.files, "tls/server.key": dataclasses.replace(seen.files["tls/server.key"], mode=mode, uid=uid)}
-    seen = dataclasses.replace(seen, files=files)
+    seen = builders.other(seen, files=files)
     found = plan(kept(seen), seen) if partial else planned(seen, **options())
     assert builders.verbs(found) == ["certificate", "reload"]
     assert "owner or mode" in builders.summary(found, "certificate")

@@ -178,7 +178,7 @@ def test_managed_files_are_put_right(path, damage):
         files[path] = dataclasses.replace(known, content=known.content + b"# a note\n")
     if damage == "hidden":
         files[path] = dataclasses.replace(known, mode=0o600)
-    planned = plan(builders.declared(), dataclasses.replace(seen, files=files))
+    planned = plan(builders.declared(), builders.other(seen, files=files))
     assert "write_files" in builders.verbs(planned)
     # Without the file nobody knows what the server runs with.
     expected = "restart" if (path, damage) == (CONF, "missing") else "reload"
@@ -242,7 +242,7 @@ def test_certificates_are_issued_anew(seen, reason):
 def test_a_key_that_the_server_would_refuse_is_issued_anew(mode, uid):
     seen = builders.settled(builders.declared())
     files = {**seen.files, "tls/server.key": facts.FileFacts(b"key", mode, uid)}
-    planned = plan(builders.declared(), dataclasses.replace(seen, files=files))
+    planned = plan(builders.declared(), builders.other(seen, files=files))
     assert builders.verbs(planned) == ["certificate", "reload"]
     assert "owner or mode" in builders.summary(planned, "certificate")
 
@@ -315,7 +315,7 @@ def test_a_recovered_time_of_creation_is_a_time(created):
     wanted = builders.declared()
     seen = builders.settled(wanted)
     container = dataclasses.replace(seen.container, created_at=created)
-    planned = plan(wanted, dataclasses.replace(seen, record=None, server=None, container=container))
+    planned = plan(wanted, builders.other(seen, record=None, server=None, container=container))
     assert planned.record.created_at.count("Z") == 1
     assert planned.record.created_at.startswith("2026-01-15T11:00:00")
 
@@ -334,7 +334,7 @@ def test_a_recovered_record_keeps_its_user_name():
 
 def cut_short(**given):
     seen = builders.settled(builders.declared())
-    return dataclasses.replace(seen, previous=builders.previous_of(seen), **given)
+    return builders.other(seen, previous=builders.previous_of(seen), **given)
 
 
 def test_before_the_new_container_was_made():

@@ -143,7 +143,7 @@ def test_another_port_is_a_change_of_the_container():
 def half_made(wanted, **given):
     seen = builders.settled(wanted, record=builders.record_of(wanted, initialised=False), server=None)
     seen = builders.replaced(seen, restart_policy=containers.INITIAL_RESTART_POLICY)
-    return dataclasses.replace(seen, **{"data_majors": (), **given})
+    return builders.other(seen, **{"data_majors": (), **given})
 
 
 def test_interrupted_after_the_record():
@@ -164,7 +164,7 @@ def test_interrupted_while_the_server_initialises_with_other_files():
     wanted = builders.declared()
     seen = half_made(wanted)
     assert builders.verbs(plan(wanted, dataclasses.replace(seen, certificate=None)))[0] == "reset"
-    assert builders.verbs(plan(wanted, dataclasses.replace(seen, files=builders.tls_files())))[0] == "reset"
+    assert builders.verbs(plan(wanted, builders.other(seen, files=builders.tls_files())))[0] == "reset"
 
 
 @pytest.mark.parametrize("status", ["created", "exited", "restarting", "paused"])
@@ -191,7 +191,7 @@ def test_data_that_have_served_are_never_emptied():
         served,
         builders.stopped(served),
         builders.stopped(served, exit_code=1),
-        dataclasses.replace(served, container=None, server=None),
+        builders.other(served, container=None, server=None),
         # The record is gone, the data speak for themselves.
         dataclasses.replace(served, record=None),
         builders.stopped(dataclasses.replace(served, record=None)),

@@ -77,12 +77,12 @@ def record_missing(wanted):
 def certificate_missing(wanted):
     seen = builders.settled(wanted, certificate=None)
     files = {path: known for path, known in seen.files.items() if path != "tls/server.crt"}
-    return dataclasses.replace(seen, files=files)
+    return builders.other(seen, files=files)
 
 
 def replacement_left(wanted):
     seen = builders.settled(wanted)
-    return dataclasses.replace(seen, previous=builders.previous_of(seen))
+    return builders.other(seen, previous=builders.previous_of(seen))
 
 
 def first_start_failed(wanted):

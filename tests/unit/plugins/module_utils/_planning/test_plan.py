@@ -112,7 +112,7 @@ def test_a_stopped_database_is_left_alone(status):
 @pytest.mark.parametrize(("status", "verb"), [("running", "restart"), ("restarting", "restart"), ("exited", "start")])
 def test_a_database_is_restarted_or_started(status, verb):
     seen = builders.settled(builders.declared())
-    seen = dataclasses.replace(seen, container=dataclasses.replace(seen.container, status=status))
+    seen = builders.other(seen, container=dataclasses.replace(seen.container, status=status))
     planned = plan(builders.declared(state="restarted"), seen)
     assert builders.verbs(planned) == [verb]
     assert planned.steps[0].impact == "restart"
@@ -159,14 +159,14 @@ def test_a_database_is_removed_for_good_where_asked():
 def test_the_container_goes_before_the_data(state):
     seen = builders.settled(builders.declared())
     seen = builders.stopped(seen) if state == "stopped" else seen
-    seen = dataclasses.replace(seen, container=None, server=None) if state == "missing" else seen
+    seen = builders.other(seen, container=None, server=None) if state == "missing" else seen
     expected = ["trash"] if state == "missing" else ["remove", "trash"]
     assert builders.verbs(plan(builders.declared(state="absent"), seen)) == expected
 
 
 def test_a_predecessor_goes_too():
     seen = builders.settled(builders.declared())
-    seen = dataclasses.replace(seen, previous=builders.previous_of(seen))
+    seen = builders.other(seen, previous=builders.previous_of(seen))
     assert builders.verbs(plan(builders.declared(state="absent"), seen)) == ["remove", "remove_previous", "trash"]
 
 
