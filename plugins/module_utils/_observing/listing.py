@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._domain import configuration, layout, spec
 from .._domain.errors import DatabaseError
+from .._domain.record import PRIMARY
 from .._host import files
 from .._planning import plan, view
 from . import observe
@@ -32,16 +33,22 @@ _MOST_THREADS = 32
 
 @dataclasses.dataclass(frozen=True)
 class Database:
-    """A database of the host. shown: its description (view.database); record, container: None where it has none.
+    """A database of the host. shown: its description (view.database); record: None where it has none.
 
-    spec: what the record keeps. seen: the Observed that it was compared with; None where it was not.
+    containers: of its instances, by their names; None for one that has none. spec: what the record keeps. seen: the
+    Observed that it was compared with; None where it was not.
     """
 
     spec: DatabaseSpec
     record: Record | None
-    container: ContainerFacts | None
+    containers: dict[str, ContainerFacts | None]
     shown: dict[str, Any]
     seen: Observed | None = None
+
+    @property
+    def container(self) -> ContainerFacts | None:
+        """The primary's, which is asked for statistics."""
+        return self.containers[PRIMARY]
 
 
 def databases(
@@ -62,8 +69,13 @@ def databases(
     listed = {own for entry in host.listed for own in entry["Names"]}
 
     def look(name: str) -> Database:
-        container = observe.inspect(engine, name) if f"/{name}" in listed else None
-        return _describe(engine, host, found[name], name, container)
+        record = host.records.get(name)
+        called = {one.name: one.container for one in record.instances} if record is not None else {}
+        containers = {
+            instance: observe.inspect(engine, container) if f"/{container}" in listed else None
+            for instance, container in {**called, PRIMARY: name}.items()
+        }
+        return _describe(engine, host, found[name], name, containers)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(len(wanted), _MOST_THREADS))) as pool:
         return list(pool.map(look, wanted))
@@ -113,7 +125,11 @@ def _pending(
 
 
 def _describe(
-    engine: Engine, host: observe.Host, key: tuple[str, str], name: str, container: ContainerFacts | None
+    engine: Engine,
+    host: observe.Host,
+    key: tuple[str, str],
+    name: str,
+    containers: dict[str, ContainerFacts | None],
 ) -> Database:
     record, damage = host.records.get(name), host.damaged.get(name)
     recorded = view.from_record(record, host.data_root) if record is not None else None
@@ -122,9 +138,9 @@ def _describe(
         declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": host.data_root})
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    shown = view.database(declared, record, container, text, observe.read_tls(declared.directory))
+    shown = view.database(declared, record, containers[PRIMARY], text, observe.read_tls(declared.directory))
     pending, seen = _pending(engine, host, record, recorded)
     shown["pending"] = view.pending(pending)
     if damage is not None:
         shown = {**shown, "status": "error", "status_reason": damage}
-    return Database(declared, record, container, shown, seen)
+    return Database(declared, record, containers, shown, seen)
