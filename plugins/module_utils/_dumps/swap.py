@@ -341,7 +341,9 @@ class Replacing:
         began = time.monotonic()
         self._sql(replacement.swap(name, self._fresh, old))
         self._swapped = True
-        journals.write(self._directory, self._journal.past_return())
+        # On a disk that is full the names of the databases still say it.
+        with contextlib.suppress(DatabaseError):
+            journals.write(self._directory, self._journal.past_return())
         if old is not None:
             self._outcome.interruption = time.monotonic() - began
             self._outcome.old_database = old if self._options.keep_old else None
