@@ -67,6 +67,10 @@ class Record:
         return next(instance for instance in self.instances if instance.role == PRIMARY)
 
     @property
+    def others(self) -> tuple[Instance, ...]:
+        return tuple(instance for instance in self.instances if instance.role != PRIMARY)
+
+    @property
     def port(self) -> int:
         """The primary's, which is that of the database."""
         return self.primary.port

@@ -62,6 +62,7 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
                 libc=(old.libc if old and (old.initialised or old.adopted) else None)
                 or (seen.image.libc if seen.image else None),
             ),
+            *(old.others if old else ()),
         ),
         adopted=old.adopted if old else None,
     )

@@ -9,7 +9,9 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._applying import apply, server_changes
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import spec
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts, spec
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Instance
 from ansible_collections.vellaric.postgres.plugins.module_utils._planning import sql_steps, steps
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
@@ -20,6 +22,20 @@ def kinds(base=steps.Step):
         yield from kinds(kind)
         if kind not in (steps.Action, sql_steps.SqlStep):
             yield kind
+
+
+def test_another_instance_is_none_of_the_plans_of_the_primary():
+    """A pooler, say: the record keeps it, and whatever is done to the primary leaves it as it is."""
+    wanted, settled = builders.declared(), builders.settled(builders.declared())
+    pooler = Instance("pooler", "pooler", f"{builders.NAME}-pool", 6432, True, depends_on=("primary",))
+    record = dataclasses.replace(settled.record, instances=(*settled.record.instances, pooler))
+    serves = facts.InstanceFacts("pooler", "pooler", builders.running(None, name=pooler.container), None, None, {})
+    seen = dataclasses.replace(settled, record=record, instances=(*settled.instances, serves))
+    assert builders.plan(wanted, seen).steps == () and builders.plan(wanted, seen).record.instances == record.instances
+    planned = builders.plan(builders.declared(memory="2g", read_only=False), seen)
+    assert {step.container for step in planned.steps if hasattr(step, "container")} == {builders.NAME}
+    assert planned.record.others == (pooler,) and records.from_json(records.to_json(record), "") == record
+    assert seen.with_primary(container=None).instances[1] == serves
 
 
 def test_every_kind_of_step_is_done_in_one_way():
