@@ -51,8 +51,7 @@ def test_killed_before_each_thing_that_it_does(shared):
     assert shared.query("a", "TABLE come") == [(1,)]
     # From the first thing that it did on, the journal tells the next run; none is left when one has come to its end.
     assert True in journalled and not (hba.parent.parent / "restore.journal").exists()
-    interrupted = [warning for warning in json.loads(process.stdout)["warnings"] if "was interrupted" in warning]
-    assert len(interrupted) == journalled[-1]
+    assert ("was interrupted" in str(json.loads(process.stdout).get("warnings"))) == journalled[-1]
     nothing_left(shared, "a")
     assert "vellaric_loader" not in hba.read_text()
     assert psql(container, "postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'vellaric_loader'") == "0"
