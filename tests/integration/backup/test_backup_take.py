@@ -150,6 +150,7 @@ def test_a_clock_that_was_moved_back(fresh):
         "import dataclasses, datetime, os, sys; sys.path.insert(0, sys.argv[2]);"
         "from ansible_collections.vellaric.postgres.plugins.module_utils._backups import catalog, naming;"
         "from ansible_collections.vellaric.postgres.plugins.module_utils._backups import local_directory;"
+        "from ansible_collections.vellaric.postgres.plugins.module_utils._domain import clock;"
         "place = local_directory.LocalDirectory(sys.argv[1]);"
         "b = catalog.find(place, 'latest');"
         "later = datetime.datetime.fromisoformat(b.created_at[:19]) + datetime.timedelta(days=365);"
