@@ -33,9 +33,10 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "integration")]
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "integration/backup")]
 
 import harness  # noqa: E402
-from backups import Backups  # noqa: E402
 
 sys.path.insert(0, str(harness.COLLECTIONS))
+
+from backups import Backups  # noqa: E402
 
 # Rows as shops have them: some 150 bytes, of which a third is left when it is compressed.
 ROWS = (

@@ -20,8 +20,8 @@ SMALL = {
     "declared.py idle": "--databases 2",
     "declared.py create": "--databases 2",
     "declared.py update": "",
-    "backup.py": "--megabytes 20 --rounds 1",
-    "restore.py": "--megabytes 20 --rounds 1",
+    "backup.py": "--megabytes 5 --rounds 1",
+    "restore.py": "--megabytes 5 --rounds 1",
 }
 # With these, each file and what they share is run; the others take two minutes more.
 QUICK = ("gather.py speed", "backup.py", "restore.py")
