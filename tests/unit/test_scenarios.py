@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each scenario has a host that is reached as root and one that is not, and looks before and after."""
+"""Each role has a scenario, and each scenario a host that is reached as root and one that is not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ SHARED = yaml.safe_load((DIRECTORY / "config.yml").read_text())
 
 def sequence(scenario):
     return SCENARIOS[scenario].get("scenario", SHARED["scenario"])["test_sequence"]
+
+
+def test_each_role_has_one():
+    assert {path.name for path in ROOT.glob("roles/*")} <= set(SCENARIOS)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
