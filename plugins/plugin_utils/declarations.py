@@ -69,18 +69,28 @@ def mistakes(declared: Iterable[Declared]) -> list[str]:
         given = {option: value for option, value in item.items() if value is not None}
         wrong = options.mistakes(spec.ARGUMENTS, given)
         if wrong:
-            found += [f"{container(item)}: {text}" for text in wrong]
-            continue
+            # The others are checked all the same, so that all mistakes are told at once.
+            given = {name: one for name, one in given.items() if not options.mistakes(spec.ARGUMENTS, {name: one})}
         checked = ArgumentSpecValidator(spec.ARGUMENTS).validate(given)
-        wrong = [_unknown(spec.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
+        wrong += [_unknown(spec.ARGUMENTS, path) for path in sorted(checked.unsupported_parameters, key=str)]
         wrong += [text for text in checked.error_messages if "Supported parameters include" not in text]
-        if not wrong:
+        if wrong:
+            given = {name: one for name, one in given.items() if _is_valid(spec.ARGUMENTS, name, one)}
+            checked = ArgumentSpecValidator(spec.ARGUMENTS).validate(given)
+        if {"name", "environment"} <= set(given):
             try:
                 spec.from_parameters(checked.validated_parameters)
             except DatabaseError as error:
-                wrong = error.message.splitlines()
+                wrong += error.message.splitlines()
         found += [f"{container(item)}: {text}" for text in wrong]
     return found
+
+
+def _is_valid(arguments: Mapping[str, Any], name: str, value: object) -> bool:
+    if name not in arguments:
+        return False
+    argument = {**arguments[name], "required": False}
+    return not ArgumentSpecValidator({name: argument}).validate({name: value}).error_messages
 
 
 def _unknown(arguments: Mapping[str, Any], path: str | Sequence[str]) -> str:

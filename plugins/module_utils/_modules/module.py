@@ -28,7 +28,8 @@ class Module(AnsibleModule):
         wrong = options.mistakes(self.argument_spec, self.params)
         if wrong:
             # Without the arguments, which may be a secret in the wrong place. Nothing of a module works yet.
-            sys.stdout.write(f"\n{json.dumps({'failed': True, 'changed': False, 'msg': '; '.join(wrong)})}\n")
+            answer = {"failed": True, "changed": False, "msg": "\n".join(wrong)}
+            sys.stdout.write(f"\n{json.dumps(answer)}\n")
             raise SystemExit(1)
 
 

@@ -387,7 +387,7 @@ def refuse_broken_files(spec: DatabaseSpec, seen: Observed, rewritten: Sequence[
     if errors:
         raise Refused(
             f"The configuration of {spec.container} has errors with which the server would not start again:"
-            f" {'; '.join(errors)}. Nothing was changed: mend {spec.directory}/postgresql.conf first"
+            f" {'; '.join(errors)}. Nothing was changed: fix {spec.directory}/postgresql.conf first"
         )
 
 

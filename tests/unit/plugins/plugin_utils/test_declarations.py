@@ -206,6 +206,13 @@ def test_connections_are_those_of_what_is_there():
     assert found["credentials_file"] == "file" and "password" not in found
 
 
+def test_all_mistakes_of_a_declaration_are_told_at_once():
+    found = declarations.mistakes([shop(port="high", sslmode="sometimes", memory="lots", memroy="1g", cpus=2)])
+    assert len(found) == 4 and all("\n" not in text for text in found)
+    for wanted in ("port is 'high'", "sslmode must be one of", "memory is 'lots'", "no option memroy"):
+        assert any(wanted in text for text in found), found
+
+
 def test_a_certificate_goes_with_its_own_key_and_authority():
     defaults = {"tls_certificate": "all", "tls_key": "all's", "tls_ca": "all's authority", "memory": "1g"}
     own, other = declarations.with_defaults([{"tls_certificate": "own", "tls_key": "own's"}, {}], defaults)
