@@ -66,13 +66,19 @@ class Attempt:
     works: bool = False
 
 
-def attempt(target: Target, seconds: float) -> Attempt:
-    """Do what a client does, as far as it comes. TLS is used where there is one, also where it cannot be verified."""
+def attempt(target: Target, seconds: float, careful: bool = False) -> Attempt:
+    """Do what a client does, as far as it comes. TLS is used where there is one, also where it cannot be verified.
+
+    careful: nothing is proved to a server that could be verified and is another one. What it is told it could pass on
+    to the right one, and be in there.
+    """
     deadline = time.monotonic() + seconds
     found = _attempt(target, deadline, verify=target.authority is not None)
     if found.untrusted is None or found.network != "reached":
         return found
     # What else a client that does not verify meets.
+    if careful:
+        target = dataclasses.replace(target, password=None)
     rest = _attempt(target, time.monotonic() + seconds, verify=False)
     return dataclasses.replace(rest, untrusted=found.untrusted)
 

@@ -176,6 +176,8 @@ def login(facts: Facts | ClientFacts, mend: str) -> Outcome:
             _NOT_LET_IN: "The role may not log in.",
         }
         return fails(f"{words} ({code})", causes.get(code, "The server refuses the login."), mend)
+    if met.untrusted is not None and met.wanted == "SCRAM" and isinstance(facts, ClientFacts):
+        return unknown("no password is proved to a server that is not the one whose certificate is known")
     if subject.password is None:
         return unknown(f"its password is not known here: {subject.why_no_password or 'none was given'}")
     if met.wanted is not None and met.wanted != "SCRAM":

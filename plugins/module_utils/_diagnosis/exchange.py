@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 
 MECHANISM = "SCRAM-SHA-256"
 # Without channel binding, as every client can.
@@ -39,7 +40,8 @@ class Exchange:
         """Return the answer to what the server has sent. Raises Mismatch."""
         parts = _parts(challenge)
         nonce, salt = parts.get("r", ""), parts.get("s", "")
-        iterations = int(parts["i"]) if parts.get("i", "").isdigit() else 0
+        counted = parts.get("i", "")
+        iterations = int(counted) if re.fullmatch("[0-9]{1,9}", counted) else 0
         if not nonce.startswith(self._nonce) or not 0 < iterations <= _MOST_ITERATIONS:
             raise Mismatch("its challenge is none")
         try:
@@ -58,7 +60,8 @@ class Exchange:
     def check(self, final: bytes) -> None:
         """Make sure that the server knows the password, too. Raises Mismatch."""
         said = _parts(final).get("v", "")
-        if not hmac.compare_digest(said.encode("utf-8"), base64.b64encode(self._expected)):
+        # A server that has sent no challenge has proved nothing by an empty proof.
+        if not self._expected or not hmac.compare_digest(said.encode("utf-8"), base64.b64encode(self._expected)):
             raise Mismatch("the server cannot prove that it knows the password")
 
 

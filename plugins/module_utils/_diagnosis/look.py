@@ -166,7 +166,7 @@ def client(subject: Subject, given: dict[str, Any], timeout: int) -> ClientFacts
         password=subject.password,
         authority=given["authority"],
     )
-    met = attempt(target, timeout)
+    met = attempt(target, timeout, careful=True)
     return ClientFacts(
         subject=subject,
         now=clock.iso_milliseconds(clock.utc_now()),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from .._server import loader, statements
+
 _ENTRY = re.compile(r"^[0-9]+; [0-9]+ [0-9]+ (.*)$")
 # Large objects are made in the first section, and filled in the second.
 _CONTENT = ("TABLE DATA", "SEQUENCE SET", "BLOBS")
@@ -71,3 +73,26 @@ class Listing:
         found = [line for line in self._lines if _INDEXES.match(_described(line))]
         chosen = set(found)
         return found, [line for line in self._lines if line not in chosen]
+
+
+def queries(script: bytes) -> frozenset[str]:
+    """Return the checksums of what pg_restore sends of the entries that it has written as a script.
+
+    It sends each entry as one query. In the script a comment stands before each, and in between what it sets itself, so
+    that all statements without a comment between them are taken together in each way.
+    """
+    buffer = bytearray(script)
+    found: set[str] = set()
+    group: list[bytes] = []
+    while buffer:
+        end = statements.Scanner().end(buffer) or len(buffer)
+        statement = bytes(buffer[:end])
+        del buffer[:end]
+        start = statements.beginning(statement)
+        if statement[:start].strip():
+            group = []
+        if not statement[start:].strip():
+            continue
+        group = [*(one + statement[:start] + statement[start:] for one in group), statement[start:]]
+        found.update(loader.checksum(one) for one in group)
+    return frozenset(found)

@@ -18,6 +18,7 @@ from .._domain.errors import Refused
 from .._server import statements
 from . import dump_functions
 from . import dump_rules as rules
+from . import dump_texts as texts
 from .collected import Collected
 
 END_MARK = b"-- PostgreSQL database dump complete"
@@ -44,13 +45,6 @@ _AUTHORIZATION = re.compile(
 )
 _NO_BACKSLASH = re.compile(rb"SET\s+(?:SESSION\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(off|on)", re.I)
 _ENCODING = re.compile(rb"SET\s+client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.I)
-# What Python calls the encodings of single bytes that databases have; text of others is read as UTF-8.
-_CODECS = {
-    **{f"LATIN{n}": f"iso8859-{part}" for n, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)},
-    **{f"WIN{page}": f"cp{page}" for page in (866, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)},
-    **{f"ISO_8859_{part}": f"iso8859-{part}" for part in (5, 6, 7, 8)},
-    **{"KOI8R": "koi8-r", "KOI8U": "koi8-u", "EUC_JP": "euc_jp", "EUC_KR": "euc_kr", "EUC_CN": "gb2312"},
-}
 _CREATE_FUNCTION = re.compile(rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s", re.I)
 _SERVER = re.compile(rb"\sSERVER\s+(" + rules.NAME + rb")", re.I)
 _BEGIN = re.compile(rb"(BEGIN|START\s+TRANSACTION)\b", re.I)
@@ -401,14 +395,14 @@ class Filter:
             return statement[:start] + authorized.group(1) + statement[authorized.end() :]
         return statement
 
-    def _shown(self, text: bytes) -> str:
-        return _text(text, self.codec)
+    def _shown(self, statement: bytes) -> str:
+        return texts.text(statement, self.codec)
 
     def _follow(self, statement: bytes, start: int) -> None:
         """Keep track of what the session is in."""
         encoding = _ENCODING.match(statement, start)
         if encoding:
-            self.codec = _CODECS.get(encoding.group(1).decode("ascii").upper(), "utf-8")
+            self.codec = texts.CODECS.get(encoding.group(1).decode("ascii").upper(), "utf-8")
         quoting = _NO_BACKSLASH.match(statement, start)
         if quoting:
             self._escapes = quoting.group(1).lower() == b"off"
@@ -503,7 +497,3 @@ def _spoken(text: bytes, named: re.Match[bytes]) -> bytes:
     arguments = re.match(rb"\s*\(((?:[^()'\"]|'(?:[^']|'')*'|\"[^\"]*\"|\([^()]*\))*)\)", rest)
     kind = re.search(rb"\b(FUNCTION|PROCEDURE|AGGREGATE)\s+$", text[: named.start(1)], re.I)
     return name if arguments is None or kind is None else name + b"(" + _DEFAULTS.sub(b"", arguments.group(1)) + b")"
-
-
-def _text(statement: bytes, codec: str = "utf-8") -> str:
-    return statement.decode(codec, "replace").strip()

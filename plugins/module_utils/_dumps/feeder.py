@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from .._backups import formats, stream
 from .._domain.errors import DatabaseError, Undecided
+from .._server import loader
 from .dump_filter import Asked
 
 _PIECE = 1 << 20
@@ -46,7 +47,8 @@ class Feeder:
     """Decompresses a dump into a pipe, through a filter where there is one, once somebody reads there.
 
     source: opens what comes instead of the dump's content. ask: does what the filter asks of the superuser; while it
-    does, the session that loads has done everything before.
+    does, the session that loads has done everything before. introduce: is told which session that is, before anything
+    of the dump (loader.session).
     whole: all of the dump has been read by then.
     """
 
@@ -58,9 +60,10 @@ class Feeder:
         prologue: bytes,
         ask: Callable[[Asked], None] | None = None,
         source: Callable[[], io.IOBase] | None = None,
+        introduce: Callable[[str], None] | None = None,
     ) -> None:
         self._dump, self._pipe, self.filter, self._prologue = dump, pipe, filter_, prologue
-        self._ask, self._open_source = ask, source
+        self._ask, self._open_source, self._introduce = ask, source, introduce
         self._command = formats.decompressor(dump.compression) if source is None else []
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -70,7 +73,7 @@ class Feeder:
         self.more_lines = 0
         self._said = tempfile.TemporaryFile()
         # A word that the session is to say, and what tells that it has, or that it has ended.
-        self._awaited = b""
+        self._awaited = self._said_there = b""
         self._heard, self._stopped = threading.Event(), threading.Event()
 
     def start_when_read(self) -> bool:
@@ -110,6 +113,9 @@ class Feeder:
         try:
             with os.fdopen(target, "wb", buffering=0) as sink, self._source() as source:
                 _write(sink, self._prologue)
+                if self._introduce is not None:
+                    self.more_lines += 1
+                    self._introduce(loader.session(self._catch_up(sink)))
                 begins = True
                 while True:
                     piece = source.read(_PIECE)
@@ -144,23 +150,27 @@ class Feeder:
         # The lines stay those of the dump: psql reads them whole, so that one is there already.
         _write(sink, b"\n" * max(0, asked.lines - 1))
 
-    def _catch_up(self, sink: io.RawIOBase) -> None:
-        """Wait until the session has done all that it was given."""
+    def _catch_up(self, sink: io.RawIOBase) -> str:
+        """Wait until the session has done all that it was given; return which one it is."""
         self._heard.clear()
-        self._awaited = secrets.token_hex(16).encode("ascii")
-        _write(sink, b"SELECT '" + self._awaited + b"';\n")
+        awaited = secrets.token_hex(16)
+        self._awaited = awaited.encode("ascii")
+        _write(sink, loader.introduce(awaited).encode("ascii"))
         while not self._heard.wait(0.5):
             if self._stopped.is_set():
                 raise _Stopped
+        return self._said_there.decode("ascii", "replace")
 
     def hear(self, output: bytearray) -> None:
         """Take in what the session prints; nothing of it is kept."""
-        awaited = self._awaited
-        if awaited and awaited in output:
+        at = output.find(self._awaited) if self._awaited else -1
+        end = output.find(b"\n", at) if at >= 0 else -1
+        if end >= 0:
+            self._said_there = bytes(output[at + len(self._awaited) : end])
             self._awaited = b""
             self._heard.set()
         # A word may come in two parts.
-        del output[: max(0, len(output) - 64)]
+        del output[: max(0, len(output) - 256)]
 
     @property
     def position(self) -> int:

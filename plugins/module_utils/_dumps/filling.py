@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Beside the processes that load: for lists, and for a session that is just ending.
 _SESSIONS = 3
+# A program that loads by several sessions begins and ends with one of its own, and is given no new password.
+_LOCKED_OUT = re.compile(r"reconnection failed|connection to (?:server|database) |could not connect to ")
 _NOT_FOUND = re.compile(r"(function|relation|type|operator|schema) .* does not exist")
 
 
@@ -126,26 +128,27 @@ class Filling:
             jobs=jobs,
             seconds=self._remaining(),
             progress=progress,
+            guard=self._guard if own else None,
         )
         if own:
             self._sql(loader.ALLOW_TABLESPACES)
-            self._in_fresh(loader.guard(jobs))
         try:
             self.loaded = self._run(dump, manner, inside)
         except DatabaseError as error:
-            if not search_path or not _NOT_FOUND.search(error.message):
+            if search_path and _NOT_FOUND.search(error.message):
+                # As pg_dump wrote it, names that are not qualified are the server's own: that comes first.
+                again = dataclasses.replace(manner, jobs=1, search_path=search_path.encode("utf-8"))
+                why = f"with the search path {search_path}, by one process: functions of the database find names by it"
+            elif jobs > 1 and _LOCKED_OUT.search(error.message):
+                again = dataclasses.replace(manner, jobs=1)
+                why = "by one process: what the database evaluates let no other in meanwhile"
+            else:
                 raise
-            # As pg_dump wrote it, names that are not qualified are the server's own: that comes first.
             self._sql(replacement.drop(self._database))
             self._make()
-            if own:
-                self._in_fresh(loader.guard(1))
-            again = dataclasses.replace(manner, jobs=1, search_path=search_path.encode("utf-8"))
+            self._let_in_again()
             self.loaded = self._run(dump, again, inside)
-            self.loaded.warnings.append(
-                f"it was loaded with the search path {search_path}, by one process: functions of the database find"
-                " names by it"
-            )
+            self.loaded.warnings.append(f"it was loaded {why}")
         self._make_roles_spoken_of()
         if self.loaded.collected.later:
             # Publications, event triggers, labels, default privileges.
@@ -183,6 +186,9 @@ class Filling:
 
     def _let_in_again(self) -> None:
         self._sql(self._renew)
+
+    def _guard(self, session: str, statements: frozenset[str]) -> None:
+        self._in_fresh(loader.guard(session, statements))
 
     def _in_fresh(self, script: str) -> str:
         return self._sql(script, self._database)
@@ -230,7 +236,8 @@ class Filling:
                 f"up to {supers} objects that belonged to a superuser belong to {owner} now, as the backup does not"
                 " say how they were defined"
             )
-        self._in_fresh(loader.set_owners(owners))
+        # From here on nobody of ours loads.
+        self._in_fresh(loader.alone() + loader.set_owners(owners))
         script = contents.give_to_superuser(superusers_own, loader.LOADER) if superusers_own else ""
         rest = loader.KEEP_WRAPPERS + replacement.take_over(loader.LOADER, owner)
         self._in_fresh(loader.UNGUARD + script + rest + loader.ALONE + public)
@@ -268,7 +275,7 @@ class Filling:
     def refresh(self, search_path: str) -> list[str]:
         """Fill the materialized views, as the role to whom they belong so far; return what could not be, and why."""
         wanted = loader.refresh(self.loaded.collected.refreshes)
-        failed = self._session.each(wanted, [f"SET search_path = {search_path};"])
+        failed = self._session.each(wanted, [f"SET search_path = {search_path};"], changes=True)
         return [f"materialized view {view} could not be filled: {why}" for view, why in failed.items()]
 
     def give_to(self, owner: str) -> None:

@@ -30,7 +30,7 @@ from .._host import disk, files
 from .._host.engine import Engine
 from .._host.execution import Execution
 from .._server import loader
-from . import archive, dump_filter, dump_rules, watched
+from . import archive, dump_filter, dump_rules, dump_texts, watched
 from .collected import Collected
 from .dump_filter import Asked
 from .exchange import Exchange
@@ -91,7 +91,8 @@ class Manner:
     untrusted: the extensions that it makes where the dump has them; declared: those that are made first where the dump
     does not. search_path: in the place of the empty one that pg_dump sets. jobs: how many processes load an archive
     that the container sees. seconds: how long it may take; progress: called with the bytes of the dump that have been
-    read, and their number in all.
+    read, and their number in all. guard: lets a session, or some statements, change definitions, and nobody else; None
+    where that is no matter.
     """
 
     policy: dump_rules.Rules
@@ -106,6 +107,7 @@ class Manner:
     jobs: int = 1
     seconds: float | None = None
     progress: Callable[[int, int], None] = lambda done, total: None
+    guard: Callable[[str, frozenset[str]], None] | None = None
 
 
 class Loading:
@@ -138,6 +140,8 @@ class Loading:
             manner.superusers,
         )
         self._guarded: set[str] = set()
+        # Which one loads (loader.session).
+        self._session_in = ""
         self._been_in = False
         self._warnings: list[str] = []
 
@@ -160,8 +164,11 @@ class Loading:
         """What of the dump was left, also where the load failed."""
         return self._filter.collected
 
-    def each(self, wanted: dict[str, list[str]], before: list[str]) -> dict[str, str]:
-        """Run some lines of SQL for each key, after some for all, and return why which of them failed."""
+    def each(self, wanted: dict[str, list[str]], before: list[str], changes: bool = False) -> dict[str, str]:
+        """Run some lines of SQL for each key, after some for all, and return why which of them failed.
+
+        changes: they do what the guard would refuse.
+        """
         if not wanted:
             return {}
         owners: list[str | None] = [None] * len(before)
@@ -172,15 +179,20 @@ class Loading:
         text = "\n".join([*lines, ""]).encode("utf-8")
         with self._shared() as directory:
             finished = self._through_pipe(
-                directory, self._psql(stops=False), source=_from(text), filter_=_AsItIs(), may_fail=True
+                directory,
+                self._psql(stops=False),
+                source=_from(text),
+                filter_=_AsItIs(),
+                may_fail=True,
+                introduced=changes,
             )
         if finished.exit_code != 0:
             # It goes on after errors: then it could not connect, or was cut off.
             raise DatabaseError(f"{self._container}: not all of it was run: {_said(finished)}")
         failed: dict[str, str] = {}
         for number, said in re.findall(r"^psql:[^:\n]*:([0-9]+): (?:ERROR|FATAL|PANIC):  (.*)", finished.stderr, re.M):
-            # The first line is ours.
-            whose = owners[min(int(number) - 2, len(owners) - 1)]
+            # The first lines are ours.
+            whose = owners[min(int(number) - 2 - changes, len(owners) - 1)]
             failed.setdefault(whose or "", said)
         return failed
 
@@ -189,9 +201,16 @@ class Loading:
         text = "\n".join([*lines, ""]).encode("utf-8")
         with self._shared() as directory:
             finished = self._through_pipe(
-                directory, self._psql(), source=_from(text), filter_=_AsItIs(), restricted=False, may_fail=True
+                directory,
+                self._psql(),
+                source=_from(text),
+                filter_=_AsItIs(),
+                restricted=False,
+                may_fail=True,
+                introduced=True,
             )
-        return None if finished.exit_code == 0 else _said(finished)
+        # What asks for the session is our line.
+        return None if finished.exit_code == 0 else _said(finished, 1)
 
     @contextlib.contextmanager
     def _shared(self) -> Iterator[tuple[str, str]]:
@@ -216,19 +235,28 @@ class Loading:
         return ["-U", self._login.role, "-w", option, self._database]
 
     def _sql(self, directory: tuple[str, str], text: bytes | None = None) -> None:
-        finished = self._through_pipe(directory, self._psql(), source=_from(text), filter_=self._filter)
+        finished = self._through_pipe(
+            directory, self._psql(), source=_from(text), filter_=self._filter, introduced=True
+        )
         self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
+
+    def _introduce(self, session: str) -> None:
+        self._session_in = session
+        if self._manner.guard is not None:
+            self._manner.guard(session, frozenset())
 
     def _ask(self, asked: Asked) -> None:
         """Do as the superuser what the filter found. Runs between two statements of the load."""
         superuser = self._manner.superuser
         if asked.kind == dump_filter.EXTENSION:
+            # What another session made meanwhile, the extension's script could call.
+            superuser(loader.alone(self._session_in))
             if superuser(loader.theirs(self._filter.foreign)).strip() == "true":
                 raise Refused(
                     f"The dump makes extension {asked.name}, which only a superuser may make, after objects of its own:"
                     " its script could call these. pg_dump writes extensions first. Nothing was changed"
                 )
-            superuser(loader.create_extension(asked.name, asked.schema))
+            superuser(loader.create_extension(asked.name, asked.schema) + loader.NOT_ALONE)
         elif asked.kind in (dump_filter.LET, dump_filter.LET_NO_MORE):
             if asked.name in self._guarded and self._filter.foreign:
                 raise Refused(
@@ -236,10 +264,12 @@ class Loading:
                     " be run as somebody else's. Nothing was changed: take them out (pg_dump --exclude-table-data)"
                 )
             if asked.name in self._guarded and asked.kind == dump_filter.LET:
-                superuser(loader.END_OTHERS)
+                superuser(loader.alone(self._session_in))
             superuser(loader.let_write(asked.name, asked.kind == dump_filter.LET))
+            if asked.name in self._guarded and asked.kind == dump_filter.LET_NO_MORE:
+                superuser(loader.NOT_ALONE)
         else:
-            text = asked.text.decode(self._filter.codec, "replace")
+            text = dump_texts.text(asked.text, self._filter.codec)
             before, script, after = loader.statement(text, self._filter.foreign)
             for part in (before, script, after):
                 if part:
@@ -274,7 +304,9 @@ class Loading:
         inside = f"{directory[1]}/{os.path.basename(pipe)}"
         writer = Writer(pipe, lambda: self._pg_restore(directory, ["-f", "-"], whole=True, into=inside))
         try:
-            finished = self._through_pipe(directory, self._psql(), source=writer.begin, filter_=self._filter)
+            finished = self._through_pipe(
+                directory, self._psql(), source=writer.begin, filter_=self._filter, introduced=True
+            )
         finally:
             writer.end()
         self._warnings += [line for line in finished.stderr.splitlines() if line.strip()]
@@ -294,6 +326,9 @@ class Loading:
             self._sql(directory, self._text(directory, ["-f", "-", "-L", self._listed(directory, theirs)]))
         self._load_entries(directory, rows)
         indexes, others = self._section(directory, "post-data").indexes()
+        if indexes and self._manner.guard is not None:
+            script = self._text(directory, ["-f", "-", "-L", self._listed(directory, indexes)])
+            self._manner.guard("", archive.queries(script))
         self._load_entries(directory, indexes)
         self._rest(directory, others)
 
@@ -355,10 +390,11 @@ class Loading:
         keep: bool = False,
         restricted: bool = True,
         may_fail: bool = False,
+        introduced: bool = False,
     ) -> _Finished:
         """Run a command in the container that reads the dump, or another source, from a pipe.
 
-        whole: it reads it to its end.
+        whole: it reads it to its end. introduced: it is psql, and is asked which session it has before it reads that.
         """
         pipe = os.path.join(directory[0], f"pipe-{secrets.token_hex(4)}")
         os.mkfifo(pipe, 0o400)
@@ -366,7 +402,8 @@ class Loading:
         # From here on psql refuses every command of its own: nobody knows the key to end that.
         prologue = f"\\restrict {secrets.token_hex(32)}\n".encode("ascii") if filter_ and restricted else b""
         try:
-            feeder = Feeder(self._dump, pipe, filter_, prologue, self._ask, source)
+            introduce = self._introduce if introduced else None
+            feeder = Feeder(self._dump, pipe, filter_, prologue, self._ask, source, introduce)
             return self._execute(command(f"{directory[1]}/{os.path.basename(pipe)}"), feeder, whole, keep, may_fail)
         finally:
             os.unlink(pipe)

@@ -10,10 +10,11 @@ those here, each of a kind that evaluates nothing of a database's owner.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 
-from .._domain.errors import Refused
+from .._domain.errors import DatabaseError, Refused
 from .sql import UNLOGGED, identifier, identity, literal
 
 LOADER = "vellaric_loader"
@@ -66,17 +67,60 @@ def renew(verifier: str, database: str) -> str:
     """Return what lets the role in again, whatever its sessions have set of it and of the database that it owns."""
     name = identifier(database)
     return (
-        f"{UNLOGGED}\nALTER ROLE {LOADER} PASSWORD {literal(verifier)}; ALTER ROLE {LOADER} RESET ALL;"
+        f"{UNLOGGED}\nALTER ROLE {LOADER} LOGIN PASSWORD {literal(verifier)}; ALTER ROLE {LOADER} RESET ALL;"
         f" ALTER ROLE {LOADER} IN DATABASE {name} RESET ALL; ALTER ROLE {LOADER} SET lc_messages = 'C';"
         f" ALTER DATABASE {name} RESET ALL; ALTER DATABASE {name} CONNECTION LIMIT -1 ALLOW_CONNECTIONS true;\n"
     )
 
 
-# Nobody but who has been in longest: nothing else runs while an extension's table is open that it guards.
-END_OTHERS = f"""SELECT count(pg_catalog.pg_terminate_backend(pid, 5000)) FROM pg_catalog.pg_stat_activity
-  WHERE usename = '{LOADER}' AND backend_type = 'client backend' AND backend_start >
-    (SELECT min(backend_start) FROM pg_catalog.pg_stat_activity WHERE usename = '{LOADER}');
+# How a session is known, to itself and to others: no other has had both.
+_SESSION = (
+    "pg_catalog.format('%s %s', pid, (extract(epoch FROM backend_start) * 1000000)::bigint)"
+    " FROM pg_catalog.pg_stat_activity"
+)
+_IS_SESSION = re.compile(r"[0-9]+ [0-9]+")
+
+
+def introduce(word: str) -> str:
+    """Return what has a session say which it is, behind a word."""
+    return f"SELECT {literal(word)}, {_SESSION} WHERE pid = pg_catalog.pg_backend_pid();\n"
+
+
+def session(said: str) -> str:
+    """Return which session it is, of what one has said. Raises DatabaseError for anything else."""
+    shown = said.strip("| \r")
+    if not _IS_SESSION.fullmatch(shown):
+        raise DatabaseError(f"A session of the role that loads says that it is {shown[:60]!r}")
+    return shown
+
+
+def alone(one: str = "") -> str:
+    """End all sessions of the role, but for one, and let no other in: nothing of the owner's runs beside what follows.
+
+    Whoever they belong to, such as to a session that has ended itself.
+    """
+    others = (
+        f"(SELECT pid, usename, backend_type, {_SESSION}) AS each (pid, usename, backend_type, which)"
+        f" WHERE usename = '{LOADER}' AND backend_type = 'client backend' AND which <> {literal(one)}"
+    )
+    return f"""ALTER ROLE {LOADER} NOLOGIN;
+DO $alone$ DECLARE
+  quiet int := 0;
+BEGIN
+  FOR turn IN 1..500 LOOP
+    PERFORM pg_catalog.pg_stat_clear_snapshot();
+    PERFORM pg_catalog.pg_terminate_backend(pid) FROM {others};
+    -- One that was just coming in is to be seen a moment later.
+    quiet := CASE WHEN FOUND THEN 0 ELSE quiet + 1 END;
+    IF quiet > 3 THEN RETURN; END IF;
+    PERFORM pg_catalog.pg_sleep(0.02);
+  END LOOP;
+  RAISE EXCEPTION 'sessions of {LOADER} do not end';
+END $alone$;
 """
+
+
+NOT_ALONE = f"ALTER ROLE {LOADER} LOGIN;\n"
 
 # The databases in which somebody has given the role something, or it has something.
 SPEAK_OF_IT = (
@@ -99,14 +143,19 @@ def end() -> str:
 # extension is run by the server. Of an operator's masking SQL, DO blocks may. It fires whatever
 # session_replication_role is.
 #
-# That code could change the role's password, too, and come in by that over a connection of its own (dblink): whoever
-# comes in beside the sessions that load may change nothing.
+# That code could change the role's password, too, and come in by that over a connection of its own (dblink), while we
+# are in or after: it is let change something in the one session that we have asked which it is, before it read anything
+# of the dump. Sessions that pg_restore opens run what stands in the archive, and nothing else.
 GUARD_NAME = "vellaric_loading"
 
 
-def guard(sessions: int) -> str:
-    """Return what makes the guard. sessions: how many load at the same time."""
-    return rf"""{ALONE}CREATE FUNCTION pg_catalog.{GUARD_NAME}() RETURNS event_trigger LANGUAGE plpgsql
+def guard(one: str = "", statements: frozenset[str] = frozenset()) -> str:
+    """Return what makes the guard, or changes whom it lets change definitions: nobody but who is given.
+
+    one: a session (`session`). statements: what every session may run, as checksums of whole queries (`checksum`).
+    """
+    known = "{" + ",".join(sorted(statements)) + "}"
+    return rf"""{ALONE}CREATE OR REPLACE FUNCTION pg_catalog.{GUARD_NAME}() RETURNS event_trigger LANGUAGE plpgsql
 SET search_path = '' AS $guard$
 DECLARE
   context text;
@@ -115,19 +164,13 @@ BEGIN
   IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN RETURN; END IF;
   GET DIAGNOSTICS context = PG_CONTEXT;
   within := pg_catalog.string_to_array(context, E'\n');
-  FOR turn IN 1..100 LOOP
-    PERFORM pg_catalog.pg_stat_clear_snapshot();
-    EXIT WHEN (SELECT pg_catalog.count(*) < {int(sessions)} FROM pg_catalog.pg_stat_activity AS other
-      JOIN pg_catalog.pg_stat_activity AS own ON own.pid = pg_catalog.pg_backend_pid()
-      WHERE other.usename = '{LOADER}' AND other.backend_type = 'client backend'
-      AND other.backend_start < own.backend_start);
-    -- One that has done its part may be just ending.
-    PERFORM pg_catalog.pg_sleep(0.02);
-    IF turn = 100 THEN
-      RAISE EXCEPTION 'another session may not run % while the database is loaded', tg_tag
-        USING ERRCODE = 'insufficient_privilege';
-    END IF;
-  END LOOP;
+  IF (SELECT {_SESSION} WHERE pid = pg_catalog.pg_backend_pid()) IS DISTINCT FROM {literal(one)} THEN
+    IF pg_catalog.array_length(within, 1) = 1 AND pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+      pg_catalog.btrim(pg_catalog.current_query(), E' \t\r\n'), pg_catalog.getdatabaseencoding())), 'hex')
+      = ANY ('{known}'::text[]) THEN RETURN; END IF;
+    RAISE EXCEPTION 'another session may not run % while the database is loaded', tg_tag
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
   IF pg_catalog.array_length(within, 1) = 1
     OR pg_catalog.current_query() ~* '^(\s|--[^\n]*\n)*CREATE\s+EXTENSION\s'
     OR within[pg_catalog.array_length(within, 1)] ~ '^PL/pgSQL function inline_code_block line \d+ at [A-Za-z ]+$'
@@ -137,9 +180,15 @@ BEGIN
   RAISE EXCEPTION 'functions of the database may not run % while it is loaded', tg_tag
     USING ERRCODE = 'insufficient_privilege';
 END $guard$;
-CREATE EVENT TRIGGER {GUARD_NAME} ON ddl_command_start EXECUTE FUNCTION pg_catalog.{GUARD_NAME}();
+SELECT 'CREATE EVENT TRIGGER {GUARD_NAME} ON ddl_command_start EXECUTE FUNCTION pg_catalog.{GUARD_NAME}()'
+  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = '{GUARD_NAME}') \gexec
 ALTER EVENT TRIGGER {GUARD_NAME} ENABLE ALWAYS;
 """
+
+
+def checksum(query: bytes) -> str:
+    """Return by what the guard knows a query."""
+    return hashlib.sha256(query.strip(b" \t\r\n")).hexdigest()
 
 
 UNGUARD = f"""{ALONE}DROP EVENT TRIGGER IF EXISTS {GUARD_NAME};

@@ -67,6 +67,11 @@ PLANTED = (
     " options=-cstatement_timeout=0 dbname=' || current_database());"
     " PERFORM public.dblink_exec('COMMENT ON TABLE public.zz IS $$came in$$');"
     " EXCEPTION WHEN others THEN NULL; END;"
+    # What goes on when the session that has begun it is gone.
+    " FOR late IN 1..3 LOOP BEGIN PERFORM public.dblink_connect('late' || late, 'host=/var/run/postgresql"
+    " user=vellaric_loader password=x options=-cstatement_timeout=0 dbname=' || current_database());"
+    " PERFORM public.dblink_send_query('late' || late, format('SELECT pg_sleep(%s);"
+    " COMMENT ON TABLE public.zz IS $$came in$$', late * 0.4)); EXCEPTION WHEN others THEN NULL; END; END LOOP;"
     " BEGIN IF current_database() ~ 'restoring' THEN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0',"
     " current_database()); END IF; EXCEPTION WHEN others THEN NULL; END; RETURN i; END $plant$;"
     "CREATE TABLE public.zz (i int CHECK (public.plant(i) = i)); INSERT INTO public.zz VALUES (1);"
@@ -102,19 +107,21 @@ FOUND = """SELECT json_build_object(
   'pwned', (SELECT count(*) FROM pg_roles WHERE rolname = 'pwned'))::text"""
 
 
+@pytest.mark.parametrize("jobs", [1, 3] if THOROUGH else [1])
 @pytest.mark.parametrize("image", IMAGES if THOROUGH else IMAGES[:1])
-def test_what_is_others_stays_as_it_is(host, image):
+def test_what_is_others_stays_as_it_is(host, image, jobs):
+    """Loaded by one session, and by several at once: these are locked out, so that one does it in the end."""
     host.defaults["image"] = image
     host.run("a")
     host.psql_in("a", OTHERS)
     host.query("a", PLANTED)
     before = json.loads(host.psql_in("a", FOUND))
     assert before["made"].startswith('"a maker" SELECT') and "log_statement=all" in before["logged"], before
-    take(host, "a")
+    take(host, "a", format="plain" if jobs == 1 else "custom")
     of = {"data_root": host.data_root, "backup_root": host.defaults["backup_root"], "environment": host.environment}
     verified = host._result("postgres_db_backup", {**of, "name": host.name("a"), "state": "verified"})
     assert not verified.get("failed"), verified
-    answer = run(host, "a", backup="latest", backup_first=False, keep_old=0)
+    answer = run(host, "a", backup="latest", backup_first=False, keep_old=0, jobs=jobs)
     after = json.loads(host.psql_in("a", FOUND))
     # Whoever owns a server says where it is.
     before["mappings"].remove("theirs public {password_required=false}")
@@ -123,4 +130,5 @@ def test_what_is_others_stays_as_it_is(host, image):
     warnings = str(answer["warnings"])
     assert "PUBLIC at theirs" in warnings or "public at theirs" in warnings
     assert "subscriptions s came back disabled" in warnings
+    assert ("by one process" in warnings) is (jobs > 1)
     assert host.query("a", "SELECT public.made(), admin.calls()") == [("a maker", "postgres")]

@@ -53,8 +53,14 @@ def test_another_password_proves_nothing():
 
 @pytest.mark.parametrize(
     "challenge",
-    [b"", b"r=other,s=YQ==,i=4096", b"r=nonce1,s=YQ==,i=0", b"r=nonce1,s=%,i=1", b"r=nonce1,s=YQ==,i=99999999"],
+    [b"", b"r=other,s=YQ==,i=4096", b"r=nonce1,s=YQ==,i=0", b"r=nonce1,s=%,i=1", b"r=nonce1,s=YQ==,i=99999999"]
+    + ["r=nonce1,s=YQ==,i=²".encode(), "r=nonce1,s=YQ==,i=٣".encode(), b"r=nonce1,s=YQ==,i=" + b"9" * 5000],
 )
 def test_what_is_no_challenge_is_refused(challenge):
     with pytest.raises(Mismatch):
         Exchange(PASSWORD, "nonce").final(challenge)
+
+
+def test_an_empty_proof_proves_nothing():
+    with pytest.raises(Mismatch):
+        Exchange(PASSWORD, "nonce").check(b"v=")
