@@ -333,7 +333,7 @@ def test_memory_that_is_wanting(fleet):
     # It grows beyond the container's limit and is killed; the server, much smaller, is not.
     harness.docker("exec", fleet.container("b"), "sh", "-c", "head -c 200m /dev/zero | tail", check=False)
     found = caused(fleet, "out_of_memory", "b")
-    assert "killed 1 of its processes" in found["message"]
+    assert "OOM killer has ended 1 of its processes" in found["message"]
     assert fleet.info(name=fleet.name("b"), gather=["container"])[0]["container"]["oom_kills"] == 1
 
 
