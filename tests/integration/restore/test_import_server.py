@@ -110,7 +110,9 @@ def test_who_cannot_be_reached_is_told(shared, foreign):
     assert "password authentication failed" in refused(
         shared, "c", f"postgresql://postgres@{where}:5432/postgres?sslmode=prefer", password="wrong-password"
     )
-    assert "SSL" in refused(shared, "c", f"postgresql://postgres@{where}:5432/postgres")
+    assert "say so in the url (?sslmode=disable)" in refused(
+        shared, "c", f"postgresql://postgres@{where}:5432/postgres"
+    )
     assert "does not exist" in refused(shared, "c", f"postgresql://postgres@{where}:5432/nothing?sslmode=prefer")
     assert "refused" in refused(shared, "c", f"postgresql://postgres@{where}:5433/postgres?sslmode=prefer")
     for url, words in {

@@ -186,7 +186,8 @@ def test_no_room(living):
     script = (
         "import importlib, os, sys, types\n"
         "sys.argv.pop()\n"
-        "os.statvfs = lambda path: types.SimpleNamespace(f_frsize=1, f_bavail=66 << 20)\n"
+        "room = {'f_bavail': 66 << 20, 'f_bfree': 66 << 20, 'f_blocks': 1 << 40, 'f_frsize': 1}\n"
+        "os.statvfs = lambda path: types.SimpleNamespace(**room)\n"
         f"importlib.import_module('{MODULES}{MODULE}').main()\n"
     )
     process = start(living, "-c", script, **options(living))
