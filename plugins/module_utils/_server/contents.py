@@ -115,7 +115,8 @@ def _comments() -> str:
     )
     return (
         "SELECT count(*) FROM pg_catalog.pg_description"
-        " WHERE (objoid >= 16384 OR classoid = 'pg_largeobject'::regclass)"
+        # Schema public, which has a number of the system's, may have another name by now.
+        " WHERE (objoid >= 16384 OR classoid IN ('pg_largeobject'::regclass, 'pg_namespace'::regclass))"
         f" AND (classoid, objoid) IN ({' UNION ALL '.join(commented)})"
     )
 
