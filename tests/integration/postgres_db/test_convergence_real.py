@@ -211,6 +211,8 @@ def check_access(host, options):
     networks = options.get("networks", []) if "trusted_sources" in options else []
     rules = f"SELECT type, address FROM pg_hba_file_rules WHERE '{host.defaults['username']}' = ANY (user_name)"
     found = [tuple(line.split("|")) for line in host.psql("a", rules).splitlines()]
+    # An operator within the container, then the container itself.
+    assert found.pop(0) == ("local", "")
     assert ("host", "samehost") in found and len(found) >= 1 + len(sources) + len(networks)
     assert networks or len(found) == 1 + len(sources)
     assert {rule for rule, _address in found[1:]} <= {kind}
