@@ -11,8 +11,8 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._dumps import (
     archive,
     dump_filter,
     dump_rules,
-    dump_texts,
 )
+from ansible_collections.vellaric.postgres.tests.unit.dumps_filtered import filtered, without_blank_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,20 +62,6 @@ INSERT INTO z VALUES ('a;', E'\\', 'c');
 INSERT INTO z VALUES (- 1, 'it''s', "b");
 INSERT INTO z VALUES (2, 'x');
 """
-
-
-def filtered(pieces, major=15, policy=dump_rules.FOREIGN, **options):
-    """What is passed on, and the filter; what is asked of the superuser is kept in `asked`."""
-    work = dump_filter.Filter(policy, major, **options)
-    work.asked, passed = [], []
-    for piece in [*pieces, None]:
-        for part in work.pieces(piece or b"", last=piece is None):
-            (work.asked if isinstance(part, dump_filter.Asked) else passed).append(part)
-    return b"".join(passed), work
-
-
-def without_blank_lines(text):
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def test_what_only_a_superuser_may_do_is_left_out():
@@ -250,105 +236,6 @@ def test_of_a_dump_from_elsewhere(text, passed, left_out):
     assert (found.strip(), work.collected.left_out) == (passed, left_out)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), DISABLE TRIGGER ALL;",
-        b"ALTER TABLE public.t --\\r\n DISABLE TRIGGER ALL;",
-        b"CREATE FUNCTION f(\" language c \" int, b d[] DEFAULT '{1}') RETURNS int LANGUAGE sql AS 'SELECT 1';",
-        b"CREATE FUNCTION f(b d[] DEFAULT '{1}') RETURNS int LANGUAGE c AS 'x', 'y';",
-        b"CREATE FUNCTION f() RETURNS int LANGUAGE sql LEAKPROOF BEGIN ATOMIC SELECT 1;",
-        b"CREATE AGGREGATE public.\" stype = internal \"(int) (SFUNC = sf, STYPE = d, INITCOND = '1');",
-        b"CREATE AGGREGATE public.a(int) (SFUNC = sf, STYPE = internal, INITCOND = '1');",
-        b"CREATE FOREIGN TABLE ft (a d[] DEFAULT '{1}') SERVER s OPTIONS (filename 'x');",
-        b'CREATE TYPE "x ( input =" AS (a int);',
-        b"CREATE PUBLICATION p FOR TABLE t WHERE (a = '{1}'::d[]);",
-    ],
-)
-def test_what_would_evaluate_something_is_not_the_superusers(text):
-    work = filtered([text], policy=dump_rules.OWN)[1]
-    assert work.asked == [] and work.collected.later == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"ALTER TABLE public.t ADD COLUMN y int DEFAULT public.evil(), OWNER TO pg_monitor;",
-        b"ALTER FUNCTION public.f() OWNER TO pg_execute_server_program;",
-    ],
-)
-def test_owners_of_a_foreign_dump_are_nobodys(text):
-    work = filtered([text])[1]
-    assert work.asked == [] and work.collected.owners == [] and work.collected.left_out == {"owners": 1}
-
-
-@pytest.mark.parametrize(
-    "text, asked",
-    [
-        (b"f(a text DEFAULT 'x'::text, b int[] DEFAULT '{1}'::integer[], c int DEFAULT (1 + 2))", True),
-        (b"f(a timestamp DEFAULT '2020-01-01'::timestamp without time zone, b \"char\" DEFAULT 'a'::\"char\")", True),
-        (b"f(a text DEFAULT public.g('x'::text, 'y'::character varying))", True),
-        (b"f(a d[] DEFAULT '{1}')", False),
-        (b"f(a d[] DEFAULT '{1}'::public.d[])", False),
-        (b"f(a d[] DEFAULT '{1}'::public . d[])", False),
-        (b"f(a d[] DEFAULT '{1}'::\"d\"[])", False),
-        (b"f(a d[] DEFAULT public.d '{1}'::text)", False),
-        (b"f(a int /*) */ DEFAULT g())", False),
-        (b"f(a int --)\n DEFAULT g())", False),
-        (b"f(\"'::text, '\" d[] DEFAULT '{1}'::public.d[])", False),
-    ],
-)
-def test_defaults_of_a_function_in_c(text, asked):
-    """The superuser makes it where its defaults are nothing that the owner's code would look at."""
-    for rest in (
-        b"LANGUAGE c STRICT\n    AS '$libdir/x', 'y';",
-        b"LANGUAGE plpython3u\n    SET search_path TO 'a', 'b'\n    AS $$ '; $$;",
-    ):
-        written = b"CREATE FUNCTION public." + text + b" RETURNS int\n    " + rest + b"\n"
-        work = filtered([written], policy=dump_rules.OWN)[1]
-        assert [one.kind for one in work.asked] == ["statement"] * asked
-
-
-def test_what_only_a_superuser_may_give_a_function():
-    text = b"""CREATE FUNCTION public.f(a int DEFAULT 1, "b(" text DEFAULT 'LANGUAGE '::text) RETURNS int
-    LANGUAGE sql LEAKPROOF COST 5 SUPPORT public.s PARALLEL SAFE
-    SET search_path TO 'a', 'it''s'
-    SET log_statement TO 'all'
-    BEGIN ATOMIC
- SELECT 1;
-END;
-
-
-ALTER FUNCTION public.f(a integer, "b(" text) OWNER TO someone;
-CREATE FUNCTION public.g() RETURNS int LANGUAGE sql SET work_mem TO '1' AS 'SELECT 1';
-ALTER FUNCTION public.g() OWNER TO someone;
-"""
-    passed, work = filtered([text], policy=dump_rules.OWN, parameters=lambda: frozenset({"log_statement"}))
-    assert work.asked == []
-    assert b"LANGUAGE sql COST 5 PARALLEL SAFE\n    SET search_path TO 'a', 'it''s'\n\n    BEGIN ATOMIC" in passed
-    assert b"LANGUAGE sql SET work_mem TO '1' AS" in passed
-    assert work.collected.given == [
-        (
-            'FUNCTION public.f(a integer, "b(" text)',
-            "LEAKPROOF SUPPORT public.s RESET ALL SET search_path TO 'a', 'it''s' SET log_statement TO 'all'",
-        )
-    ]
-
-
-def test_user_mappings_of_a_superusers_server_wait():
-    text = b"""ALTER SERVER ours OWNER TO someone;
-ALTER SERVER "the Boss's" OWNER TO postgres;
-CREATE USER MAPPING FOR a SERVER ours OPTIONS (password 'x');
-CREATE USER MAPPING FOR a SERVER ours OPTIONS (password_required 'false');
-CREATE USER MAPPING FOR a SERVER "the Boss's" OPTIONS (
-    password 'x'
-);
-"""
-    passed, work = filtered([text], policy=dump_rules.OWN, superusers=frozenset({"postgres"}))
-    assert passed.strip() == b"CREATE USER MAPPING FOR a SERVER ours OPTIONS (password 'x');"
-    assert [one.split("SERVER ")[1].split(" OPT")[0] for one in work.collected.mappings] == ["ours", '"the Boss\'s"']
-
-
 def test_nothing_is_asked_in_a_transaction():
     text = b"BEGIN;\nINSERT INTO t VALUES (1);\nALTER TABLE t DISABLE TRIGGER ALL;\nCOMMIT;\n"
     assert filtered([text])[1].asked == []
@@ -441,44 +328,6 @@ def test_the_list_of_an_archive():
     assert len(rest) == 8
 
 
-SUPERUSERS = rb"""CREATE TYPE public.label;
-CREATE FUNCTION public.label_in(cstring) RETURNS public.label
-    LANGUAGE internal IMMUTABLE STRICT
-    AS $$textin$$;
-CREATE TYPE public.label (
-    INTERNALLENGTH = variable,
-    INPUT = public.label_in
-);
-COMMENT ON TYPE public.label IS 'a type';
-CREATE FUNCTION public.f(a integer, b integer DEFAULT 1) RETURNS anyelement
-    LANGUAGE internal WINDOW IMMUTABLE STRICT
-    AS $$window_nth_value$$;
-CREATE AGGREGATE public.ranked(VARIADIC "any" ORDER BY VARIADIC "any") (
-    SFUNC = ordered_set_transition_multi,
-    STYPE = internal
-);
-COMMENT ON FUNCTION public.f(a integer, b integer) IS 'left out, too';
-"""
-
-
-def test_what_only_a_superuser_makes_goes_with_what_speaks_of_it():
-    passed, work = filtered([SUPERUSERS + b"COMMENT ON FUNCTION public.f(a text) IS 'another';\n"])
-    assert without_blank_lines(passed) == [b"COMMENT ON FUNCTION public.f(a text) IS 'another';"]
-    assert work.collected.left_out["comments of others"] == 2
-    assert work.collected.names["public.label"] == "types of their own"
-    passed, work = filtered([SUPERUSERS], policy=dump_rules.OWN)
-    assert len(work.asked) == 5 and {asked.kind for asked in work.asked} == {dump_filter.STATEMENT}
-    assert [line[:10] for line in without_blank_lines(passed)] == [b"COMMENT ON", b"COMMENT ON"]
-
-
-# What is called is stored, not called; a constant is read by its type at once.
-@pytest.mark.parametrize("default", [b"'x'::public.d", b"public.g('{1}'::public.d[])", b"1 + public.g('x'::\"d\")"])
-def test_a_default_that_would_be_evaluated_is_not_for_the_superuser(default):
-    text = b"CREATE FUNCTION public.f(a integer DEFAULT %s) RETURNS integer\n    LANGUAGE c\n    AS $$x$$;\n" % default
-    _passed, work = filtered([text], policy=dump_rules.OWN)
-    assert work.asked == []
-
-
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -493,59 +342,3 @@ def test_a_default_that_would_be_evaluated_is_not_for_the_superuser(default):
 def test_what_a_server_keeps_for_itself_is_no_option(given, kept):
     passed, _work = filtered([b"ALTER TABLE ONLY public.t ALTER COLUMN a SET (%s);\n" % given])
     assert passed.strip() == kept.strip()
-
-
-def test_what_only_a_superuser_makes_is_known_with_every_name_quoted():
-    text = rb"""CREATE TYPE "public"."label";
-CREATE FUNCTION "public"."label_in"("cstring") RETURNS "public"."label"
-    LANGUAGE "internal" IMMUTABLE STRICT
-    AS $$textin$$;
-CREATE AGGREGATE "public"."ranked"(VARIADIC "any" ORDER BY VARIADIC "any") (
-    SFUNC = "ordered_set_transition_multi",
-    STYPE = "internal"
-);
-CREATE FOREIGN TABLE "public"."f" ("a" integer) SERVER "files" OPTIONS (
-    "filename" '/etc/passwd'
-);
-ALTER USER MAPPING FOR "a" SERVER "b" OPTIONS (SET "password_required" 'false');
-"""
-    passed, work = filtered([text])
-    assert without_blank_lines(passed) == []
-    assert work.collected.names["public.label"] == "types of their own" and len(work.collected.left_out) == 5
-
-
-def test_roles_that_privileges_are_of():
-    statements = [
-        "GRANT SELECT ON TABLE public.t TO reader;",
-        "GRANT ALL ON TABLE public.t TO PUBLIC;",
-        'REVOKE ALL ON SCHEMA public FROM "Odd ""one";',
-        'GRANT SELECT(a) ON TABLE public."x TO y" TO writer WITH GRANT OPTION;',
-        "ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public GRANT SELECT ON TABLES TO reader;",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE ALL ON FUNCTIONS FROM PUBLIC;",
-        "COMMENT ON EVENT TRIGGER t IS 'GRANT x TO somebody;';",
-        "CREATE PUBLICATION p FOR ALL TABLES;",
-    ]
-    assert dump_rules.roles_of(statements) == ["reader", 'Odd "one', "writer", "app"]
-
-
-@pytest.mark.parametrize("codec", sorted({"utf-8", *dump_texts.CODECS.values()}))
-def test_no_byte_hides_what_follows_it(codec):
-    """A decoder may take a quote for the second half of a character: what is quoted would be a statement then."""
-    ends, high = b"'\";\\\n)$-", range(0x80, 0x100)
-    for first in high:
-        for before in (bytes([first]), *(bytes([first, second]) for second in high)):
-            shown = dump_texts.text(b"x" + before + ends + b"x", codec)
-            assert shown.endswith(ends.decode() + "x") and not any(c < "\x80" for c in shown[1 : -len(ends) - 1]), (
-                before
-            )
-
-
-def test_what_a_superuser_runs_of_korean_is_what_stands_there():
-    """The filler of EUC_KR begins characters of eight bytes."""
-    filtered = dump_filter.Filter(dump_rules.OWN, 15)
-    given = b"SET client_encoding = 'EUC_KR';\nCOMMENT ON PUBLICATION p IS 'x\xa4\xd4';\n"
-    assert list(filtered.pieces(given + b"COMMENT ON PUBLICATION q IS ';ALTER ROLE a SUPERUSER; --';\n", last=True))
-    assert filtered.collected.later == [
-        "COMMENT ON PUBLICATION p IS 'x\u3164';",
-        "COMMENT ON PUBLICATION q IS ';ALTER ROLE a SUPERUSER; --';",
-    ]

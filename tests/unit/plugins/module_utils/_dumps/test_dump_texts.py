@@ -1,0 +1,32 @@
+# Copyright (c) 2026, Vellaric contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in a dump is read with its encoding, and nothing in it hides what follows."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils._dumps import dump_filter, dump_rules, dump_texts
+
+
+@pytest.mark.parametrize("codec", sorted({"utf-8", *dump_texts.CODECS.values()}))
+def test_no_byte_hides_what_follows_it(codec):
+    """A decoder may take a quote for the second half of a character: what is quoted would be a statement then."""
+    ends, high = b"'\";\\\n)$-", range(0x80, 0x100)
+    for first in high:
+        for before in (bytes([first]), *(bytes([first, second]) for second in high)):
+            shown = dump_texts.text(b"x" + before + ends + b"x", codec)
+            assert shown.endswith(ends.decode() + "x") and not any(c < "\x80" for c in shown[1 : -len(ends) - 1]), (
+                before
+            )
+
+
+def test_what_a_superuser_runs_of_korean_is_what_stands_there():
+    """The filler of EUC_KR begins characters of eight bytes."""
+    filtered = dump_filter.Filter(dump_rules.OWN, 15)
+    given = b"SET client_encoding = 'EUC_KR';\nCOMMENT ON PUBLICATION p IS 'x\xa4\xd4';\n"
+    assert list(filtered.pieces(given + b"COMMENT ON PUBLICATION q IS ';ALTER ROLE a SUPERUSER; --';\n", last=True))
+    assert filtered.collected.later == [
+        "COMMENT ON PUBLICATION p IS 'x\u3164';",
+        "COMMENT ON PUBLICATION q IS ';ALTER ROLE a SUPERUSER; --';",
+    ]
