@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
 
@@ -27,7 +28,12 @@ def checked(spec: Mapping[str, Any], given: Any, elsewhere: tuple[str, ...] = ()
     wrong = options.mistakes({name: argument for name, argument in spec.items() if name not in elsewhere}, arguments)
     if not wrong:
         found = ArgumentSpecValidator(dict(spec), **constraints).validate(arguments)
-        wrong = found.error_messages
+        wrong = [_said(error) for error in found.errors]
     if wrong:
         raise Invalid("\n".join(wrong))
     return dict(found.validated_parameters)
+
+
+def _said(error: Any) -> str:
+    """The validator names what it does not know, and leaves it to a module to say so."""
+    return f"Unsupported parameters: {error.msg}" if isinstance(error, UnsupportedError) else str(error.msg)

@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._dumps import dump_filter, dump_rules, dump_texts
 
+# A decoder that is not used, too, which does take a quote: what is added to the table needs no other care.
+CODECS = sorted({"utf-8", "euc_kr", *dump_texts.CODECS.values()})
+# What begins a character in one of them, and the filler of EUC_KR, which begins one of eight bytes.
+LEADING = (0x8E, 0x8F, 0xA1, 0xA4, 0xD4, 0xFE)
 
-@pytest.mark.parametrize("codec", sorted({"utf-8", *dump_texts.CODECS.values()}))
+
+@pytest.mark.parametrize("codec", CODECS)
 def test_no_byte_hides_what_follows_it(codec):
     """A decoder may take a quote for the second half of a character: what is quoted would be a statement then."""
     ends, high = b"'\";\\\n)$-", range(0x80, 0x100)
-    for first in high:
-        for before in (bytes([first]), *(bytes([first, second]) for second in high)):
-            shown = dump_texts.text(b"x" + before + ends + b"x", codec)
-            assert shown.endswith(ends.decode() + "x") and not any(c < "\x80" for c in shown[1 : -len(ends) - 1]), (
-                before
-            )
+    pairs = [bytes(pair) for length in (1, 2) for pair in itertools.product(high, repeat=length)]
+    longer = [bytes(some) for length in (3, 4, 5) for some in itertools.product(LEADING, repeat=length)]
+    for before in pairs + longer:
+        shown = dump_texts.text(b"x" + before + ends + b"x", codec)
+        assert shown.endswith(ends.decode() + "x") and not any(c < "\x80" for c in shown[1 : -len(ends) - 1]), before
 
 
 def test_what_a_superuser_runs_of_korean_is_what_stands_there():

@@ -46,6 +46,13 @@ def test_one_that_cannot_be_read_stops_whoever_would_resume_it(tmp_path, content
         kept.read(str(tmp_path), ADOPTION)
 
 
+def test_one_of_a_later_version_is_not_guessed_at(tmp_path):
+    later = {**json.loads(journals.to_json(BEGUN)), "schema": 2}
+    (tmp_path / "adoption.journal").write_text(json.dumps(later))
+    with pytest.raises(DatabaseError, match="update the collection"):
+        kept.read(str(tmp_path), ADOPTION)
+
+
 def test_one_that_somebody_removed_is_missed():
     with pytest.raises(DatabaseError, match="adoption.journal is missing .* was in /srv/data"):
         journals.of_record({"at": "2026-06-15T12:00:00Z", "container": "f0e1gn", "method": "move", "data": "/srv/data"})
