@@ -95,9 +95,12 @@ def refuse_unless_running(target: Target, refused: str) -> Running:
     """Return a target whose server runs. Raises Refused for any other. refused: what cannot be done then."""
     if target.facts is None or target.record is None:
         what = "its container is missing" if target.record else "there is no such database"
-        raise Refused(f"{refused}: {what}. Create it with postgres_db first")
+        raise Refused(f"{refused}: {what}. Create it first: playbook create, or module postgres_db")
     if not target.running:
-        raise Refused(f"{refused}: its container is {target.facts.status}. Start it with postgres_db, state: started")
+        raise Refused(
+            f"{refused}: its container is {target.facts.status}. Start it: playbook start, or postgres_db with state:"
+            " started"
+        )
     if not target.record.initialised or target.image is None:
         raise Refused(f"{refused}: its first start has not been completed. Run the task that creates it again")
     return cast("Running", target)
@@ -111,8 +114,8 @@ def refuse_unless_backed_up(target: Target) -> Running:
     modes = [mode for source, inside, mode in config.mounts if inside == BACKUP_MOUNT] if config else []
     if modes != ["rw"]:
         raise Refused(
-            f"{refused}: its container does not mount {target.backup_directory}. Run postgres_db on it, which replaces"
-            " the container"
+            f"{refused}: its container does not mount {target.backup_directory}. Playbook create"
+            " or site, or module postgres_db, replaces the container"
         )
     if mounts.replaced(running.facts.pid, [(target.backup_directory, BACKUP_MOUNT)]):
         raise Refused(

@@ -96,8 +96,8 @@ class _Importing(Replacing):
         present = self._databases.get(self._target.name)
         if present is None:
             raise Refused(
-                f"There is no database {self._target.name} in {self._container}: somebody removed or renamed it. Run"
-                " postgres_db on it first"
+                f"There is no database {self._target.name} in {self._container}: somebody removed or renamed it."
+                " Create it first: playbook create, or module postgres_db"
             )
         # One that lets nobody in, after a run that was interrupted, cannot be looked into: it holds something.
         there = int(self._sql(replacement.CONTENTS, self._target.name)) if present["allowed"] else None

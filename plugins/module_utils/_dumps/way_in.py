@@ -44,7 +44,7 @@ class WayIn:
     def _read(self) -> FileFacts:
         known = files.read(self._hba)
         if known is None:
-            raise DatabaseError(f"{self._hba} is missing: run postgres_db on the database, which writes it")
+            raise DatabaseError(f"{self._hba} is missing: playbook create or site, or module postgres_db, writes it")
         return known
 
     def _write(self, text: str, known: FileFacts) -> None:
