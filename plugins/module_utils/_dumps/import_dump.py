@@ -289,7 +289,6 @@ class _ImportingServer(_Importing):
             raise Refused("Nothing to import was named: give path or url")
         self._source = source
         about = self._source.about(self._engine, self._container, self._remaining)
-        self._about = about
         self._refuse_newer(major_of(about["server_version"]), about["server_version"], "The source")
         self._refuse_extensions(about)
         self._refuse_roles(about)

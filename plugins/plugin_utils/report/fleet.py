@@ -124,11 +124,6 @@ def counted(values: Iterable[str], order: Sequence[str]) -> dict[str, int]:
     return {value: values.count(value) for value in sorted(set(values), key=lambda one: (_rank(order, one), str(one)))}
 
 
-def at_least(severity: str) -> Sequence[str]:
-    """Return the severities that are as bad as one, or worse."""
-    return SEVERITIES[: SEVERITIES.index(severity) + 1]
-
-
 def transactions(database: Shown) -> int | None:
     """Return the transactions since the counters began, or None."""
     counted = statistics(database).get("transactions") or {}
