@@ -153,7 +153,8 @@ def spread(directory):
     all the time, this doubles what initdb takes. https://man7.org/linux/man-pages/man1/chattr.1.html (attribute T)
     """
     Path(directory).mkdir(exist_ok=True)
-    subprocess.run(["chattr", "+T", str(directory)], capture_output=True, check=False)
+    if shutil.which("chattr"):
+        subprocess.run(["chattr", "+T", str(directory)], capture_output=True, check=False)
 
 
 class Host:

@@ -71,4 +71,5 @@ def test_the_role_hands_on_all_that_are_given():
     marked = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()}
     there = {**VariableManager(loader=loader).get_vars(), **marked}
     found = LookupModule(loader=loader, templar=Templar(loader, variables=there)).run(["database"], there)
-    assert found == [expected]
+    # Before ansible-core 2.19 what a template makes is a text, which the module makes a number of.
+    assert [{**one, "port": int(one["port"])} for one in found] == [expected]
