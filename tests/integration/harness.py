@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
-import itertools
 import json
 import os
 import shutil
@@ -46,9 +46,27 @@ def _on_disk() -> None:
 
 _on_disk()
 
-# Two test runs at once on one engine take different slices; so do two hosts of one run.
-_FIRST_PORT = 20000 + 250 * (os.getpid() % 40)
-_slices = itertools.cycle(range(10))
+# Where hosts get their ports from, and how many each has.
+_PORTS = range(20000, 29975)
+_PORTS_OF_A_HOST = 25
+
+
+def _take_ports():
+    """Find ports that no other host of any test run has and that nothing listens on.
+
+    Returns the first of them, and the file whose lock keeps them: the kernel lets go of it whatever ends the run.
+    """
+    locks = Path("/var/tmp/vellaric-ports")
+    locks.mkdir(exist_ok=True)
+    for first in _PORTS[::_PORTS_OF_A_HOST]:
+        lock = open(locks / str(first), "w")
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for port in range(first, first + _PORTS_OF_A_HOST):
+                listener(port, "0.0.0.0").close()
+            return first, lock
+        lock.close()
+    raise RuntimeError(f"no {_PORTS_OF_A_HOST} ports in a row are free between {_PORTS.start} and {_PORTS.stop}")
 
 
 class Failed(Exception):
@@ -166,8 +184,8 @@ class Host:
         os.chmod(self.root, 0o755)
         spread(self.root)
         self.prefix = os.path.basename(self.root).replace("_", "x").lower().replace("vellaric-test-", "vt")
-        first = _FIRST_PORT + 25 * next(_slices)
-        self.ports = (first, first + 24)
+        first, self._ports_lock = _take_ports()
+        self.ports = (first, first + _PORTS_OF_A_HOST - 1)
         self.data_root = f"{self.root}/data"
         self.defaults = {
             "data_root": self.data_root,
@@ -314,6 +332,9 @@ class Host:
         shutil.rmtree(self.root, ignore_errors=True)
         for path in Path("/var/vellaric/certificates").glob(f"{self.prefix}-*"):
             path.unlink(missing_ok=True)
+        # Not just closed: a module that outlives the test has the file as well.
+        fcntl.flock(self._ports_lock, fcntl.LOCK_UN)
+        self._ports_lock.close()
 
 
 def result(process):
