@@ -122,10 +122,14 @@ images:
       description: The name of the image that can stand in for it; empty where none can.
       type: str
       sample: vellaric/postgres:15-bookworm
-    release:
-      description: The Debian release that the stand-in is built of, and where its data is; empty where there is none.
+    recipe:
+      description: What the stand-in is built of, for role image; empty where there is none.
       type: dict
-      sample: {suite: bookworm, data: /var/lib/postgresql/data, volume: /var/lib/postgresql/data}
+      sample:
+        suite: bookworm
+        program: postgres
+        package: postgresql-15
+        arguments: {PG_MAJOR: "15", PG_DATA: /var/lib/postgresql/data, PG_VOLUME: /var/lib/postgresql/data}
     note:
       description: What is to be known of the stand-in.
       type: str

@@ -13,11 +13,27 @@ from . import parsers
 
 # The Debian release that packages each major version of PostgreSQL. Up to 17 the official image keeps its data in the
 # volume itself, from 18 on in a directory below it.
-RELEASES = {
-    "15": {"suite": "bookworm", "data": "/var/lib/postgresql/data", "volume": "/var/lib/postgresql/data"},
-    "17": {"suite": "trixie", "data": "/var/lib/postgresql/data", "volume": "/var/lib/postgresql/data"},
-    "18": {"suite": "forky", "data": "/var/lib/postgresql/18/docker", "volume": "/var/lib/postgresql"},
+_VOLUME = "/var/lib/postgresql"
+_SERVERS = {
+    "15": ("bookworm", f"{_VOLUME}/data", f"{_VOLUME}/data"),
+    "17": ("trixie", f"{_VOLUME}/data", f"{_VOLUME}/data"),
+    "18": ("forky", f"{_VOLUME}/18/docker", _VOLUME),
 }
+# PgBouncer has no official image: there is what we build, named for the Debian release whose package it is.
+POOLERS = ("bookworm", "trixie", "forky")
+POOLER_REPOSITORY = "vellaric/pgbouncer"
+_POOLER = re.compile(rf"^{POOLER_REPOSITORY}:({'|'.join(POOLERS)})$")
+
+
+class Recipe(NamedTuple):
+    """How a stand-in is built. arguments: what its Dockerfile is given, by name."""
+
+    suite: str
+    program: str
+    package: str
+    arguments: dict[str, str]
+
+
 # An official image, or a mirror's copy of one. Another image may hold what a stand-in has not, and a digest names one
 # image only.
 _OFFICIAL = re.compile(r"(?:^|/)postgres:([0-9]+)[^/:]*$")
@@ -58,25 +74,43 @@ class Wanted(NamedTuple):
         return match.group(1) if match else ""
 
     @property
-    def release(self) -> dict[str, str]:
-        return RELEASES.get(self.major, {})
+    def recipe(self) -> Recipe | None:
+        pooler = _POOLER.match(self.reference)
+        if pooler:
+            return Recipe(pooler.group(1), "pgbouncer", "pgbouncer", {})
+        if self.major not in _SERVERS:
+            return None
+        suite, data, volume = _SERVERS[self.major]
+        arguments = {"PG_MAJOR": self.major, "PG_DATA": data, "PG_VOLUME": volume}
+        return Recipe(suite, "postgres", f"postgresql-{self.major}", arguments)
 
     @property
     def stand_in(self) -> str:
-        return f"{self.repository}:{self.major}-{self.release['suite']}" if self.release else ""
+        """The name under which an image is built; of one that only we build, its own."""
+        if self.recipe is None:
+            return ""
+        return f"{self.repository}:{self.major}-{self.recipe.suite}" if self.major else self.reference
+
+    @property
+    def built_only(self) -> bool:
+        """Say whether it is an image of ours, which no registry has."""
+        return self.stand_in == self.reference
 
     @property
     def taken(self) -> list[str]:
         """In the order in which they are taken. A built stand-in counts only where building is allowed."""
         own = [self.reference] if self.build != "always" else []
-        return own + ([self.stand_in] if self.build != "never" and self.stand_in else [])
+        built = [self.stand_in] if self.build != "never" and self.stand_in not in ("", *own) else []
+        return own + built
 
     @property
     def note(self) -> str:
-        """A stand-in is Debian, whatever was asked for."""
+        """A stand-in is Debian, whatever was asked for; empty where there is none, or it is what was asked for."""
+        if self.recipe is None or self.built_only:
+            return ""
         text = (
             f"In place of {self.reference}, which no registry gave, this host uses {self.stand_in}: PostgreSQL from the"
-            f" packages of Debian {self.release.get('suite')}, with the contract of the official image"
+            f" packages of Debian {self.recipe.suite}, with the contract of the official image"
         )
         if "alpine" in self.reference:
             text += f"; Debian (glibc), not Alpine (musl), so text sorts otherwise than in {self.reference}"
@@ -135,6 +169,7 @@ def cannot_be_built(wanted: Wanted) -> str:
     begin = "image_build is always, but nothing" if wanted.build == "always" else "No registry answered, and nothing"
     return (
         f"{begin} can be built that could stand in for {wanted.reference}: from Debian's packages that goes for the"
-        f" official image, postgres, with a tag that begins with the major version {' or '.join(RELEASES)}. Choose one"
+        f" official image, postgres, with a tag that begins with the major version {' or '.join(_SERVERS)}, and for"
+        f" {POOLER_REPOSITORY}, with one of the tags {', '.join(POOLERS)}. Choose one"
         " of these, or make a registry reachable"
     )

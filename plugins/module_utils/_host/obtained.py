@@ -58,7 +58,7 @@ def obtain(run: Run, images: list[stand_ins.Wanted], docker_host: str, check_mod
     there = {name: answer for name, answer in asked.items() if answer}
     for answer in answers:
         wanted = answer.wanted
-        if wanted.build == "always" and not wanted.release:
+        if wanted.build == "always" and not wanted.recipe:
             answer.error = stand_ins.cannot_be_built(wanted)
             continue
         answer.found = next((name for name in wanted.taken if name in there), "")
@@ -106,7 +106,7 @@ def _predict(answer: Obtained) -> None:
     if wanted.pull == "never" and wanted.build != "always":
         return
     fallback = ", or build a stand-in from Debian's packages should no registry answer"
-    if wanted.build == "always":
+    if wanted.build == "always" or wanted.built_only:
         does = "build it from Debian's packages"
     else:
         does = f"pull it{fallback if wanted.build == 'fallback' else ''}"
@@ -118,8 +118,8 @@ def _predict(answer: Obtained) -> None:
 
 def _get(run: Run, docker_host: str, answer: Obtained, pulled: dict[str, tuple[int, str, str]]) -> None:
     wanted = answer.wanted
-    if wanted.build == "always":
-        answer.build = True
+    if wanted.build == "always" or (wanted.built_only and wanted.build != "never"):
+        answer.build = not answer.found or wanted.pull == "always"
         return
     if wanted.pull == "never":
         answer.error = (
@@ -146,7 +146,7 @@ def _get(run: Run, docker_host: str, answer: Obtained, pulled: dict[str, tuple[i
         )
     elif answer.found:
         answer.notes.append(f"No registry answered ({reason}). Using {answer.found}, which is here")
-    elif wanted.release:
+    elif wanted.recipe:
         answer.build = True
         answer.notes.append(
             f"No registry answered ({reason}). An image with the contract of the official one is built from Debian's"

@@ -72,7 +72,7 @@ def _shown(answer: obtained.Obtained) -> dict[str, Any]:
         "major": answer.major,
         "build": answer.build,
         "stand_in": wanted.stand_in,
-        "release": wanted.release,
-        "note": wanted.note if wanted.stand_in else "",
+        "recipe": wanted.recipe._asdict() if wanted.recipe else {},
+        "note": wanted.note,
         "error": answer.error,
     }

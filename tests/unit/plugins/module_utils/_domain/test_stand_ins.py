@@ -32,6 +32,14 @@ def test_what_stands_in_for_an_image(reference, stand_in):
     assert wanted(reference, "always").taken == ([stand_in] if stand_in else [])
 
 
+def test_an_image_of_ours_is_built_and_asked_of_no_registry():
+    pooler = wanted("vellaric/pgbouncer:trixie")
+    assert pooler.built_only and pooler.taken == ["vellaric/pgbouncer:trixie"] and not pooler.note
+    assert pooler.recipe.suite == "trixie" and pooler.recipe.program == "pgbouncer"
+    assert wanted("vellaric/pgbouncer:trixie", "always").taken == ["vellaric/pgbouncer:trixie"]
+    assert not wanted("vellaric/pgbouncer:1.25.1").built_only and not wanted("postgres:15").built_only
+
+
 def test_who_gets_another_libc_is_told():
     assert "musl" in wanted("postgres:15-alpine").note and "musl" not in wanted("postgres:15").note
 
