@@ -28,6 +28,8 @@ CONSOLE = "pgbouncer"
 REFUSED = ((1, 25, 1), (1, 25, 2))
 _PREPARED_STATEMENTS = (1, 21)
 _LEAST = (1, 18)
+# The name in a line of the file of who may log in.
+_ENTRY = re.compile(r'^("(?:[^"]|"")*") ".*"$', re.MULTILINE)
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -87,6 +89,8 @@ def ini(container: str, name: str, spec: PoolerSpec, sizes: Sizes, server: Serve
         "client_tls_sslmode": "require" if sslmode in ("require", "verify-full") else "allow",
         "client_tls_cert_file": f"{TLS_MOUNT}/server.crt",
         "client_tls_key_file": f"{TLS_MOUNT}/server.key",
+        # Nobody's certificate is asked for; without a file that is there, 1.18 and 1.24 do not start.
+        "client_tls_ca_file": f"{TLS_MOUNT}/server-ca.crt",
         "server_tls_sslmode": "verify-full" if server.verified else "verify-ca",
         "server_tls_ca_file": f"{TLS_MOUNT}/server-ca.crt",
         "pool_mode": spec.mode,
@@ -127,7 +131,8 @@ def _database(name: str, database: str, server: Server, mode: str, pool_size: in
         "pool_size": str(pool_size),
         "max_db_connections": str(most),
     }
-    return f"{_quoted(name)} = " + " ".join(f"{key}='{value}'" for key, value in values.items())
+    # Unquoted: 1.18 reads no quoted names, and there is nothing to quote in ours (names.check_database_name).
+    return f"{name} = " + " ".join(f"{key}='{value}'" for key, value in values.items())
 
 
 class Login(NamedTuple):
@@ -138,13 +143,15 @@ class Login(NamedTuple):
     expired: bool
 
 
-def auth_file(logins: Iterable[Login]) -> str:
+def auth_file(logins: Iterable[Login], before: str = "") -> str:
     """Return the file of who may log in, with the server's own verifiers: the password is known to neither.
 
-    PgBouncer knows of no VALID UNTIL: who is expired is left out.
+    PgBouncer knows of no VALID UNTIL: who is expired gets no password there, and cannot log in. before: the file as it
+    was. Who was in it stays, without a password: 1.26 goes on letting in whom a new file does not name.
     """
-    known = sorted(login for login in logins if login.verifier and not login.expired)
-    return "".join(f"{_quoted(login.name)} {_quoted(login.verifier or '')}\n" for login in known)
+    gone = dict.fromkeys(_ENTRY.findall(before), "")
+    there = {_quoted(login.name): "" if login.expired else login.verifier or "" for login in logins}
+    return "".join(f"{name} {_quoted(verifier)}\n" for name, verifier in sorted({**gone, **there}.items()))
 
 
 def _quoted(text: str) -> str:

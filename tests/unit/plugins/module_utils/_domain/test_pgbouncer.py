@@ -50,8 +50,8 @@ def test_what_a_version_has():
 
 def test_both_names_lead_to_the_database():
     lines = text(name="my-shop").splitlines()
-    assert '"my-shop" = ' in lines[3] and "dbname='my-shop' pool_mode='transaction' pool_size='20'" in lines[3]
-    assert '"my-shop_session" = ' in lines[4] and "dbname='my-shop' pool_mode='session' pool_size='5'" in lines[4]
+    assert "my-shop = " in lines[3] and "dbname='my-shop' pool_mode='transaction' pool_size='20'" in lines[3]
+    assert "my-shop_session = " in lines[4] and "dbname='my-shop' pool_mode='session' pool_size='5'" in lines[4]
 
 
 def test_tls_to_the_server_is_always_verified():
@@ -76,7 +76,7 @@ def test_declared_settings_go_before_our_defaults():
 
 def test_what_two_files_set_differently():
     other = text(dataclasses.replace(SPEC, settings={"query_wait_timeout": "7"}), dataclasses.replace(SIZES, server=30))
-    assert pgbouncer.changed_parameters(text(), other) == ['"shop"', "query_wait_timeout"]
+    assert pgbouncer.changed_parameters(text(), other) == ["query_wait_timeout", "shop"]
     assert not pgbouncer.changed_parameters(other, other)
 
 
@@ -87,6 +87,13 @@ def test_who_may_log_in():
         pgbouncer.Login("expired", "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5", True),
         pgbouncer.Login("nologin", None, False),
     ]
-    assert pgbouncer.auth_file(logins) == (
+    text = pgbouncer.auth_file(logins)
+    assert text == (
+        '"expired" ""\n"nologin" ""\n'
         '"o""dd" "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V6"\n"reader" "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"\n'
+    )
+    assert pgbouncer.auth_file(logins, text) == text
+    # Who is gone stays, without a password.
+    assert pgbouncer.auth_file(logins[:1], text) == (
+        '"expired" ""\n"nologin" ""\n"o""dd" ""\n"reader" "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"\n'
     )
