@@ -17,7 +17,7 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._domain import parameters
 from .._domain.container import SERVER_PORT
@@ -27,8 +27,8 @@ PROTOCOL = 3 << 16
 APPLICATION = "vellaric.postgres"
 # Answers are small; whatever sends more than this is not a server of ours.
 MOST_BYTES = 64 * 1024 * 1024
-# Questions are of one column.
-_MOST_COLUMNS = 16
+# Questions to the server are of one column, those to a pooler's console of up to 30.
+_MOST_COLUMNS = 64
 
 # What is asked shows in no log, whatever the server is told to write there.
 UNLOGGED = {
@@ -43,8 +43,9 @@ _UNKNOWN = "42704"
 
 _INT = struct.Struct(">i")
 _SHORT = struct.Struct(">h")
-_DIRECTORIES = ("run", "postgresql")
-_SOCKET = f".s.PGSQL.{SERVER_PORT}"
+# What a description of a column has after its name: table, number, type, size, modifier, format.
+_COLUMN = 18
+_SOCKET = ("run", "postgresql", f".s.PGSQL.{SERVER_PORT}")
 
 
 class Unreachable(Exception):
@@ -78,7 +79,7 @@ def ask(
     Raises Unreachable; Rejected with the server's error; Garbled; socket.timeout when it is not answered after seconds.
     """
     deadline = time.monotonic() + seconds
-    with _socket(pid, container_id) as path:
+    with reached(pid, container_id, _SOCKET) as path:
         for options in parameters.attempts(major):
             try:
                 return ask_at(path, startup(user, database, options), sql, deadline)
@@ -91,28 +92,36 @@ def ask(
 def ask_at(path: str, beginning: bytes, sql: str, deadline: float) -> list[list[str | None]]:
     """Ask on a socket; beginning: the first message, `startup`. Raises as `ask` does."""
     with socket.socket(socket.AF_UNIX) as connection:
-        _within(connection, deadline)
+        within(connection, deadline)
         try:
             connection.connect(path)
         except OSError as error:
             if isinstance(error, socket.timeout):
                 raise
             raise Unreachable(str(error)) from error
-        try:
-            connection.sendall(beginning)
-            messages = _messages(connection, deadline)
-            read_answer(messages)
-            connection.sendall(query(sql))
-            rows = read_answer(messages)
-            # It need not hear that: it has answered.
-            with contextlib.suppress(OSError):
-                connection.sendall(message(b"X", b""))
-        except (ConnectionError, EOFError) as error:
-            raise Unreachable(f"the connection ended: {error}") from error
-    return rows
+        return exchange(connection, beginning, sql, deadline)[1]
 
 
-def _within(connection: socket.socket, deadline: float) -> None:
+def exchange(
+    connection: socket.socket, beginning: bytes, sql: str, deadline: float
+) -> tuple[list[str], list[list[str | None]]]:
+    """Ask on a connection that nothing was sent on yet, and end the session: columns' names, rows. Raises as `ask`."""
+    try:
+        within(connection, deadline)
+        connection.sendall(beginning)
+        messages = _messages(connection, deadline)
+        read_answer(messages)
+        connection.sendall(query(sql))
+        table = read_table(messages)
+        # It need not hear that: it has answered.
+        with contextlib.suppress(OSError):
+            connection.sendall(message(b"X", b""))
+    except (ConnectionError, EOFError) as error:
+        raise Unreachable(f"the connection ended: {error}") from error
+    return table
+
+
+def within(connection: socket.socket, deadline: float) -> None:
     """Let a socket wait until the deadline. Raises socket.timeout where it is over."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
@@ -121,8 +130,10 @@ def _within(connection: socket.socket, deadline: float) -> None:
 
 
 @contextlib.contextmanager
-def _socket(pid: int, container_id: str) -> Iterator[str]:
-    """Give the path of the server's socket, as this process reaches it. Raises Unreachable.
+def reached(pid: int, container_id: str, names: Sequence[str]) -> Iterator[str]:
+    """Give the path of a socket in a container, as this process reaches it. Raises Unreachable.
+
+    names: of the directories from the container's root on, and of the socket.
 
     The root of a container's process is a way into its file system. What is there is not trusted: a link could lead to
     a socket of the host's, so none is followed. Nor is the process: a number is given again when it has ended.
@@ -133,9 +144,9 @@ def _socket(pid: int, container_id: str) -> Iterator[str]:
             if container_id not in stream.read():
                 raise Unreachable("the process is not the container's")
         opened.append(os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY))
-        for name in _DIRECTORIES:
+        for name in names[:-1]:
             opened.append(os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
-        opened.append(os.open(_SOCKET, os.O_PATH | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        opened.append(os.open(names[-1], os.O_PATH | os.O_NOFOLLOW, dir_fd=opened[-1]))
         if not stat.S_ISSOCK(os.fstat(opened[-1]).st_mode):
             raise Unreachable("it is not a socket")
         yield f"/proc/self/fd/{opened[-1]}"
@@ -170,12 +181,20 @@ def read_answer(messages: Iterable[tuple[bytes, bytes]]) -> list[list[str | None
 
     Raises Unreachable where it wants a password, Rejected with its first error, and Garbled.
     """
+    return read_table(messages)[1]
+
+
+def read_table(messages: Iterable[tuple[bytes, bytes]]) -> tuple[list[str], list[list[str | None]]]:
+    """Read messages as `read_answer` does, and return the names of the columns, too (the last ones that were told)."""
+    names: list[str] = []
     rows, error = [], None
     for kind, body in messages:
         if kind == b"Z":
             break
         if kind == b"R" and _number(_INT, body, 0) != 0:
             raise Unreachable("the server asks for a password")
+        if kind == b"T":
+            names = _names(body)
         if kind == b"D":
             rows.append(_row(body))
         if kind == b"E" and error is None:
@@ -184,7 +203,7 @@ def read_answer(messages: Iterable[tuple[bytes, bytes]]) -> list[list[str | None
                 break
     if error is not None:
         raise error
-    return rows
+    return names, rows
 
 
 def _messages(connection: socket.socket, deadline: float) -> Iterator[tuple[bytes, bytes]]:
@@ -203,7 +222,7 @@ def _messages(connection: socket.socket, deadline: float) -> Iterator[tuple[byte
             yield bytes(buffer[position : position + 1]), bytes(buffer[position + header : end])
             position = end
         del buffer[:position]
-        _within(connection, deadline)
+        within(connection, deadline)
         data = connection.recv(65536)
         received += len(data)
         if not data:
@@ -218,6 +237,20 @@ def _number(form: struct.Struct, body: bytes, position: int) -> int:
         raise Garbled("a message ends too early")
     number: int = form.unpack_from(body, position)[0]
     return number
+
+
+def _names(body: bytes) -> list[str]:
+    """Return the names of the columns that rows will have."""
+    count, position, names = _number(_SHORT, body, 0), _SHORT.size, []
+    if not 0 <= count <= _MOST_COLUMNS:
+        raise Garbled(f"a row of {count} columns")
+    for _turn in range(count):
+        end = body.find(b"\0", position)
+        if end < 0:
+            raise Garbled("the name of a column has no end")
+        names.append(body[position:end].decode("utf-8", "replace"))
+        position = end + 1 + _COLUMN
+    return names
 
 
 def _row(body: bytes) -> list[str | None]:

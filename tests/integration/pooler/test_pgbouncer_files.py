@@ -17,9 +17,11 @@ import psycopg
 import pytest
 from harness import PASSWORD, USERNAME, docker, eventually
 
-PARTS = "ansible_collections.vellaric.postgres.plugins.module_utils._domain."
-pgbouncer = importlib.import_module(PARTS + "pgbouncer")
-pooler = importlib.import_module(PARTS + "pooler")
+PARTS = "ansible_collections.vellaric.postgres.plugins.module_utils."
+pgbouncer = importlib.import_module(PARTS + "_domain.pgbouncer")
+pooler = importlib.import_module(PARTS + "_domain.pooler")
+console = importlib.import_module(PARTS + "_server.console")
+wire = importlib.import_module(PARTS + "_server.wire")
 DEFAULTS = pooler.PoolerSpec()
 UID = 996
 LOGINS = (
@@ -80,9 +82,9 @@ class Pooled:
             self.image,
         )
 
-    def console(self, command):
-        command = ["psql", "-XAtq", f"-h{pgbouncer.SOCKET_MOUNT}", f"-p{pgbouncer.PORT}", "-c", command]
-        return docker("exec", self.container, *command, pgbouncer.CONSOLE, pgbouncer.CONSOLE)
+    def console(self, command, seconds=5):
+        facts = json.loads(docker("inspect", self.container))[0]
+        return console.run(facts["State"]["Pid"], facts["Id"], UID, UID, command, seconds)
 
     def logs(self):
         told = subprocess.run(["docker", "logs", self.container], capture_output=True, text=True, check=True)
@@ -252,6 +254,29 @@ def test_a_server_that_another_authority_vouches_for_is_not_used(pooled, tmp_pat
         pooled.console("RELOAD")
         pooled.console("RECONNECT")
     eventually(pooled.answers, 20)
+
+
+def test_the_console_answers_and_says_what_it_refuses(pooled):
+    (version,) = pooled.console("SHOW VERSION")
+    assert pgbouncer.version(version["version"], "it") == pooled.version
+    names = {row["name"]: row for row in pooled.console("SHOW DATABASES")}
+    name = pooled.host.name("shop")
+    assert names[name]["pool_mode"] == "transaction" and names[f"{name}_session"]["pool_mode"] == "session"
+    with pytest.raises(wire.Rejected, match="not paused"):
+        pooled.console("RESUME")
+
+
+def test_a_pause_that_was_given_up_is_in_force_until_somebody_resumes(pooled):
+    name = pooled.host.name("shop")
+    with pooled.connect() as client:
+        client.execute("BEGIN")
+        client.execute("SELECT 1")
+        with pytest.raises(TimeoutError):
+            pooled.console(f"PAUSE {name}", 1)
+        assert {row["name"]: row["paused"] for row in pooled.console("SHOW DATABASES")}[name] == "1"
+        client.execute("COMMIT")
+    pooled.console(f"RESUME {name}")
+    assert pooled.answers()
 
 
 def test_it_stops_soon_and_not_by_force_with_an_idle_client(pooled):
