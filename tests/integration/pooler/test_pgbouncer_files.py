@@ -62,10 +62,12 @@ class Pooled:
             "tls/server-ca.crt": authority or (own / "ca.crt").read_text(),
         }
         for path, content in contents.items():
-            with open(f"{self.files}/{path}", "w") as stream:
+            # A new file each time: in one that was written in the same second, and is as long, RELOAD sees no change.
+            with open(f"{self.files}/{path}.new", "w") as stream:
                 os.fchmod(stream.fileno(), 0o600)
                 os.fchown(stream.fileno(), UID, UID)
                 stream.write(content)
+            os.rename(f"{self.files}/{path}.new", f"{self.files}/{path}")
 
     def who_may_log_in(self):
         path = f"{self.files}/conf/{pgbouncer.AUTH_FILE}"
@@ -268,14 +270,15 @@ def test_the_console_answers_and_says_what_it_refuses(pooled):
 
 def test_a_pause_that_was_given_up_is_in_force_until_somebody_resumes(pooled):
     name = pooled.host.name("shop")
+    quoted = f'"{name}"'
     with pooled.connect() as client:
         client.execute("BEGIN")
         client.execute("SELECT 1")
         with pytest.raises(TimeoutError):
-            pooled.console(f"PAUSE {name}", 1)
+            pooled.console(f"PAUSE {quoted}", 1)
         assert {row["name"]: row["paused"] for row in pooled.console("SHOW DATABASES")}[name] == "1"
         client.execute("COMMIT")
-    pooled.console(f"RESUME {name}")
+    pooled.console(f"RESUME {quoted}")
     assert pooled.answers()
 
 
