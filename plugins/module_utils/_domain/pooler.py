@@ -13,8 +13,12 @@ from typing import Any
 
 from . import parsers, texts
 from .errors import InvalidOption
-from .units import parse_size
+from .units import format_size, parse_size
 
+# The role of an instance, and its name: a database has one.
+POOLER = "pooler"
+# Beside those of the servers.
+PORT_RANGE = (6432, 7431)
 MODES = ("transaction", "session", "statement")
 DEFAULT_IMAGE = "vellaric/pgbouncer:trixie"
 DEFAULT_MEMORY = 128 << 20
@@ -27,6 +31,8 @@ SESSIONS = 5
 # What the server keeps for us: runs of the collection, backups with several jobs, statistics, and a person with psql.
 OWN_CONNECTIONS = 7
 DEFAULT_PAUSE = 5
+# Its container may have so many files open.
+MOST_CLIENTS = 60000
 # The least that lets an application, and a migration beside it, work at all.
 LEAST_ROOM = 3
 
@@ -56,7 +62,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclasses.dataclass(frozen=True)
 class PoolerSpec:
-    """What was declared. port None: the first free one. memory in bytes, pause_timeout in seconds.
+    """What was declared. port None: the first free one; bind_address None: the database's. memory in bytes.
+
+    pause_timeout: seconds that an operation waits for transactions to end; with 0 it does not let clients wait.
 
     Of connections, None is what fits (sizes): pool_size for each user, server_connections for all that go by the
     database's name, session_connections for all that go by its name for sessions.
@@ -73,6 +81,9 @@ class PoolerSpec:
     memory: int = DEFAULT_MEMORY
     pause_timeout: int = DEFAULT_PAUSE
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+DEFAULTS = PoolerSpec()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +104,7 @@ class Sizes:
 
 def from_option(given: object) -> PoolerSpec | None:
     """Return what is declared, None where no pooler is. Raises ValueError, naming the option."""
+    given = _WORDS.get(given.lower(), given) if isinstance(given, str) else given
     if given is None or given is False:
         return None
     if given is True:
@@ -103,6 +115,20 @@ def from_option(given: object) -> PoolerSpec | None:
     if unknown:
         raise InvalidOption(f"pooler has {', '.join(unknown)}: its options are {', '.join(_OPTIONS)}")
     return PoolerSpec(**{name: _OPTIONS[name](value) for name, value in given.items() if value is not None})
+
+
+def to_option(spec: PoolerSpec | None) -> bool | dict[str, Any] | None:
+    """Return what was declared, in the spelling of the option."""
+    if spec is None:
+        return None
+    declared = {
+        field.name: getattr(spec, field.name)
+        for field in dataclasses.fields(spec)
+        if getattr(spec, field.name) != getattr(DEFAULTS, field.name)
+    }
+    if "memory" in declared:
+        declared["memory"] = format_size(spec.memory)
+    return declared or True
 
 
 def _mode(text: str) -> str:
@@ -141,8 +167,12 @@ def _value(name: str, value: object) -> str:
     return texts.line(str(value), f"pooler.settings.{name}").strip()
 
 
-def _count(name: str, least: int = 1) -> Any:
-    return lambda value: texts.number(value, f"pooler.{name}", least)
+def _count(name: str, least: int = 1, most: int = texts.MOST_INTEGER) -> Any:
+    return lambda value: texts.number(value, f"pooler.{name}", least, most)
+
+
+# What comes from the command line (-e) is a text.
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 _OPTIONS: dict[str, Any] = {
@@ -153,9 +183,9 @@ _OPTIONS: dict[str, Any] = {
     "pool_size": _count("pool_size"),
     "server_connections": _count("server_connections"),
     "session_connections": _count("session_connections"),
-    "max_clients": _count("max_clients"),
+    "max_clients": _count("max_clients", 1, MOST_CLIENTS),
     "memory": _memory,
-    "pause_timeout": lambda value: texts.number(value, "pooler.pause_timeout", 1, 300),
+    "pause_timeout": _count("pause_timeout", 0, 300),
     "settings": _settings,
 }
 

@@ -15,7 +15,7 @@ import time
 
 import psycopg
 import pytest
-from harness import PASSWORD, USERNAME, docker, eventually
+from harness import PASSWORD, THOROUGH, USERNAME, docker, eventually
 
 PARTS = "ansible_collections.vellaric.postgres.plugins.module_utils."
 pgbouncer = importlib.import_module(PARTS + "_domain.pgbouncer")
@@ -23,6 +23,8 @@ pooler = importlib.import_module(PARTS + "_domain.pooler")
 console = importlib.import_module(PARTS + "_server.console")
 wire = importlib.import_module(PARTS + "_server.wire")
 DEFAULTS = pooler.PoolerSpec()
+# The image of each Debian release, which `tests/lab/up --poolers` builds.
+SUITES = ("bookworm", "trixie", "forky") if THOROUGH else ("trixie",)
 UID = 996
 LOGINS = (
     "SELECT rolname || '|' || rolpassword || '|' || coalesce(rolvaliduntil < now(), false) FROM pg_authid"
@@ -42,7 +44,7 @@ class Pooled:
             next(line.partition("=")[2] for line in told if line.startswith("PGBOUNCER_VERSION=")), self.image
         )
         self.files = f"{host.root}/{suite}"
-        self.port = host.ports[1] - ("bookworm", "trixie", "forky").index(suite)
+        self.port = host.ports[1] - SUITES.index(suite)
 
     def write(self, spec=DEFAULTS, authority=None):
         for directory in ("conf", "tls"):
@@ -129,7 +131,7 @@ def database(shared, network):
     return shared
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie", "forky"])
+@pytest.fixture(scope="module", params=SUITES)
 def pooled(request, database, network):
     pooled = Pooled(database, network, request.param)
     pooled.write()

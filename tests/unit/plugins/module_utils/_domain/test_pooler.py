@@ -20,6 +20,19 @@ def test_none_is_declared_by_default():
     assert pooler.from_option(True) == SPEC
 
 
+def test_the_words_of_a_command_line_are_taken():
+    assert pooler.from_option("yes") == SPEC and pooler.from_option("off") is None
+
+
+@pytest.mark.parametrize(
+    "declared", [True, {"pool_size": 5}, {"memory": "64m", "settings": {"server_idle_timeout": "9"}}]
+)
+def test_a_record_keeps_what_was_declared(declared):
+    spec = pooler.from_option(declared)
+    assert pooler.to_option(spec) == declared and pooler.from_option(pooler.to_option(spec)) == spec
+    assert pooler.to_option(None) is None
+
+
 def test_what_is_declared():
     declared = {"port": 7000, "bind_address": "0.0.0.0", "mode": "session", "pool_size": 8, "memory": "64m"}
     spec = pooler.from_option({**declared, "settings": {"server_idle_timeout": 30, "dns_zone_check_period": True}})
@@ -43,7 +56,7 @@ def test_what_is_declared():
         ({"pool_size": 0}, "at least 1"),
         ({"pool_size": True}, "a whole number"),
         ({"memory": "1m"}, "at least 32m"),
-        ({"pause_timeout": 0}, "at least 1"),
+        ({"pause_timeout": -1}, "at least 0"),
         ({"image": "not an image"}, "an image is"),
         ({"settings": ["a"]}, "is a mapping"),
         ({"settings": {"auth_type": "trust"}}, "leave it out"),
