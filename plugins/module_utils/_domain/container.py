@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import image_environment, tuning
-from .facts import LABEL, MANAGED_BY, SCHEMA_VERSION, ContainerConfig, ContainerFacts
+from . import labels as known_labels
+from .facts import ContainerConfig, ContainerFacts
 from .networks import DEFAULT, EndpointFacts, aliases
+from .record import PRIMARY
 
 if TYPE_CHECKING:
     from .facts import ImageFacts
@@ -128,15 +130,9 @@ def desired(
             "-d",
             spec.name,
         ),
-        labels={
-            LABEL + "id": record.id or "",
-            LABEL + "name": spec.name,
-            LABEL + "environment": spec.environment,
-            LABEL + "managed-by": MANAGED_BY,
-            LABEL + "schema": SCHEMA_VERSION,
-            # What was declared when the container was made: its own reference is an id where the tag has moved on.
-            LABEL + "image": spec.image,
-        },
+        labels=known_labels.of_instance(
+            known_labels.Owner(spec.name, spec.environment, PRIMARY), record.id, spec.image
+        ),
     )
 
 
@@ -252,7 +248,7 @@ def from_inspect(answer: dict[str, Any]) -> ContainerFacts:
         image=(answer.get("Config") or {}).get("Image") or "",
         image_id=answer.get("Image") or "",
         major=_major((answer.get("Config") or {}).get("Env") or []),
-        config=_config(answer, labels) if labels.get(LABEL + "managed-by") == MANAGED_BY else None,
+        config=_config(answer, labels) if known_labels.is_managed(labels) else None,
     )
 
 
@@ -314,7 +310,7 @@ def _config(answer: dict[str, Any], labels: dict[str, str]) -> ContainerConfig:
         security_opt=tuple(sorted(option.split(":")[0] for option in host.get("SecurityOpt") or [])),
         log_config=tuple(sorted(((host.get("LogConfig") or {}).get("Config") or {}).items())),
         healthcheck=tuple((config.get("Healthcheck") or {}).get("Test") or ()),
-        labels={key: value for key, value in labels.items() if key.startswith(LABEL)},
+        labels=known_labels.own(labels),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from . import labels as known_labels
 from . import privileges as undeclared
 from . import users as further
 from .errors import sure
@@ -55,11 +56,6 @@ if TYPE_CHECKING:
         ours: bool
         authority_not_after: str
         current: bool
-
-
-LABEL = "io.vellaric.postgres."
-SCHEMA_VERSION = "1"
-MANAGED_BY = "vellaric.postgres"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,11 +147,11 @@ class ContainerFacts:
 
     @property
     def database_id(self) -> str | None:
-        return self.labels.get(LABEL + "id")
+        return self.labels.get(known_labels.ID)
 
     @property
     def declared_image(self) -> str | None:
-        return self.labels.get(LABEL + "image")
+        return self.labels.get(known_labels.IMAGE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +229,8 @@ class InstanceFacts:
 class Observed:
     """One database's part of the host: its instances, and what they have in common.
 
-    instances: the primary, which serves; what is said of a container, an image or files without more is the primary's.
+    instances: the primary, which serves, then the others of the record, and those whose containers say that they are;
+    what is said of a container, an image or files without more is the primary's.
     doomed: an earlier run was interrupted while it removed the directory.
     trash: deleted databases of that name, as entries of the trash, the last one at the end. trashed: the Record of that
     one, where it is to come back and its record can be read.
@@ -285,6 +282,10 @@ class Observed:
     @property
     def primary(self) -> InstanceFacts:
         return next(instance for instance in self.instances if instance.role == PRIMARY)
+
+    @property
+    def others(self) -> tuple[InstanceFacts, ...]:
+        return tuple(instance for instance in self.instances if instance.role != PRIMARY)
 
     @property
     def container(self) -> ContainerFacts | None:

@@ -124,6 +124,14 @@ def doomed(data_root: str, container: str) -> str:
     return os.path.join(data_root, TRASH, f".purge-{container}")
 
 
+_PREVIOUS = "-previous"
+
+
 def previous_container(container: str) -> str:
     """The name that a container has while its successor is tried."""
-    return f"{container}-previous"
+    return container + _PREVIOUS
+
+
+def successor(container: str) -> str:
+    """The name of the container that is tried while another has this one; the same one where none is."""
+    return container[: -len(_PREVIOUS)] if container.endswith(_PREVIOUS) else container

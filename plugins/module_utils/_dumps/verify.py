@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 from .._backups import catalog, formats, room
 from .._backups.check import find_damage
 from .._backups.manifest import CHECK, VERIFICATION
-from .._domain import clock, image_environment, layout, names, tuning
+from .._domain import clock, image_environment, labels, layout, names, tuning
 from .._domain import container as containers
 from .._domain.errors import DatabaseError, Undecided
-from .._domain.facts import LABEL
 from .._domain.show import size as shown_size
 from .._host import files, images, locks
 from .._server import replacement, session, sql
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from .._host.engine import Engine
 
 # On the throw-away containers of verifications, with the name of the database's container.
-VERIFICATION_LABEL = LABEL + "verification"
+VERIFICATION_LABEL = labels.PREFIX + "verification"
 _DIRECTORY = ".verify"
 # The superuser comes in as the user of the operating system, and nobody else but who loads (server/loader).
 _HBA = "local all postgres peer map=superuser\n"

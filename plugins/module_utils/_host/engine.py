@@ -21,10 +21,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._domain import labels as known_labels
 from .._domain import networks
 from .._domain.container import confinement
 from .._domain.errors import DatabaseError
-from .._domain.facts import LABEL
 from . import engine_socket
 from .execution import Execution, Finished, State
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MINIMUM_SDK = (5, 0, 3)
 # On containers that are not databases and live as long as one run at most. The value is the time from which on that run
 # cannot need it any more, in seconds since 1970.
-THROW_AWAY = LABEL + "throw-away"
+THROW_AWAY = known_labels.PREFIX + "throw-away"
 # Of a throw-away container: initdb has some dozens.
 _FEW_PROCESSES = 256
 DEFAULT_URL = "unix:///var/run/docker.sock"

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._domain.port_choice import Holder
+from .._domain.record import PRIMARY
 
 if TYPE_CHECKING:
-    from .._domain.record import Record
+    from .._domain.record import Instance, Record
 
 # https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -57,8 +58,21 @@ def taken(
     elsewhere: the records of other data roots.
     """
     return {
-        **{record.port: Holder(f"database {record.container} of another data root") for record in elsewhere},
-        **{record.port: Holder(f"database {record.container}", record.container) for record in records},
+        **{
+            instance.port: Holder(f"{_words(record, instance)} of another data root")
+            for record in elsewhere
+            for instance in record.instances
+        },
+        **{
+            instance.port: Holder(_words(record, instance), instance.container)
+            for record in records
+            for instance in record.instances
+        },
         **dict.fromkeys(listening(), Holder("a process that listens on it")),
         **published(containers),
     }
+
+
+def _words(record: Record, instance: Instance) -> str:
+    database = f"database {record.container}"
+    return database if instance.role == PRIMARY else f"the {instance.name} of {database}"

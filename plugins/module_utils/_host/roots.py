@@ -15,8 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from .._domain import container as containers
-from .._domain import layout
-from .._domain.facts import LABEL, MANAGED_BY
+from .._domain import labels, layout
 from .._domain.spec import DEFAULTS
 from . import files
 
@@ -43,7 +42,7 @@ def _remembered() -> list[str]:
 
 
 def _mounted(entry: dict[str, Any]) -> Iterator[str]:
-    if (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY:
+    if labels.is_managed(entry.get("Labels")):
         for mount in entry.get("Mounts") or []:
             if mount.get("Destination") == containers.DATA_MOUNT and mount.get("Source"):
                 yield os.path.dirname(os.path.dirname(mount["Source"]))

@@ -9,9 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from .._domain import layout, names
+from .._domain import labels, layout, names
 from .._domain.errors import DatabaseError
-from .._domain.facts import LABEL, MANAGED_BY
 from .._domain.record import FILE_NAME
 from .._domain.spec import DEFAULTS
 from .._host import engine_socket
@@ -64,7 +63,7 @@ def _inspected(params: Mapping[str, Any], container: str) -> tuple[bool, dict[st
 
 def _manages(answer: dict[str, Any] | None, directory: str) -> bool:
     """Say whether a container is ours, with its data in a directory: somebody may have removed the record."""
-    if answer is None or ((answer.get("Config") or {}).get("Labels") or {}).get(LABEL + "managed-by") != MANAGED_BY:
+    if answer is None or not labels.is_managed((answer.get("Config") or {}).get("Labels")):
         return False
     return any(str(mount.get("Source")).startswith(directory + "/") for mount in answer.get("Mounts") or [])
 

@@ -69,11 +69,10 @@ def databases(
     listed = {own for entry in host.listed for own in entry["Names"]}
 
     def look(name: str) -> Database:
-        record = host.records.get(name)
-        called = {one.name: one.container for one in record.instances} if record is not None else {}
+        others = observe.other_instances(host, *found[name], host.records.get(name))
         containers = {
             instance: observe.inspect(engine, container) if f"/{container}" in listed else None
-            for instance, container in {**called, PRIMARY: name}.items()
+            for instance, container in {**{one.name: one.container for one in others}, PRIMARY: name}.items()
         }
         return _describe(engine, host, found[name], name, containers)
 

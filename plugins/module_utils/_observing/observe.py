@@ -13,15 +13,15 @@ import dataclasses
 import datetime
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._domain import clock, configuration, layout, port_choice
+from .._domain import clock, configuration, labels, layout, port_choice
 from .._domain import container as containers
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
-from .._domain.facts import LABEL, MANAGED_BY, InstanceFacts, Observed
+from .._domain.facts import InstanceFacts, Observed
 from .._domain.names import ENVIRONMENTS
-from .._domain.record import PRIMARY
+from .._domain.record import PRIMARY, container_of
 from .._host import cluster, files, images, known_certificate, ports, roots
 from .._planning import certification
 from .._server import session
@@ -49,8 +49,8 @@ KNOWN_FILES = (
 class Host:
     """What all databases of a host share.
 
-    records: by container name; damaged: what is wrong with those unreadable; mounting: the names of each container that
-    mounts a database's directory or something in it, by directory; networks: NetworkFacts by name; images: what the
+    records: by container name; damaged: what is wrong with those unreadable; mounting: the entries of the list that
+    mount a database's directory or something in it, by directory; networks: NetworkFacts by name; images: what the
     engine said of those that were asked for since, by reference; unusable: what it said of itself, once it was asked.
     """
 
@@ -59,10 +59,18 @@ class Host:
     records: dict[str, Record]
     damaged: dict[str, str]
     ports_taken: dict[int, Holder]
-    mounting: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    mounting: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
     networks: dict[str, NetworkFacts] | None = None
     images: dict[str, dict[str, Any] | None] = dataclasses.field(default_factory=dict)
     unusable: list[str | None] = dataclasses.field(default_factory=list)
+
+
+class OtherInstance(NamedTuple):
+    """An instance of a database that is not its primary, as the record or its container's labels have it."""
+
+    name: str
+    role: str
+    container: str
 
 
 def observe_host(engine: Engine | None, data_root: str) -> Host:
@@ -90,17 +98,29 @@ def known(host: Host) -> dict[str, tuple[str, str]]:
         if len(parts) == 3 and parts[1] in ENVIRONMENTS:
             found[container] = (parts[0], parts[1])
     for entry in host.listed:
-        labels = entry.get("Labels") or {}
-        container = f"{labels.get(LABEL + 'name')}-{labels.get(LABEL + 'environment')}-postgres"
-        if _is_managed(entry, host.data_root) and f"/{container}" in entry["Names"]:
-            found.setdefault(container, (labels[LABEL + "name"], labels[LABEL + "environment"]))
+        owner = labels.owner(entry.get("Labels"))
+        if owner is None or owner.role != PRIMARY or not _mounts(entry, host.data_root):
+            continue
+        container = container_of(owner.name, owner.environment)
+        if f"/{container}" in entry["Names"]:
+            found.setdefault(container, (owner.name, owner.environment))
     return found
 
 
-def _is_managed(entry: dict[str, Any], data_root: str) -> bool:
-    """Say whether an entry of the engine's list is a container of this collection, with its data below a data root."""
-    ours = (entry.get("Labels") or {}).get(LABEL + "managed-by") == MANAGED_BY
-    return ours and _mounts(entry, data_root)
+def other_instances(host: Host, name: str, environment: str, record: Record | None) -> tuple[OtherInstance, ...]:
+    """Return a database's instances besides the primary: those of its record, and those of which there is a container.
+
+    The record may not know of one: somebody has removed the record, or a run was killed.
+    """
+    recorded = record.others if record is not None else ()
+    found = {one.container: OtherInstance(one.name, one.role, one.container) for one in recorded}
+    for entry in host.listed:
+        owner = labels.owner(entry.get("Labels"))
+        if owner is None or owner.role == PRIMARY or (owner.name, owner.environment) != (name, environment):
+            continue
+        container = layout.successor(entry["Names"][0].lstrip("/"))
+        found.setdefault(container, OtherInstance(owner.role, owner.role, container))
+    return tuple(found.values())
 
 
 def read_records(data_root: str) -> tuple[dict[str, Record], dict[str, str]]:
@@ -152,7 +172,10 @@ def observe_database(
     trash = layout.trashed(spec.container, trash_entries(spec.data_root))
     managed_files = {path: facts for path, facts in managed.items() if facts is not None}
     return Observed(
-        instances=(InstanceFacts(PRIMARY, PRIMARY, own, previous, image, managed_files),),
+        instances=(
+            InstanceFacts(PRIMARY, PRIMARY, own, previous, image, managed_files),
+            *(_observe_other(engine, one) for one in other_instances(host, spec.name, spec.environment, record)),
+        ),
         directory_exists=os.path.isdir(spec.directory),
         doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
         trash=trash,
@@ -316,6 +339,13 @@ def _inspect(engine: Engine | None, name: str) -> ContainerFacts | None:
     return None if engine is None else inspect(engine, name)
 
 
+def _observe_other(engine: Engine | None, instance: OtherInstance) -> InstanceFacts:
+    """Return what is there of an instance that is not the primary: its containers."""
+    previous = _inspect(engine, layout.previous_container(instance.container))
+    container = _inspect(engine, instance.container)
+    return InstanceFacts(instance.name, instance.role, container, previous, image=None, files={})
+
+
 def _server(
     engine: Engine | None, own: ContainerFacts | None, record: Record | None, spec: DatabaseSpec
 ) -> tuple[ServerFacts | None, str | None]:
@@ -385,21 +415,30 @@ def _tls() -> Any:
     return tls
 
 
-def _mounting(listed: Sequence[dict[str, Any]], data_root: str) -> dict[str, list[str]]:
-    """Return the names of the containers that mount a directory just below the data root, or what is in it."""
-    found: dict[str, list[str]] = {}
+def _mounting(listed: Sequence[dict[str, Any]], data_root: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the containers of the list that mount a directory just below the data root, or what is in it."""
+    found: dict[str, list[dict[str, Any]]] = {}
     root = os.path.join(os.path.normpath(data_root), "")
     for entry in listed:
         sources = [mount.get("Source") or "" for mount in entry.get("Mounts") or ()]
         for name in {source[len(root) :].partition("/")[0] for source in sources if source.startswith(root)}:
-            found.setdefault(root + name, []).append(entry["Names"])
+            found.setdefault(root + name, []).append(entry)
     return found
 
 
 def _mounted_by(host: Host, spec: DatabaseSpec) -> tuple[str, ...]:
     """Name the containers other than ours that mount the data: two servers on one directory destroy it."""
-    ours = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
-    return tuple(n[0].lstrip("/") for n in host.mounting.get(spec.directory, ()) if not ours.intersection(n))
+    names = {f"/{spec.container}", f"/{layout.previous_container(spec.container)}"}
+    others = [one for one in host.mounting.get(spec.directory, ()) if not names.intersection(one["Names"])]
+    return tuple(one["Names"][0].lstrip("/") for one in others if not _is_other_instance(one, spec))
+
+
+def _is_other_instance(entry: dict[str, Any], spec: DatabaseSpec) -> bool:
+    """Say whether a container is another instance of a database, with files in its directory, but not its data."""
+    owner = labels.owner(entry.get("Labels"))
+    if owner is None or owner.role == PRIMARY or (owner.name, owner.environment) != (spec.name, spec.environment):
+        return False
+    return not _mounts(entry, os.path.join(spec.directory, "pgdata"))
 
 
 def _mounts(entry: dict[str, Any], directory: str) -> bool:

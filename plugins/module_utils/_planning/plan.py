@@ -95,6 +95,13 @@ def _refuse_foreign(spec: DatabaseSpec, seen: Observed) -> None:
                 " rename or remove that container, choose another name or environment, or take it over with its data"
                 " (adopt: true; check mode says what that would do)"
             )
+    for one in seen.others:
+        for container in (one.container, one.previous):
+            if container is not None and container.config is None:
+                raise Refused(
+                    f"There is a container {container.name} that this collection did not create, where the {one.name}"
+                    f" of {spec.container} belongs. Nothing was changed: rename or remove that container"
+                )
     config = seen.container.config if seen.container is not None else None
     directory = containers.data_directory(config) if config is not None else None
     if directory is not None and directory != spec.directory:
@@ -190,7 +197,8 @@ def _final_backup(spec: DatabaseSpec, seen: Observed) -> list[Step]:
 
 def _delete(spec: DatabaseSpec, seen: Observed) -> Plan:
     expiry = _expiry(spec, seen)
-    if seen.container is None and seen.previous is None and not seen.directory_exists:
+    here = [each for one in seen.instances for each in (one.container, one.previous) if each is not None]
+    if not here and not seen.directory_exists:
         return Plan(steps=((Purge(None),) if seen.doomed and spec.purge else ()) + expiry)
     protected = spec.protected
     if spec.deletion_protection is None and seen.record is not None:
@@ -205,10 +213,12 @@ def _delete(spec: DatabaseSpec, seen: Observed) -> Plan:
         # What is in the trash can be brought back.
         refuse_loss(spec, seen)
     steps = _final_backup(spec, seen)
-    if seen.container is not None:
-        steps.append(Remove(spec.container, containers.grace(seen.container)))
-    if seen.previous is not None:
-        steps.append(RemovePrevious(seen.previous.name, ours=seen.previous.config is not None))
+    # The primary last: the others are of no use without it, and it is not without them.
+    for one in (*seen.others, seen.primary):
+        if one.container is not None:
+            steps.append(Remove(one.container.name, containers.grace(one.container)))
+        if one.previous is not None:
+            steps.append(RemovePrevious(one.previous.name, ours=one.previous.config is not None))
     if seen.directory_exists:
         if spec.purge:
             steps.append(Purge(spec.directory))

@@ -9,7 +9,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import labels
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
 from ansible_collections.vellaric.postgres.tests.unit import builders
 
@@ -153,7 +153,7 @@ def test_a_container_without_labels_is_of_others(answer):
 
 def test_labels_of_the_image_are_no_difference(answer):
     assert "org.opencontainers.image.title" in answer["Config"]["Labels"]
-    assert all(key.startswith(facts.LABEL) for key in containers.from_inspect(answer).config.labels)
+    assert all(key.startswith(labels.PREFIX) for key in containers.from_inspect(answer).config.labels)
 
 
 def test_the_request_is_what_the_engine_then_shows(answer):
@@ -172,7 +172,9 @@ def test_the_request_is_what_the_engine_then_shows(answer):
         assert asked[field] == config[field]
     assert asked["Image"] == answer["Image"]
     assert set(asked["Env"]) <= set(config["Env"])
-    assert asked["Labels"].items() <= config["Labels"].items()
+    # The recorded one is of a version that gave no role: what has none is a primary.
+    assert labels.ROLE not in config["Labels"]
+    assert asked["Labels"].items() <= {**config["Labels"], labels.ROLE: "primary"}.items()
 
 
 def test_the_container_is_hardened():

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain.port_choice import Holder
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.port_choice import Holder, by_others
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Instance
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import ports
 from ansible_collections.vellaric.postgres.tests.unit import builders
 
@@ -61,3 +63,15 @@ def test_what_takes_a_port_is_named_by_who_holds_it():
     assert taken[6000].words == "database app-development-postgres"
     assert taken[0x1538].words == "a process that listens on it"
     assert 5433 not in taken
+
+
+@pytest.mark.usefixtures("recorded")
+def test_every_instance_of_a_database_keeps_its_port_and_that_of_another_is_not_its_own():
+    record = builders.record_of(builders.declared(), port=6000)
+    pooler = Instance("pooler", "pooler", f"{record.container}-pool", 6432, True)
+    record = dataclasses.replace(record, instances=(*record.instances, pooler))
+    taken = ports.taken([], [record])
+    assert taken[6432] == Holder(f"the pooler of database {record.container}", pooler.container)
+    assert by_others(taken, record.container)[6432] == taken[6432] and 6000 not in by_others(taken, record.container)
+    elsewhere = ports.taken([], [], [record])
+    assert elsewhere[6432].words == f"the pooler of database {record.container} of another data root"

@@ -8,8 +8,7 @@ import os
 import stat
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import layout
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain.facts import LABEL
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import labels, layout
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import roots
 
 # What is on a host is root's, and given to root.
@@ -24,8 +23,8 @@ def shared(tmp_path, monkeypatch):
 
 
 def listed(source, target="/var/lib/postgresql", managed=True):
-    labels = {LABEL + "managed-by": "vellaric.postgres"} if managed else {}
-    return {"Names": ["/x"], "Labels": labels, "Mounts": [{"Source": source, "Destination": target}]}
+    given = {labels.PREFIX + "managed-by": labels.MANAGED_BY} if managed else {}
+    return {"Names": ["/x"], "Labels": given, "Mounts": [{"Source": source, "Destination": target}]}
 
 
 def test_containers_of_this_collection_say_where_their_data_root_is():
