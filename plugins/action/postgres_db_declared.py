@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         databases = options["databases"]
         if options["refused"]:
             return dict(result, failed=True, msg="".join(options["refused"]))
-        if self._task.check_mode or options["credentials_on"] or options["handed_on"]:
+        if options["credentials_on"] or options["handed_on"]:
             return dict(result, changed=False, lacking=["credentials"])
         requests = declarations.credential_requests(databases)
         found = self._stored(requests, options, task_vars) if requests else {"databases": []}

@@ -30,6 +30,25 @@ _SECRET = {"type": "str", "no_log": True}
 _TEXTS = {"type": "list", "elements": "str"}
 # What playbooks take beside the variables of roles.
 PLAYBOOKS: dict[str, dict[str, Any]] = {
+    "awx_credentials_directory": _PATH,
+    "awx_credentials_host": _TEXT,
+    "awx_fleet_branch": _TEXT,
+    "awx_fleet_credential": _TEXT,
+    "awx_fleet_url": _TEXT,
+    "awx_image": _TEXT,
+    "awx_image_credential": _TEXT,
+    "awx_instance_groups": _TEXTS,
+    "awx_inventory_path": _PATH,
+    "awx_machine_credential": _TEXT,
+    "awx_organization": _TEXT,
+    "awx_playbook": _PATH,
+    "awx_prefix": _TEXT,
+    "awx_questions": {"type": "list", "elements": "dict"},
+    "awx_schedules": {"type": "list", "elements": "dict"},
+    "awx_teams": {"type": "dict"},
+    "awx_templates": {"type": "list", "elements": "dict"},
+    "awx_vault_id": _TEXT,
+    "awx_vault_password": _SECRET,
     "backup_compression": _TEXT,
     "backup_compression_level": _NUMBER,
     "backup_format": _TEXT,
@@ -121,6 +140,22 @@ RETURNED = (
 )
 # Words that other people's variables hardly begin with.
 _OURS = ("database", "databases")
+# What AWX gives to every job: https://docs.ansible.com/automation-controller/latest/html/userguide/job_templates.html
+_OF_AWX = tuple(
+    f"awx_{word}"
+    for word in (
+        "execution_node",
+        "inventory_id",
+        "inventory_name",
+        "job_",
+        "parent_job_",
+        "project_",
+        "schedule_",
+        "user_",
+        "webhook_",
+        "workflow_",
+    )
+)
 # What the lists are called that a person adds up to postgres_databases, as the documentation has it.
 _LISTS = "databases_of_"
 # How alike two names are where one may be meant with the other.
@@ -161,8 +196,14 @@ def unknown(names: list[str], taken: tuple[str, ...], given: frozenset[str]) -> 
     """
     wrong, odd = [], []
     there = {*known(), *RETURNED, *_SHORT}
+    if "awx" not in taken:
+        # Whatever begins so is AWX's own for all playbooks but the one that is about it.
+        names = [name for name in names if family(name) != "awx"]
+        there = {name for name in there if family(name) != "awx"}
     for name in sorted(set(names) - there):
         own = family(name)
+        if name.startswith(_OF_AWX):
+            continue
         if name.startswith(_LISTS) or own is None and (name not in given or "_" not in name):
             continue
         meant = difflib.get_close_matches(name, sorted(there - set(RETURNED)), n=1, cutoff=_ALIKE)

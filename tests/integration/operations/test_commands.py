@@ -73,6 +73,9 @@ def test_the_command_that_is_shown_opens_psql(fleet):
     asked = {"input": "SELECT user, current_database()", "env": os.environ}
     done = subprocess.run(["sh", "-c", command], **asked, capture_output=True, text=True, check=False)
     assert "postgres" in done.stdout and fleet.host.name("shop") in done.stdout, done
+    # As people type it, which is as root.
+    typed = ["exec", fleet.host.container("shop"), "psql", "-U", "postgres", "-XAtc", "SELECT user"]
+    assert harness.docker(*typed) == "postgres"
 
 
 def test_psql_is_opened_as_the_application_without_a_password(fleet):

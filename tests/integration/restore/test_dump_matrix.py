@@ -8,6 +8,7 @@ Some of them always; all of them, and what Debian and PostgreSQL have beside, wi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,20 @@ def sources(shared: Host) -> Sources:
 def test_some_of_the_matrix(shared, sources):
     for one in SOME:
         assert comes_to(shared, sources, one) in ("in", "refused"), str(one)
+
+
+def test_of_all_databases_at_once(shared, sources):
+    """What pg_dumpall writes is named, and what is to be given instead."""
+    majors = tuple(IMAGES) if THOROUGH else (15,)
+    for major, options in itertools.product(majors, ([], ["--globals-only"], ["-c", "--if-exists"])):
+        container = sources.container(major)
+        sources.database(major, "UTF8")
+        path = Path(shared.root, "all.sql")
+        path.write_bytes(in_container(container, "pg_dumpall", *options))
+        if not shared.directory("all").exists():
+            shared.run("all")
+        with pytest.raises(Failed, match="written by pg_dumpall.*give a dump of one"):
+            run(shared, "all", module="postgres_db_import", path=str(path))
 
 
 @thorough

@@ -201,6 +201,133 @@ def test_what_only_a_superuser_may_do(shared, what):
         assert left_out["casts"] == 1 and left_out["roles and their settings"] == 1 and len(left_out) == 6, left_out
 
 
+# What pg_dumps write that Debian no longer has, with -C each: from before names were qualified, then with properties of
+# the database, then with --clean.
+OLDER = {
+    "9.6.0": r"""SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SET check_function_bodies = false;
+SET client_min_messages = warning;
+SET row_security = off;
+
+CREATE DATABASE "my shop" WITH TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'de_DE.utf8' LC_CTYPE = 'de_DE.utf8';
+
+
+ALTER DATABASE "my shop" OWNER TO shopkeeper;
+
+\connect -reuse-previous=on "dbname='my shop'"
+
+SET row_security = off;
+
+--
+-- Name: plpgsql; Type: EXTENSION; Schema: -; Owner:
+--
+
+CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog;
+
+COMMENT ON EXTENSION plpgsql IS 'PL/pgSQL procedural language';
+
+SET search_path = public, pg_catalog;
+
+CREATE FUNCTION doubled(integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $_$SELECT 2 * $1$_$;
+
+ALTER FUNCTION public.doubled(integer) OWNER TO shopkeeper;
+
+SET default_tablespace = '';
+
+SET default_with_oids = false;
+""",
+    "11.22": r"""SET statement_timeout = 0;
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE DATABASE "my-shop" WITH TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'en_US.utf8' LC_CTYPE = 'en_US.utf8';
+ALTER DATABASE "my-shop" OWNER TO shopkeeper;
+\connect -reuse-previous=on "dbname='my-shop'"
+SELECT pg_catalog.set_config('search_path', '', false);
+COMMENT ON DATABASE "my-shop" IS 'of the shop';
+ALTER DATABASE "my-shop" SET "TimeZone" TO 'UTC';
+ALTER ROLE shopkeeper IN DATABASE "my-shop" SET work_mem TO '8MB';
+\connect -reuse-previous=on "dbname='my-shop'"
+SET search_path = public;
+CREATE FUNCTION public.doubled(integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $_$SELECT 2 * $1$_$;
+SET default_with_oids = false;
+""",
+    "13.23": r"""SET xmloption = content;
+SELECT pg_catalog.set_config('search_path', '', false);
+DROP DATABASE IF EXISTS shop;
+CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C.UTF-8';
+ALTER DATABASE shop OWNER TO shopkeeper;
+\connect shop
+SELECT pg_catalog.set_config('search_path', '', false);
+CREATE PROCEDURE public.nothing()
+    LANGUAGE sql
+    AS $$SELECT 1$$;
+SET search_path = public;
+CREATE FUNCTION public.doubled(integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $_$SELECT 2 * $1$_$;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+""",
+}
+GOODS = r"""
+CREATE TABLE goods (
+    id integer NOT NULL,
+    name text
+);
+
+
+ALTER TABLE goods OWNER TO shopkeeper;
+
+CREATE SEQUENCE goods_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER TABLE goods_id_seq OWNER TO shopkeeper;
+
+ALTER SEQUENCE goods_id_seq OWNED BY goods.id;
+
+ALTER TABLE ONLY goods ALTER COLUMN id SET DEFAULT nextval('goods_id_seq'::regclass);
+
+COPY goods (id, name) FROM stdin;
+1	Kühlschrank
+\.
+
+SELECT pg_catalog.setval('goods_id_seq', 1, true);
+
+ALTER TABLE ONLY goods
+    ADD CONSTRAINT goods_pkey PRIMARY KEY (id);
+
+CREATE INDEX goods_doubled ON goods USING btree (doubled(id));
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM postgres;
+GRANT ALL ON SCHEMA public TO postgres;
+GRANT ALL ON SCHEMA public TO PUBLIC;
+GRANT SELECT ON TABLE goods TO reader;
+"""
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_what_older_pg_dumps_write(shared, version):
+    if not shared.directory("plain").exists():
+        shared.run("plain")
+    head = f"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version {version}\n"
+    head += f"-- Dumped by pg_dump version {version}\n\n"
+    bring(shared, head + OLDER[version] + GOODS + TAIL, short="plain")
+    found = "INSERT INTO goods (name) VALUES ('x') RETURNING doubled(id), (SELECT name FROM goods)"
+    assert shared.query("plain", found) == [(4, "Kühlschrank")]
+
+
 @pytest.mark.parametrize(
     "text, words",
     [

@@ -36,6 +36,28 @@ def test_what_playbooks_take_is_used_by_one():
     assert [name for name in variables.PLAYBOOKS if not re.search(rf"\b{name}\b", text)] == []
 
 
+# A role that checks its variables does so for the playbook.
+CHECKED = [path for path in ROOT.glob("roles/*/*/*.yml") if "postgres_variable_mistakes" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("playbooks/*.yml")), ids=lambda path: path.stem)
+def test_every_playbook_checks_its_variables(path):
+    text = path.read_text()
+    roles = set(re.findall(r"(?:name|role): vellaric\.postgres\.(\w+)$", text, re.MULTILINE))
+    assert "tasks/check.yml" in text or roles & {found.parents[1].name for found in CHECKED}
+
+
+def test_variables_of_awx_are_those_of_its_playbook_and_awxs_own_stay_its_own():
+    given = ["awx_organisation", "awx_job_id", "awx_inventory_name", "awx_user_name", "awx_xyzzy", "aws_image"]
+    wrong, odd = variables.unknown(given, ("awx",), frozenset(given))
+    assert wrong[1:] == [
+        "There is no variable awx_organisation, did you mean awx_organization?",
+        "There is no variable awx_xyzzy",
+    ]
+    assert "aws_image" in wrong[0] and odd == []
+    assert variables.unknown(given, ("database",), frozenset(given)) == ([], [])
+
+
 def test_all_roles_are_known():
     assert set(variables.ROLES) == {path.parents[1].name for path in ROOT.glob("roles/*/meta/argument_specs.yml")}
     specs = yaml.safe_load((ROOT / "roles/database/meta/argument_specs.yml").read_text(encoding="utf-8"))
