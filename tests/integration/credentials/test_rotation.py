@@ -42,6 +42,9 @@ def test_rotation(fleet):
     output = fleet.play("rotate", "-vvv", "--diff")
     assert changes(output) == 3
     new = fleet.password()
+    user = fleet.host.record("shop")["username"]
+    assert f"user {user}, password in {fleet.credentials}" in output
+    assert f"written again  {fleet.credentials}: commit it" in output
     assert new != old and agree(fleet) and not fleet.logs_in(old)
     assert old not in output and new not in output and "SCRAM-SHA-256$" not in output
     assert changes(fleet.play("create")) == 0

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import psycopg
 import pytest
@@ -28,6 +29,7 @@ def test_check_mode_before_anything_is_there(fleet):
 
 def test_create_then_use(fleet):
     output = fleet.play("create", "-vvv", database_sslmode="require")
+    assert f"commit    {fleet.credentials}" in output and len(re.findall(r"^TASK ", output, re.MULTILINE)) <= 15
     password = fleet.password()
     assert len(password) == 24
     assert password not in output
@@ -41,7 +43,8 @@ def test_create_then_use(fleet):
     assert password not in json.dumps(fleet.host.inspect("shop"))
 
     stored = fleet.credentials.read_bytes()
-    assert changes(fleet.play("create", database_sslmode="require")) == 0
+    again = fleet.play("create", database_sslmode="require")
+    assert changes(again) == 0 and "commit " not in again
     assert changes(fleet.play("create", "--check", "--diff", database_sslmode="require")) == 0
     assert fleet.credentials.read_bytes() == stored
 
