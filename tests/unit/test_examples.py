@@ -47,6 +47,13 @@ def test_its_links_lead_somewhere(path):
     assert spans.broken_links(path) == []
 
 
+def test_the_same_ansible_is_installed_everywhere():
+    files = [*sources.guides(), sources.ROOT / "execution-environment.yml"]
+    pinned = {wanted for path in files for wanted in re.findall(r"\bansible-core([<>=!~][^'\s]*)", known.read(path))}
+    needed = yaml.safe_load(known.read(sources.ROOT / "meta/runtime.yml"))["requires_ansible"]
+    assert {f"{wanted}.0" for wanted in pinned} == {needed}
+
+
 def test_what_is_given_with_e_in_any_text_is_known():
     found = []
     for pattern in ("plugins/**/*.py", "roles/**/*.yml", "playbooks/**/*.yml", "inventory/**/*.yml"):
