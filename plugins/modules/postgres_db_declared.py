@@ -16,7 +16,7 @@ description:
   - Takes credentials from where M(vellaric.postgres.postgres_db_credentials) has stored them, and calls
     M(vellaric.postgres.postgres_db) for all databases of a host, in one task.
   - Where credentials or images have to be made first, it does nothing, and says so with RV(lacking). In check mode, no
-    image is lacking: which one would be taken is a prediction, too.
+    image is, since which one would be taken is predicted, too.
   - It is how role P(vellaric.postgres.databases#role) begins, which does the rest where something is lacking.
 options:
   databases:
