@@ -34,6 +34,11 @@ _PERSONAL_LINE = re.compile(r"^\s*([A-Za-z_][\w.]*)(?:\s*=\s*|\s+)('(?:[^']|'')*
 _LINE = re.compile(r"^([a-z_][a-z0-9_.]*) = '(.*)'$")
 
 
+# By these lines an operator in the container logs in as the application or a declared user.
+_OPERATOR = "# An operator there as the application or a declared user, without a password"
+_OPERATOR_MAP = "operator"
+_OPERATOR_METHOD = f"peer map={_OPERATOR_MAP}"
+
 # What a server is set to by us, whatever is declared.
 CONTRACT = (
     "listen_addresses",
@@ -110,8 +115,8 @@ def pg_hba_conf(spec: DatabaseSpec, record: Record, access: Iterable[tuple[str, 
         "",
         "# The superuser: over the container's own socket, as the operating system's user (see pg_ident.conf)",
         "local all postgres peer map=superuser",
-        "# An operator there as the application or a declared user, without a password",
-        f"local {who} peer map=operator",
+        _OPERATOR,
+        f"local {who} {_OPERATOR_METHOD}",
         "# The application's role and declared users: the container itself, then the trusted sources",
         f"host {who} samehost scram-sha-256",
         *[f"{kind} {who} {source} scram-sha-256" for source in sources],
@@ -133,9 +138,30 @@ def pg_ident_conf(spec: DatabaseSpec, record: Record) -> str:
         "",
         "superuser postgres postgres",
         "superuser root postgres",
-        *[f'operator postgres "{role}"' for role in roles],
+        *[f'{_OPERATOR_MAP} postgres "{role}"' for role in roles],
     ]
     return "\n".join(lines) + "\n"
+
+
+def keep_access(texts: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:
+    """Return the managed files, with those on access as they are where they differ by the operator's lines alone.
+
+    Earlier versions wrote none. No server is reloaded for a convenience: the lines come with the next change.
+    """
+    paths = (PG_HBA_CONF, PG_IDENT_CONF)
+    same = all(current.get(path) == _without_operator(texts[path]) for path in paths)
+    return {**texts, **({path: current[path] for path in paths} if same else {})}
+
+
+def _without_operator(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "".join(
+        line
+        for line in lines
+        if line.rstrip("\n") != _OPERATOR
+        and not line.startswith(f"{_OPERATOR_MAP} ")
+        and not line.endswith(f" {_OPERATOR_METHOD}\n")
+    )
 
 
 def quote(value: str) -> str:

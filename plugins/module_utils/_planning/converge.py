@@ -93,7 +93,8 @@ def desired(spec: DatabaseSpec, seen: Observed, record: Record) -> tuple[Contain
     current = seen.container.config if seen.container is not None else None
     if current is not None and spec.read_only is None:
         config = containers.as_confined(current, config)
-    return config, configuration.render(spec, record, seen.known_image.major, networks.access(spec, seen.networks))
+    texts = configuration.render(spec, record, seen.known_image.major, networks.access(spec, seen.networks))
+    return config, configuration.keep_access(texts, {path: _text(seen, path) for path in texts})
 
 
 def _wanting_memory(spec: DatabaseSpec, seen: Observed, record: Record) -> tuple[str, ...]:

@@ -245,14 +245,20 @@ def as_before(path):
 
 
 def test_a_record_of_the_version_before_is_brought_along(shared, living):
-    path = shared.directory(living) / "database.json"
+    """And what that has not written of who may connect does not come with it, but with the next change of that."""
+    path, conf = shared.directory(living) / "database.json", shared.directory(living) / "conf"
     now, container = path.read_text(), shared.inspect(living)
     as_before(path)
+    access = {conf / name: (conf / name).read_text() for name in ("pg_hba.conf", "pg_ident.conf")}
+    older = {one: "".join(row for row in text.splitlines(True) if "perator" not in row) for one, text in access.items()}
+    assert all(one.write_text(text) < len(access[one]) for one, text in older.items())
+    shared.psql(living, "SELECT pg_reload_conf()")
     assert shared.one(living)["status"] == "active"
     predicted = shared.check(living)
     assert verbs(predicted) == ["write_record"] and json.loads(path.read_text())["schema"] == 1
     assert verbs(shared.run(living)) == ["write_record"]
     assert path.read_text() == now and shared.run(living)["actions"] == []
+    assert {one: one.read_text() for one in older} == older
     after = shared.inspect(living)
     assert (after["Id"], after["State"]["StartedAt"]) == (container["Id"], container["State"]["StartedAt"])
     # Whatever else is asked of it meanwhile.
@@ -265,3 +271,6 @@ def test_a_record_of_the_version_before_is_brought_along(shared, living):
     shared.run(living, state="absent")
     assert shared.run(living, state="undeleted")["database"]["status"] == "active"
     shared.converge(living)
+    (conf / "pg_hba.conf").unlink()
+    assert verbs(shared.converge(living)) == ["write_files", "reload"]
+    assert {one: one.read_text() for one in access} == access

@@ -169,6 +169,22 @@ def test_without_a_password_there_are_operators_in_the_container_alone():
     ]
 
 
+def test_the_lines_of_the_operator_come_with_the_next_change_of_who_may_connect():
+    spec = builders.declared(users=[{"name": "reader", "role": "readonly"}])
+    wanted = configuration.render(spec, builders.record_of(spec), 15)
+    hba, ident = configuration.PG_HBA_CONF, configuration.PG_IDENT_CONF
+    rows = {path: wanted[path].splitlines(keepends=True) for path in (hba, ident)}
+    before = {path: "".join(row for row in rows[path] if "perator" not in row) for path in rows}
+    assert len(rows[hba]) == before[hba].count("\n") + 2 and len(rows[ident]) == before[ident].count("\n") + 2
+    assert configuration.keep_access(wanted, before) == {**wanted, **before}
+    # Killed between the two files, or changed by hand.
+    for odd in ({hba: wanted[hba]}, {ident: wanted[ident]}, {hba: before[hba] + "# mine\n"}, {hba: ""}, {ident: ""}):
+        assert configuration.keep_access(wanted, {**before, **odd}) == wanted
+    other = builders.declared(trusted_sources=["10.0.0.0/8"], users=[{"name": "reader", "role": "readonly"}])
+    changed = configuration.render(other, builders.record_of(other), 15)
+    assert configuration.keep_access(changed, before) == changed
+
+
 def test_everybody_else_proves_a_password():
     for declared in ({}, {"trusted_sources": ["10.0.0.0/8"]}, {"sslmode": "require"}):
         lines = access(**declared)[2:]

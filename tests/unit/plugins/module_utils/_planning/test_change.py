@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain import configuration, facts, names
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts, names
 from ansible_collections.vellaric.postgres.tests.unit import builders
 from ansible_collections.vellaric.postgres.tests.unit.builders import CONF, HBA, IDENT, plan, refusal
 
@@ -494,3 +494,20 @@ def test_a_record_of_the_schema_before_is_written_anew_and_nothing_else():
     assert builders.verbs(planned) == ["write_record"] and planned.steps[0].impact == "none"
     assert planned.steps[0].summary == "record the declaration (schema)"
     assert planned.record == settled.record
+
+
+def test_a_host_of_the_version_before_is_as_declared_and_so_is_what_is_shown_of_it():
+    wanted = builders.declared()
+    settled = builders.settled(wanted)
+    texts = {path: given.content.decode() for path, given in settled.files.items() if path in configuration.MANAGED}
+    texts = {
+        path: "".join(row for row in text.splitlines(True) if "perator" not in row) for path, text in texts.items()
+    }
+    files = {path: dataclasses.replace(settled.files[path], content=text.encode()) for path, text in texts.items()}
+    seen = builders.other(settled, files={**settled.files, **files})
+    assert seen.files != settled.files
+    planned = plan(wanted, seen)
+    assert planned.steps == () and planned.before == planned.after
+    planned = plan(builders.declared(trusted_sources=["10.0.0.0/8"]), seen)
+    assert builders.verbs(planned) == ["write_record", "write_files", "reload"]
+    assert set(planned.steps[1].texts) == {configuration.PG_HBA_CONF, configuration.PG_IDENT_CONF}
