@@ -147,7 +147,7 @@ databases:
           size_bytes: 25165824
           run_as: db_user_0123456789ab
     partitioned:
-      description: Tables that are partitioned by ranges of text, which no index mends.
+      description: Tables that are partitioned by ranges of text, which an index does not fix.
       type: list
       elements: str
       returned: always

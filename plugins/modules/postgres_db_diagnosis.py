@@ -155,7 +155,7 @@ serves:
   returned: success
   sample: false
 cause:
-  description: RV(checks[].check) of what is to be mended first. Null where nothing is.
+  description: RV(checks[].check) of what is to be fixed first. Null where nothing is.
   type: str
   returned: success
   sample: disk
@@ -164,8 +164,8 @@ verdict:
   type: str
   returned: success
   sample: "The disk of the data is full: a server that finds no space stops."
-mend:
-  description: The command that mends the cause. Empty where there is none to be mended.
+fix:
+  description: The command that fixes the cause. Empty where there is none to be fixed.
   type: str
   returned: success
   sample: ansible-playbook vellaric.postgres.start -e database_name=shop -e database_environment=production
@@ -196,7 +196,7 @@ checks:
       description: Why it does not hold, or could not be looked at.
       type: str
       sample: "The disk of the data is full: a server that finds no space stops."
-    mend:
+    fix:
       description: The command that fixes it.
       type: str
       sample: make room (df -h, docker system df) or enlarge the disk

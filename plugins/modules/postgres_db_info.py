@@ -163,7 +163,7 @@ options:
         type: int
         default: 3
       end_of_life_days:
-        description: Days until PostgreSQL's developers no longer mend the major version.
+        description: Days until the major version has no more updates.
         type: float
         default: 180
 seealso:

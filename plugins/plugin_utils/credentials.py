@@ -26,7 +26,7 @@ KEYS = ("name", "environment", "username", "password", "update_password", "user"
 
 
 class InvalidRequest(ValueError):
-    """What is asked for does not go with what is stored. The message says what mends it."""
+    """What is asked for does not go with what is stored. The message says what fixes it."""
 
 
 class Request:

@@ -20,12 +20,12 @@ _CHECK = Record(
     state=one_of(*STATES),
     evidence=text,
     cause=text,
-    mend=text,
+    fix=text,
     because=text,
     log=ListOf(text),
 )
 _ANSWER = Record("checks", container_name=text, managed=flag, diagnosed_at=moment, checks=ListOf(_CHECK))
-_KEYS = ("check", "name", "state", "evidence", "cause", "mend", "because", "log")
+_KEYS = ("check", "name", "state", "evidence", "cause", "fix", "because", "log")
 _WIDTH = 110
 _WORDS = {"holds": "holds", "warns": "WARNS", "fails": "FAILS", "unknown": "unknown"}
 
@@ -42,7 +42,7 @@ def diagnosis(answers: list[Any]) -> dict[str, Any]:
         for check in answer["checks"]
     ]
     for check in checks:
-        check.update({key: check[key] or "" for key in ("evidence", "cause", "mend")})
+        check.update({key: check[key] or "" for key in ("evidence", "cause", "fix")})
     first, container = cause(checks), next((answer["container_name"] for answer in read), None)
     return {
         "container_name": container or "",
@@ -51,7 +51,7 @@ def diagnosis(answers: list[Any]) -> dict[str, Any]:
         "serves": not any(check["state"] == FAILS for check in checks),
         "cause": first["check"] if first else None,
         "verdict": verdict(checks),
-        "mend": first["mend"] if first else "",
+        "fix": first["fix"] if first else "",
         "checks": checks,
     }
 
@@ -60,16 +60,16 @@ def lines(told: dict[str, Any], host: str = "") -> list[str]:
     """Return a diagnosis as a person reads it, for a terminal or a ticket."""
     place = f" on {host}" if host else ""
     found = [f"{told['container_name']}{place}, {told['diagnosed_at']}", *_wrapped(told["verdict"], "")]
-    if told["mend"]:
-        found += _wrapped(told["mend"], "fix:  ")
+    if told["fix"]:
+        found += _wrapped(told["fix"], "fix:  ")
     found.append("")
     for check in told["checks"]:
         evidence = f": {check['evidence']}" if check["evidence"] else ""
         found += _wrapped(f"{check['name']}{evidence}", f"{_WORDS[check['state']]:<9}")
         if check["state"] != "holds":
             found += _wrapped(check["cause"], " " * 9)
-        if check["mend"]:
-            found += _wrapped(check["mend"], " " * 9 + "fix:  ")
+        if check["fix"]:
+            found += _wrapped(check["fix"], " " * 9 + "fix:  ")
         found += [f"{' ' * 9}log:  {' '.join(line.split())}" for line in check["log"]]
     return found
 

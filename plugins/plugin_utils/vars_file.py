@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class VarsFileError(Exception):
-    """The file is not what it should be. The message says where and what mends it; it never quotes the file."""
+    """The file is not what it should be. The message says where and what fixes it; it never quotes the file."""
 
 
 class Value:

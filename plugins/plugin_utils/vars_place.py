@@ -17,14 +17,14 @@ _EXTENSIONS = (".yml", ".yaml", ".json")
 _NAME = "postgres_credentials.yml"
 _SECTION = re.compile(rb"^[\"']?postgres_credentials[\"']?\s*:", re.MULTILINE)
 _MOST_BYTES = 10 << 20
-_MENDS = (
+_FIXES = (
     "Move it into that directory, all files of which are read (mkdir -p {directory} && mv {file} {directory}/vars.yml),"
     " or say with database_credentials_file where the credentials are kept"
 )
 
 
 class HiddenVariables(ValueError):
-    """A person's variables would not be read, or are not any more. The message says what mends it."""
+    """A person's variables would not be read, or are not any more. The message says what fixes it."""
 
 
 def credentials_file(inventory_directory: str, host: str) -> str:
@@ -40,7 +40,7 @@ def credentials_file(inventory_directory: str, host: str) -> str:
         if beside and not _others_in(directory):
             raise HiddenVariables(
                 f"{beside[0]} is not read by Ansible, since there is a directory {directory}. Nothing was changed."
-                f" {_MENDS.format(directory=directory, file=beside[0])}"
+                f" {_FIXES.format(directory=directory, file=beside[0])}"
             )
         return own if os.path.exists(own) else _holder(directory) or own
     if os.path.isfile(directory):
@@ -62,7 +62,7 @@ def refuse_to_hide(path: str) -> None:
     if file and not os.path.isdir(directory):
         raise HiddenVariables(
             f"path: the directory {directory} would hide {file}, which Ansible then reads no more. Nothing was changed."
-            f" {_MENDS.format(directory=directory, file=file)}"
+            f" {_FIXES.format(directory=directory, file=file)}"
         )
 
 
@@ -91,10 +91,10 @@ def _editable(file: str, directory: str) -> str:
         return file
     # A file without an extension has the name of the directory.
     moved = f"mv {file} {file}.old && mkdir {directory} && mv {file}.old" if file == directory else ""
-    mends = _MENDS.format(directory=directory, file=file)
+    fixes = _FIXES.format(directory=directory, file=file)
     if moved:
-        mends = mends.replace(f"mkdir -p {directory} && mv {file}", moved)
-    raise HiddenVariables(f"{file} {problem}, and a directory beside it would hide it from Ansible. {mends}")
+        fixes = fixes.replace(f"mkdir -p {directory} && mv {file}", moved)
+    raise HiddenVariables(f"{file} {problem}, and a directory beside it would hide it from Ansible. {fixes}")
 
 
 def _start_of(path: str) -> bytes:

@@ -16,7 +16,7 @@ HEADER = "$ANSIBLE_VAULT;"
 
 
 class VaultError(Exception):
-    """The run's vault secrets cannot do what is needed. The message says what mends it."""
+    """The run's vault secrets cannot do what is needed. The message says what fixes it."""
 
 
 def run_secrets(loader: Any) -> list[tuple[str, Any]]:

@@ -188,7 +188,7 @@ def put_back(work: Work, error: DatabaseError) -> NoReturn:
     if not sure(work.journal).may_return:
         raise DatabaseError(
             f"{work.name} could not be taken over: {error.message}\nIts data is in {target}, with its roles already put"
-            " in order. Mend what is wrong, and run the task again, which goes on from here",
+            " in order. Fix what is wrong, and run the task again, which goes on from here",
             **error.details,
         ) from error
     remove_new(work)

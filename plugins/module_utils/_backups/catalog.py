@@ -70,10 +70,10 @@ def find(place: Place, wanted: str, now: datetime.datetime | None = None) -> Bac
         fitting = [b for b in there if (b.verified if wanted == "latest_verified" else b.good)]
         what = "verified backup" if wanted == "latest_verified" else "backup"
         verify = wanted == "latest_verified" and any(b.good for b in there)
-        mend = "Verify one: playbook verify" if verify else "Take one: playbook backup"
+        fix = "Verify one: playbook verify" if verify else "Take one: playbook backup"
         if not fitting:
             raise DatabaseError(
-                f"There is no {what} of {container} in {place.shown}. {mend}, or module postgres_db_backup"
+                f"There is no {what} of {container} in {place.shown}. {fix}, or module postgres_db_backup"
             )
         meant = [b for b in fitting if b.manifest is None or b.manifest.taken_by != manifests.BEFORE_RESTORE]
         if not meant:

@@ -38,21 +38,21 @@ def is_lost(error: OSError) -> bool:
 
 @contextlib.contextmanager
 def errors(verb: str, path: str) -> Iterator[None]:
-    """Turn what the operating system says into a DatabaseError that says what mends it."""
+    """Turn what the operating system says into a DatabaseError that says what fixes it."""
     try:
         yield
     except OSError as error:
-        mends = {
+        fixes = {
             "ENOSPC": ": remove old backups (state: pruned), or make room",
             "EDQUOT": ": remove old backups (state: pruned), or make room",
             "EACCES": ". Use become: true where root owns it",
             "EPERM": ". Use become: true where root owns it",
             "EROFS": ": its file system is mounted for reading only",
         }
-        mend = mends.get(_name(error), "")
+        fix = fixes.get(_name(error), "")
         # What cannot be read says nothing of what is there, unless the disk itself does not give it back.
         kind = Undecided if verb == "read" and not is_lost(error) else DatabaseError
-        raise kind(f"Could not {verb} {path}: {error.strerror or error}{mend}") from error
+        raise kind(f"Could not {verb} {path}: {error.strerror or error}{fix}") from error
 
 
 def _name(error: OSError) -> str:

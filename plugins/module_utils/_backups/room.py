@@ -31,5 +31,5 @@ def expected_size(earlier: Sequence[Backup], format_: str, compression: str, dat
 
 def refuse_without_space(directory: str, expected: float, what: str) -> None:
     """Raise Refused where a directory has not so many bytes free for a backup, beside what the server is left."""
-    mend = "Nothing was written: remove old backups (state: pruned), make room, or use another backup_root"
-    disk.refuse_without_space(directory, expected, what, mend)
+    fix = "Nothing was written: remove old backups (state: pruned), make room, or use another backup_root"
+    disk.refuse_without_space(directory, expected, what, fix)

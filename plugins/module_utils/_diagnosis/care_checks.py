@@ -154,8 +154,8 @@ def _backups(facts: Facts) -> Outcome | None:
     subject = facts.subject
     if told is not None:
         code = _findings(facts, "backup_overdue", "backup_damaged", "backup_undecided", "backup_unverified")[0]["code"]
-        mend = subject.play("verify") if code == "backup_unverified" else subject.play("backup", backup_verify="true")
-        return warns(told.evidence, told.cause, mend)
+        fix = subject.play("verify") if code == "backup_unverified" else subject.play("backup", backup_verify="true")
+        return warns(told.evidence, told.cause, fix)
     damaged = known["damaged"]
     if damaged and not (facts.shown or {}).get("findings"):
         return warns(
@@ -177,26 +177,26 @@ def _schedule(facts: Facts) -> Outcome | None:
     if known is None:
         return _not_known(facts, "backups")
     schedule, subject = known["schedule"], facts.subject
-    mend = "ansible-playbook vellaric.postgres.schedule"
+    fix = "ansible-playbook vellaric.postgres.schedule"
     if schedule is None or schedule["calendar"] is None:
         if subject.environment == "development" or not _findings(facts, "backup_overdue"):
             return holds("none is on this host, and nothing is overdue")
-        return warns("no calendar", "No backups of it are scheduled on this host, and one is overdue.", mend)
+        return warns("no calendar", "No backups of it are scheduled on this host, and one is overdue.", fix)
     last = f"{schedule['last_run_at'] or 'never'} ({schedule['last_outcome'] or 'nothing known'})"
     seen = f"{schedule['calendar']}, last run {last}"
     for part, what in ((schedule, "backup"), (schedule["verify"], "verification")):
         if part["calendar"] is not None and part["active"] is False:
             return warns(
-                seen, f"Its {what} is scheduled, but {part['unit'] or 'its timer'} is not active: nothing runs.", mend
+                seen, f"Its {what} is scheduled, but {part['unit'] or 'its timer'} is not active: nothing runs.", fix
             )
     told = _told(facts, "scheduled_backup_failed", "scheduled_verification_failed")
     if told is not None:
-        return warns(seen, told.cause, told.mend)
+        return warns(seen, told.cause, told.fix)
     if _findings(facts, "backup_overdue"):
         cause = (
             "A backup was due by its schedule and was not taken: the host was off then, or its scheduler did not run."
         )
-        return warns(seen, cause, f"systemctl list-timers 'vellaric-*' (or systemctl status cron); then: {mend}")
+        return warns(seen, cause, f"systemctl list-timers 'vellaric-*' (or systemctl status cron); then: {fix}")
     return holds(seen)
 
 
@@ -224,16 +224,16 @@ def _drift(facts: Facts) -> Outcome | None:
     if shown is None or (facts.container is not None and facts.container.config is None):
         return None
     outranked, drifted = _findings(facts, "outranked"), _findings(facts, "drift")
-    mend = facts.create() + " --check --diff"
+    fix = facts.create() + " --check --diff"
     if outranked:
         who = "whoever does that by ALTER SYSTEM, ALTER DATABASE or ALTER ROLE will do it again"
         return warns(
             " ".join(one["message"] for one in drifted),
             f"{outranked[0]['message']}",
-            f"{mend}, then without; and stop {who}",
+            f"{fix}, then without; and stop {who}",
         )
     if drifted:
-        return warns("", drifted[0]["message"], f"{mend}, then without")
+        return warns("", drifted[0]["message"], f"{fix}, then without")
     if "findings" in (shown.get("missing") or {}):
         return _not_known(facts, "findings")
     return holds("it is")

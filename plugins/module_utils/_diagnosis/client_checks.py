@@ -71,7 +71,7 @@ def _reach(facts: Facts) -> Outcome | None:
 
 
 def _put_right(facts: Facts) -> str:
-    return facts.create() if facts.ours else "mend its configuration, and restart it"
+    return facts.create() if facts.ours else "fix its configuration, and restart it"
 
 
 def _tls(facts: Facts) -> Outcome | None:
@@ -93,7 +93,7 @@ def _tls(facts: Facts) -> Outcome | None:
     return holds(met.protocol or "")
 
 
-def certificate(facts: Facts | ClientFacts, mend: str) -> Outcome | None:
+def certificate(facts: Facts | ClientFacts, fix: str) -> Outcome | None:
     """Say whether clients that verify the server are content with what it shows."""
     met, shown = facts.attempt, facts.certificate
     if met is None or met.network != "reached" or met.tls is None:
@@ -107,17 +107,17 @@ def certificate(facts: Facts | ClientFacts, mend: str) -> Outcome | None:
     if met.untrusted is not None:
         number, words = met.untrusted
         if number == _ENDED:
-            return verdict(f"{seen}: {words}", "Its certificate has ended, or that of its authority.", mend)
+            return verdict(f"{seen}: {words}", "Its certificate has ended, or that of its authority.", fix)
         if number == _NOT_YET:
             return verdict(f"{seen}: {words}", "Its certificate is not valid yet: is a clock wrong?", "timedatectl")
         if number in _OTHER_NAME:
             cause = f"Its certificate does not have the name that clients connect to, {facts.host}."
-            return verdict(f"{seen}: {words}", cause, mend)
+            return verdict(f"{seen}: {words}", cause, fix)
         cause = "Its certificate is not signed by the authority that clients are given."
-        return verdict(f"{seen}: {words}", cause, mend)
+        return verdict(f"{seen}: {words}", cause, fix)
     left = seconds_between(facts.now, shown["not_after"]) / 86400 if shown else _ENDING_DAYS
     if left < _ENDING_DAYS:
-        return warns(seen, f"Its certificate ends {days(max(left, 0))} from now.", mend)
+        return warns(seen, f"Its certificate ends {days(max(left, 0))} from now.", fix)
     return holds(f"{seen}; as verify-full has it, for {facts.host}")
 
 
@@ -128,8 +128,8 @@ def _certificate(facts: Facts) -> Outcome | None:
             if facts.attempt is None or not facts.attempt.tls
             else unknown("which authority clients trust is not known here")
         )
-    mend = "declare the new one (database_tls_certificate), with " if facts.own_certificate else ""
-    judged = certificate(facts, f"{mend}{facts.create()}")
+    fix = "declare the new one (database_tls_certificate), with " if facts.own_certificate else ""
+    judged = certificate(facts, f"{fix}{facts.create()}")
     tls = (facts.shown or {}).get("tls") or {}
     if judged is not None and judged.state == "holds" and tls.get("served") is False:
         cause = "The server still shows clients another certificate than the one in its directory."
@@ -138,14 +138,14 @@ def _certificate(facts: Facts) -> Outcome | None:
 
 
 def _admitted(facts: Facts) -> Outcome | None:
-    mend = sql(facts, "TABLE pg_hba_file_rules")
+    fix = sql(facts, "TABLE pg_hba_file_rules")
     if facts.ours:
         networks = (facts.shown or {}).get("trusted_sources") or []
-        mend = f"{facts.create()} -e '{trusting(*networks)}'"
-    return admitted(facts, mend)
+        fix = f"{facts.create()} -e '{trusting(*networks)}'"
+    return admitted(facts, fix)
 
 
-def admitted(facts: Facts | ClientFacts, mend: str) -> Outcome | None:
+def admitted(facts: Facts | ClientFacts, fix: str) -> Outcome | None:
     """Say whether the server lets a client in from its address, to prove who it is."""
     met = facts.attempt
     if met is None or met.network != "reached":
@@ -154,11 +154,11 @@ def admitted(facts: Facts | ClientFacts, mend: str) -> Outcome | None:
         cause = "The server does not let in clients from that address, or not for that user and database (pg_hba.conf)."
         if met.tls is False and facts.sslmode in ("require", "verify-full"):
             cause = "The server insists on TLS for that user (pg_hba.conf), and does none."
-        return fails(met.refused[1], cause, mend)
+        return fails(met.refused[1], cause, fix)
     return holds(f"asks for {met.wanted}" if met.wanted else "")
 
 
-def login(facts: Facts | ClientFacts, mend: str) -> Outcome:
+def login(facts: Facts | ClientFacts, fix: str) -> Outcome:
     """Say whether the application logs in, and its connection works."""
     met, subject = facts.attempt, facts.subject
     if met is None or met.network not in ("reached", "closed"):
@@ -175,7 +175,7 @@ def login(facts: Facts | ClientFacts, mend: str) -> Outcome:
             _CLOSED: "The database accepts no connections.",
             _NOT_LET_IN: "The role may not log in.",
         }
-        return fails(f"{words} ({code})", causes.get(code, "The server refuses the login."), mend)
+        return fails(f"{words} ({code})", causes.get(code, "The server refuses the login."), fix)
     if met.untrusted is not None and met.wanted == "SCRAM" and isinstance(facts, ClientFacts):
         return unknown("no password is proved to a server that is not the one whose certificate is known")
     if subject.password is None:
@@ -186,7 +186,7 @@ def login(facts: Facts | ClientFacts, mend: str) -> Outcome:
             "The server wants the password in a way that gives it away: it was not sent.",
             "let pg_hba.conf ask for scram-sha-256, and set the password again",
         )
-    return fails(met.words, "The login does not come to its end.", mend)
+    return fails(met.words, "The login does not come to its end.", fix)
 
 
 CHECKS = (
@@ -206,10 +206,10 @@ def _client_reach(facts: ClientFacts) -> Outcome:
     local = facts.bind_address in ("127.0.0.1", "::1", "localhost")
     if local and met.network in ("refused", "silent", "unreachable"):
         cause = f"Its port is published for its own host alone (bind_address {facts.bind_address}), as is the default."
-        mend = facts.subject.change(database_bind_address="0.0.0.0", database_sslmode="require")
-        return unknown(f"{cause} For clients elsewhere: {mend}")
+        fix = facts.subject.change(database_bind_address="0.0.0.0", database_sslmode="require")
+        return unknown(f"{cause} For clients elsewhere: {fix}")
     causes = {
-        "name": ("The name of the host is not known here.", f"getent hosts {facts.host}; mend DNS, or /etc/hosts"),
+        "name": ("The name of the host is not known here.", f"getent hosts {facts.host}; fix DNS, or /etc/hosts"),
         "refused": ("Nothing listens there, or a firewall rejects it.", f"nc -zv {facts.host} {facts.port}"),
         "silent": (
             "Nothing comes back: a firewall between here and there drops it.",
@@ -218,8 +218,8 @@ def _client_reach(facts: ClientFacts) -> Outcome:
         "unreachable": ("There is no way from here to the host.", f"ip route get {facts.host}"),
         "closed": ("The connection is taken and closed at once.", facts.subject.play("restart")),
     }
-    cause, mend = causes[met.network]
-    return fails(f"{where}: {met.words}", cause, mend)
+    cause, fix = causes[met.network]
+    return fails(f"{where}: {met.words}", cause, fix)
 
 
 def _client_certificate(facts: ClientFacts) -> Outcome | None:

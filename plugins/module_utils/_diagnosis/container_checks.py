@@ -115,29 +115,29 @@ def _refused(facts: Facts, hint: tuple[str, str]) -> Outcome:
     kind, line = hint
     if kind == "certificate":
         cause = "The server does not start with its certificate or its key."
-        return fails(line, cause, facts.create() if facts.ours else "mend the files that it names", (line,))
+        return fails(line, cause, facts.create() if facts.ours else "fix the files that it names", (line,))
     if kind == "shared_memory":
         cause = "The shared memory of its container (/dev/shm) is too small."
-        mend = facts.create(database_shm_size="256m") if facts.ours else "docker run --shm-size=256m"
-        return fails(line, cause, mend, (line,))
+        fix = facts.create(database_shm_size="256m") if facts.ours else "docker run --shm-size=256m"
+        return fails(line, cause, fix, (line,))
     cause = "The server refuses to start with a parameter of its configuration."
     about = logs.around(facts.log, line)
     return fails(line, cause, _mend_settings(facts, " ".join(about)), about)
 
 
 def _mend_settings(facts: Facts, said: str) -> str:
-    """Return what mends it by the file that the server names."""
+    """Return what fixes it by the file that the server names."""
     directory = f"{facts.data_root}/{facts.subject.container}"
     if not facts.ours:
-        return f"mend the file that it names, then: {_play_start(facts)}"
+        return f"fix the file that it names, then: {_play_start(facts)}"
     named = "postgresql.auto.conf" in said or any(name in said for name in facts.altered)
     if "/etc/vellaric/postgresql.conf" in said and not named:
-        return f"mend {directory}/postgresql.conf, then: {_play_start(facts)}"
+        return f"fix {directory}/postgresql.conf, then: {_play_start(facts)}"
     if facts.data is not None and (named or (facts.altered and ".conf" not in said)):
         what = ", ".join(facts.altered) or "the line"
         file = f"{facts.data.path}/postgresql.auto.conf"
         return f"take {what} out of {file} (ALTER SYSTEM), then: {_play_start(facts)}"
-    return f"mend what is declared (database_settings), then: {facts.create()}"
+    return f"fix what is declared (database_settings), then: {facts.create()}"
 
 
 def _mounts(facts: Facts) -> Outcome | None:
@@ -153,8 +153,8 @@ def _mounts(facts: Facts) -> Outcome | None:
             "The directory of its data was removed, replaced or mounted over while it ran: it writes to the one of"
             " before, which a restart would leave behind."
         )
-        mend = facts.subject.play("backup") if facts.ours else f"docker exec {container.name} pg_dumpall"
-        return warns(seen, cause, f"{mend}, then put the directory of before back (umount, mv) before any restart")
+        fix = facts.subject.play("backup") if facts.ours else f"docker exec {container.name} pg_dumpall"
+        return warns(seen, cause, f"{fix}, then put the directory of before back (umount, mv) before any restart")
     cause = (
         f"{facts.replaced[0]} was removed, replaced or mounted over while it ran: the container has the one of before,"
         " and what it writes there is lost."
@@ -206,8 +206,8 @@ def _container(facts: Facts) -> Outcome | None:
         f", restarted {container.restart_count} times" if container.restart_count else ""
     )
     if container.status == "paused":
-        mend = f"docker unpause {container.name}"
-        return fails("paused", "Somebody has frozen it (docker pause): it takes connections and answers none.", mend)
+        fix = f"docker unpause {container.name}"
+        return fails("paused", "Somebody has frozen it (docker pause): it takes connections and answers none.", fix)
     if container.running:
         if facts.initialised is False and facts.server is not None and facts.server.kind == "answers":
             cause = "Its creation was interrupted: the server runs, but its role and its database are missing."
@@ -237,7 +237,7 @@ def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
         )
     if container.status == "restarting":
         cause = "It ends again and again as soon as it is started: its log says why."
-        return fails(seen, cause, "mend what the log says; the engine goes on trying", lines)
+        return fails(seen, cause, "fix what the log says; the engine goes on trying", lines)
     if container.exit_code == 0:
         cause = "It was stopped, by playbook stop or by hand (docker stop)."
         return fails(seen, cause, _play_start(facts))
@@ -252,10 +252,10 @@ def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
         return fails(seen, "The command of its image cannot be run.", _image_again(facts), lines)
     hint = logs.reason(facts.log)
     if hint is not None and hint[0] == "superuser_password":
-        mend = "give it POSTGRES_PASSWORD, or make a database with playbook create"
-        return fails(seen, "It was made without a password for its superuser, which its image wants.", mend, (hint[1],))
+        fix = "give it POSTGRES_PASSWORD, or make a database with playbook create"
+        return fails(seen, "It was made without a password for its superuser, which its image wants.", fix, (hint[1],))
     cause = "It has ended with an error: its log says why."
-    return fails(seen, cause, f"mend what the log says, then: {_play_start(facts)}", lines)
+    return fails(seen, cause, f"fix what the log says, then: {_play_start(facts)}", lines)
 
 
 def _image_again(facts: Facts) -> str:

@@ -29,20 +29,18 @@ def _engine(facts: Facts) -> Outcome:
     if engine.kind == "permission":
         return fails(said, "Whoever runs this may not talk to the engine.", "run the same with -b (become: true)")
     if engine.kind == "silent":
-        mend = "systemctl restart docker (containers are started again by themselves)"
-        return fails(said, "The engine takes connections and does not answer: it hangs.", mend, lines)
+        fix = "systemctl restart docker (containers are started again by themselves)"
+        return fails(said, "The engine takes connections and does not answer: it hangs.", fix, lines)
     if engine.service == "masked":
         return fails(
             said, "The engine is masked: nothing may start it.", "systemctl unmask docker && systemctl start docker"
         )
     broken = engine.service is not None and engine.service.startswith("failed")
     cause = "The engine ends when it is started: see its log." if broken else "The engine is there, but does not run."
-    mend = (
-        "journalctl -u docker -n 50; mend what it says; systemctl restart docker"
-        if broken
-        else "systemctl start docker"
+    fix = (
+        "journalctl -u docker -n 50; fix what it says; systemctl restart docker" if broken else "systemctl start docker"
     )
-    return fails(said, cause, mend, lines)
+    return fails(said, cause, fix, lines)
 
 
 def _usable(facts: Facts) -> Outcome:
@@ -82,7 +80,7 @@ def _known(facts: Facts) -> Outcome:
             facts.create(),
         )
     if facts.container is not None:
-        mend = (
+        fix = (
             subject.play("adopt")
             if subject.name
             else "docker rename it to NAME-ENVIRONMENT-postgres, then playbook adopt"
@@ -91,7 +89,7 @@ def _known(facts: Facts) -> Outcome:
             "it has neither a record nor labels of this collection",
             "The container is not managed by this collection"
             + (f", but by {facts.manager}." if facts.manager else "."),
-            mend,
+            fix,
         )
     if facts.deleted is not None:
         return fails(f"it is in the trash since {facts.deleted}", "It was deleted.", subject.play("undelete"))
@@ -108,7 +106,7 @@ def _disk(facts: Facts) -> Outcome:
     shown = "; ".join(
         f"{disk.what} ({disk.path}): {show.size(disk.free)} of {show.size(disk.total)} free" for disk in facts.disks
     )
-    mend = "make room (df -h, docker system df) or enlarge the disk"
+    fix = "make room (df -h, docker system df) or enlarge the disk"
     after = f", then: {facts.subject.play('start')}" if facts.ours and not _runs(facts) else ""
     for disk in facts.disks:
         if disk.what == "the backups":
@@ -119,7 +117,7 @@ def _disk(facts: Facts) -> Outcome:
         if disk.free < _LEAST_FREE:
             lines = tuple(line for line in facts.log if "No space left" in line)[-3:]
             return fails(
-                shown, f"The disk of {disk.what} is full: a server that finds no space stops.", mend + after, lines
+                shown, f"The disk of {disk.what} is full: a server that finds no space stops.", fix + after, lines
             )
         if disk.inodes and not disk.inodes_free:
             cause = f"The disk of {disk.what} has room, but no inodes left: no file can be made."
@@ -130,7 +128,7 @@ def _disk(facts: Facts) -> Outcome:
                 shown, "The disk of the backups is full: the next backup will fail.", facts.subject.play("prune")
             )
         if disk.free < _LITTLE * disk.total:
-            return warns(shown, f"The disk of {disk.what} is nearly full.", mend)
+            return warns(shown, f"The disk of {disk.what} is nearly full.", fix)
     return holds(shown)
 
 

@@ -22,7 +22,7 @@ HOLDS, WARNS, FAILS, UNKNOWN = STATES = ("holds", "warns", "fails", "unknown")
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """state: one of STATES. evidence: what was seen. cause: why, in a sentence. mend: the command; log: its lines.
+    """state: one of STATES. evidence: what was seen. cause: why, in a sentence. fix: the command; log: its lines.
 
     Of what is unknown, cause says why it could not be looked at.
     """
@@ -30,7 +30,7 @@ class Outcome:
     state: str
     evidence: str = ""
     cause: str = ""
-    mend: str = ""
+    fix: str = ""
     log: tuple[str, ...] = ()
 
 
@@ -49,12 +49,12 @@ def holds(evidence: str = "") -> Outcome:
     return Outcome(HOLDS, evidence)
 
 
-def warns(evidence: str, cause: str, mend: str, log: tuple[str, ...] = ()) -> Outcome:
-    return Outcome(WARNS, evidence, cause, mend, log)
+def warns(evidence: str, cause: str, fix: str, log: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(WARNS, evidence, cause, fix, log)
 
 
-def fails(evidence: str, cause: str, mend: str, log: tuple[str, ...] = ()) -> Outcome:
-    return Outcome(FAILS, evidence, cause, mend, log)
+def fails(evidence: str, cause: str, fix: str, log: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(FAILS, evidence, cause, fix, log)
 
 
 def unknown(reason: str) -> Outcome:
@@ -73,7 +73,7 @@ def judge(checks: tuple[Check, ...], facts: Any) -> list[dict[str, Any]]:
                 "state": outcome.state,
                 "evidence": outcome.evidence,
                 "cause": outcome.cause,
-                "mend": outcome.mend,
+                "fix": outcome.fix,
                 "because": because,
                 "log": list(outcome.log),
             }
@@ -88,7 +88,7 @@ def _outcome(check: Check, facts: Any, found: dict[str, dict[str, Any]]) -> tupl
     root = _first_broken(check.follows, found)
     if outcome is not None and outcome.state == FAILS and root is not None:
         reason = f"follows from what does not hold above: {found[root]['name']}"
-        return dataclasses.replace(outcome, state=UNKNOWN, cause=reason, mend=""), root
+        return dataclasses.replace(outcome, state=UNKNOWN, cause=reason, fix=""), root
     return outcome, None
 
 
@@ -121,7 +121,7 @@ def _first_broken(codes: tuple[str, ...], found: dict[str, dict[str, Any]]) -> s
 
 
 def cause(judged: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the check that is to be mended first, None where all is well: nothing but what fails keeps clients off."""
+    """Return the check that is to be fixed first, None where all is well: nothing but what fails keeps clients off."""
     for state in (FAILS, WARNS):
         for check in judged:
             if check["state"] == state:

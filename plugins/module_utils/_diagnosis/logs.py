@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 _MOST = 6
-# By what is to be mended; the first that matches counts, from the last line on.
+# By what is to be fixed; the first that matches counts, from the last line on.
 _REASONS = (
     ("shared_memory", r"could not resize shared memory segment"),
     ("disk", r"No space left on device"),

@@ -26,10 +26,10 @@ def _database(facts: Facts) -> Outcome | None:
     known = answer["database"]
     if known is None:
         others = ", ".join(answer["databases"][:5]) or "none"
-        mend = facts.subject.play("restore") + "; or, where one of them is it, ALTER DATABASE ... RENAME TO"
+        fix = facts.subject.play("restore") + "; or, where one of them is it, ALTER DATABASE ... RENAME TO"
         cause = f"There is no database {name} in the server: somebody has dropped it, or given it another name."
         return fails(
-            f"others there: {others}", cause, mend if facts.ours else sql(facts, f"CREATE DATABASE {identifier(name)}")
+            f"others there: {others}", cause, fix if facts.ours else sql(facts, f"CREATE DATABASE {identifier(name)}")
         )
     if not known["open"]:
         cause = f"Database {name} accepts no connections: somebody has closed it."
@@ -38,8 +38,8 @@ def _database(facts: Facts) -> Outcome | None:
         )
     if 0 <= known["limit"] <= known["sessions"]:
         cause = f"Database {name} has a limit of {known['limit']} connections, and they are taken."
-        mend = sql(facts, f"ALTER DATABASE {identifier(name)} CONNECTION LIMIT -1")
-        return fails(f"{known['sessions']} of {known['limit']}", cause, mend)
+        fix = sql(facts, f"ALTER DATABASE {identifier(name)} CONNECTION LIMIT -1")
+        return fails(f"{known['sessions']} of {known['limit']}", cause, fix)
     return holds(name)
 
 
@@ -54,12 +54,12 @@ def _role(facts: Facts) -> Outcome | None:
         seen = f"who can log in: {', '.join(answer['logins'][:5])}"
         return fails(seen, cause, facts.create() if ours else sql(facts, f"CREATE ROLE {identifier(user)} LOGIN"))
     if not role["login"]:
-        mend = facts.create() if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")
-        return fails(user, f"Role {user} may not log in: somebody has taken that from it (NOLOGIN).", mend)
+        fix = facts.create() if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")
+        return fails(user, f"Role {user} may not log in: somebody has taken that from it (NOLOGIN).", fix)
     if role["ended"]:
         cause = f"The password of role {user} has been valid until {role['until']} only (VALID UNTIL)."
-        mend = sql(facts, f"ALTER ROLE {identifier(user)} VALID UNTIL $$infinity$$")
-        return fails(f"until {role['until']}", cause, facts.create() if ours else mend)
+        fix = sql(facts, f"ALTER ROLE {identifier(user)} VALID UNTIL $$infinity$$")
+        return fails(f"until {role['until']}", cause, facts.create() if ours else fix)
     if 0 <= role["limit"] <= role["sessions"]:
         cause = f"Role {user} has a limit of {role['limit']} connections, and they are taken."
         return fails(
@@ -76,9 +76,9 @@ def _credentials(facts: Facts) -> Outcome | None:
         return holds(f"there is a password for {subject.user}")
     if subject.lost:
         cause = "Nothing is stored for it. A password is not recovered, but replaced."
-        mend = subject.play("rotate", database_rotate_lost="true")
+        fix = subject.play("rotate", database_rotate_lost="true")
         return (fails if facts.ours else warns)(
-            subject.why_no_password, cause, mend if facts.ours else subject.play("adopt")
+            subject.why_no_password, cause, fix if facts.ours else subject.play("adopt")
         )
     return unknown(subject.why_no_password or "no password was given")
 
@@ -90,8 +90,8 @@ def _password(facts: Facts) -> Outcome | None:
     verifier = role["verifier"]
     if verifier is None:
         cause = f"Role {subject.user} has no password in the server: somebody has taken it."
-        mend = facts.subject.play("rotate") if facts.ours else "ALTER ROLE ... PASSWORD"
-        return (fails if facts.ours else warns)("none", cause, mend)
+        fix = facts.subject.play("rotate") if facts.ours else "ALTER ROLE ... PASSWORD"
+        return (fails if facts.ours else warns)("none", cause, fix)
     if subject.password is None:
         return unknown("the stored one is not known here")
     if not verifier.startswith("SCRAM-SHA-256$"):
@@ -116,11 +116,11 @@ def _slots(facts: Facts) -> Outcome | None:
     if answer["taken"] < answer["slots"]:
         return holds(seen)
     cause = "All connections are taken: applications open more than max_connections, or leave them open."
-    mend = "end idle ones (pg_terminate_backend), put a connection pooler in front"
+    fix = "end idle ones (pg_terminate_backend), put a connection pooler in front"
     if facts.ours:
         raised = f'{{"database_settings": {{"max_connections": {2 * int(answer["slots"]) + 3}}}}}'
-        mend += f", or raise the limit: {facts.create()} -e '{raised}'"
-    return fails(f"{seen}: {'; '.join(answer['holders'])}", cause, mend)
+        fix += f", or raise the limit: {facts.create()} -e '{raised}'"
+    return fails(f"{seen}: {'; '.join(answer['holders'])}", cause, fix)
 
 
 def _privileges(facts: Facts) -> Outcome | None:

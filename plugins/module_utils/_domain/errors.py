@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class DatabaseError(Exception):
-    """Something that a user or a host can cause: the message says what was wrong and what mends it.
+    """Something that a user or a host can cause: the message says what was wrong and what fixes it.
 
     details: further keys for the task's result, such as the last log lines of a container. Not those that Ansible gives
     a meaning of its own (stdout, stderr, rc, ...): where it does not find there what it expects, it tells only that.

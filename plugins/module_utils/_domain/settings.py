@@ -39,8 +39,8 @@ def from_option(settings: dict[str, Any]) -> dict[str, str]:
             raise ValueError(f"settings has {name!r}: a server parameter is written in lower case, such as work_mem")
         if name in MANAGED_SETTINGS:
             option = MANAGED_SETTINGS[name]
-            mend = f"use the option {option}" if option else "leave it out"
-            raise ValueError(f"settings has {name}, which this collection sets itself: {mend}")
+            fix = f"use the option {option}" if option else "leave it out"
+            raise ValueError(f"settings has {name}, which this collection sets itself: {fix}")
         normal[name] = _value(name, value)
     return dict(sorted(normal.items()))
 

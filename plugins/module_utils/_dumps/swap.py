@@ -214,8 +214,8 @@ class Replacing:
     def _steps(self) -> list[Doing]:
         name, options = self._target.name, self._options
         steps: list[Doing] = [
-            (Action("put_back", words), functools.partial(self._put_back, [mend]))
-            for mend, words in self._leftovers.items()
+            (Action("put_back", words), functools.partial(self._put_back, [fix]))
+            for fix, words in self._leftovers.items()
         ]
         if self._exists and options.backup_first:
             steps.append((Action("backup", f"take a backup of {name} as it is now"), self._take_backup))
@@ -260,14 +260,14 @@ class Replacing:
         database = database or replacement.maintenance(self._target.name)
         return session.psql(self._engine, self._container, script, self._remaining, database)
 
-    def _put_back(self, mends: Container[str]) -> None:
+    def _put_back(self, fixes: Container[str]) -> None:
         """Undo what a run that was interrupted has left."""
         name = self._target.name
-        if "return" in mends:
+        if "return" in fixes:
             self._sql(replacement.rename(replacement.kept(name, self._databases)[-1][0], name))
-        if "allow" in mends:
+        if "allow" in fixes:
             self._sql(replacement.allow(name))
-        if "drop" in mends:
+        if "drop" in fixes:
             self._sql(replacement.drop(self._fresh))
 
     def _reserve(self) -> None:
@@ -283,7 +283,7 @@ class Replacing:
                 os.close(descriptor)
 
     def _clean_up(self) -> bool:
-        """After a failure: the database as it was, and nothing of the fresh one. False where that cannot be mended now:
+        """After a failure: the database as it was, and nothing of the fresh one. False where that cannot be fixed now:
         it is left to the next run, which begins with this."""
         exchange.clear(self._exchange)
         deadline = time.monotonic() + self._options.wait_timeout
@@ -363,7 +363,7 @@ class Replacing:
 
 
 def leftovers(name: str, databases: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return what a run that was interrupted has left, by what mends it, in words."""
+    """Return what a run that was interrupted has left, by what fixes it, in words."""
     found = {}
     if name not in databases and replacement.kept(name, databases):
         found["return"] = f"give {replacement.kept(name, databases)[-1][0]} its name {name} back"

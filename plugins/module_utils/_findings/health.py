@@ -78,7 +78,7 @@ def idle_transaction(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
                     "idle_transaction",
                     f"{one['user']} from {one['address']} (process {one['pid']}) has left a transaction open and done"
                     f" nothing for {show.duration(one['state_seconds'])}.",
-                    "It keeps its locks, and vacuum from its work. Mend the application, end it with"
+                    "It keeps its locks, and vacuum from its work. Fix the application, end it with"
                     f" pg_terminate_backend({one['pid']}), or set idle_in_transaction_session_timeout.",
                 )
         elif one["seconds"] >= limits["long_transaction_seconds"]:
@@ -147,7 +147,7 @@ def archiving_fails(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
             "archiving_fails",
             f"The write-ahead log is not archived: {known['last_failed']} failed on"
             f" {failed[:16].replace('T', ' at ')} UTC.",
-            "See why (gather: [logs]) and mend archive_command: the log fills the disk until then.",
+            "See why (gather: [logs]) and fix archive_command: the log fills the disk until then.",
         )
 
 

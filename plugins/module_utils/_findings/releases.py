@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Until when major versions of PostgreSQL are mended. Pure data: https://www.postgresql.org/support/versioning/"""
+"""Until when major versions of PostgreSQL have updates. Pure data: https://www.postgresql.org/support/versioning/"""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def backup_undecided(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
             WARNING,
             "backup_undecided",
             f"Whether {backup['name']} is a good backup cannot be said here: {backup['undecided']}.",
-            "Keep it, and mend what keeps it from being read.",
+            "Keep it, and fix what keeps it from being read.",
         )
 
 
@@ -104,7 +104,7 @@ def schedule_failed(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
                 CRITICAL if critical else WARNING,
                 f"scheduled_{what}_failed",
                 f"Its scheduled {what} failed at {part['last_run_at']}: {part['last_reason']}.",
-                f"Mend that, then do it again ({again}).",
+                f"Fix that, then do it again ({again}).",
             )
         if part["calendar"] is not None and part["active"] is False:
             yield Finding(
@@ -118,7 +118,7 @@ def schedule_failed(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
                 WARNING,
                 "notification_failed",
                 f"Nobody could be told what became of its last scheduled {what}: {part['notification_error']}.",
-                "Mend it, or declare another backup_notify_command or backup_notify_url.",
+                "Fix it, or declare another backup_notify_command or backup_notify_url.",
             )
 
 
@@ -169,7 +169,7 @@ def minor_version_behind(facts: Facts, limits: Limits, now: str) -> Iterator[Fin
             WARNING,
             "minor_version_behind",
             f"It runs PostgreSQL {running}; image {newer['reference']} on this host is {newer['version']}.",
-            "Move to it with pull: always, which takes a restart: minor versions mend security and data loss.",
+            "Move to it with pull: always, which takes a restart: minor versions fix security holes and data loss.",
         )
 
 
@@ -184,10 +184,10 @@ def major_version_end_of_life(facts: Facts, limits: Limits, now: str) -> Iterato
     major = parts(running)[0]
     advice = "Plan the upgrade to a later major version."
     if left <= 0:
-        message = f"PostgreSQL {major} has no longer been mended since {end}, not even against attacks."
+        message = f"PostgreSQL {major} has had no updates since {end}, not even security fixes."
         yield Finding(WARNING, "major_version_end_of_life", message, advice)
     elif left <= limits["end_of_life_days"]:
-        message = f"PostgreSQL {major} will no longer be mended from {end} on, in {days(left)}."
+        message = f"PostgreSQL {major} will have no more updates from {end} on, in {days(left)}."
         yield Finding(INFO, "major_version_end_of_life", message, advice)
 
 

@@ -81,16 +81,16 @@ def space(path: str) -> Space:
     }
 
 
-def refuse_without_space(directory: str, expected: float, what: str, mend: str) -> None:
+def refuse_without_space(directory: str, expected: float, what: str, fix: str) -> None:
     """Raise Refused where a directory has not so many bytes free, beside what the server is left.
 
-    what: what needs them. mend: what was not done, and how to make room.
+    what: what needs them. fix: what was not done, and how to make room.
     """
     free = space(directory)["free_bytes"]
     if free < expected + LEAST_FREE:
         raise Refused(
             f"{what} may need {shown_size(int(expected))}, but {directory} has {shown_size(free)} free, of which"
-            f" {shown_size(LEAST_FREE)} are left to the server. {mend}"
+            f" {shown_size(LEAST_FREE)} are left to the server. {fix}"
         )
 
 

@@ -100,7 +100,7 @@ class Engine:
     def connect(self) -> None:
         """Find the engine.
 
-        Raises NoEngine where there is none, which another task may mend, and DatabaseError where it cannot be used.
+        Raises NoEngine where there is none, which another task may fix, and DatabaseError where it cannot be used.
         """
         if importlib.util.find_spec("docker") is None:
             raise _no_sdk(f"(docker, at least {_minimum()}) is not there")

@@ -48,8 +48,8 @@ def read(path: str, most: int | None = None) -> FileFacts | None:
 
 
 def _cannot(verb: str, path: str, error: OSError) -> DatabaseError:
-    mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
-    return DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{mend}")
+    fix = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
+    return DatabaseError(f"Could not {verb} {path}: {error.strerror or error}{fix}")
 
 
 @contextlib.contextmanager

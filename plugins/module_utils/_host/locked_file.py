@@ -23,7 +23,7 @@ LOCK_TIMEOUT = 30
 
 
 class FileError(Exception):
-    """The file cannot be read, or not be changed. The message says why and what mends it."""
+    """The file cannot be read, or not be changed. The message says why and what fixes it."""
 
 
 @contextlib.contextmanager

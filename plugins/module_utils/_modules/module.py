@@ -45,5 +45,5 @@ def edge(running: AnsibleModule) -> Iterator[None]:
         running.fail_json(msg=error.message, **error.details)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        mend = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
-        running.fail_json(msg=f"{where}{error.strerror or error}{mend}")
+        fix = ". Use become: true where root owns it" if isinstance(error, PermissionError) else ""
+        running.fail_json(msg=f"{where}{error.strerror or error}{fix}")

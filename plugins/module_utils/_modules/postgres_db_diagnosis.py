@@ -152,7 +152,7 @@ def _result(found: list[dict[str, Any]], now: str) -> dict[str, Any]:
         "checks": found,
         "cause": first["check"] if first else None,
         "verdict": verdict(found),
-        "mend": first["mend"] if first else "",
+        "fix": first["fix"] if first else "",
         "serves": not any(check["state"] == FAILS for check in found),
     }
 

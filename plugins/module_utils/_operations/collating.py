@@ -128,7 +128,7 @@ class _Work:
             for table in database["partitioned"]:
                 self._outcome.warnings.append(
                     f"table {table} of database {name} is partitioned by ranges of text: rows may be in a partition"
-                    " that is no longer theirs, which no index mends. Compare, or dump and load it"
+                    " that is no longer theirs, which an index does not fix. Compare, or dump and load it"
                 )
 
     @staticmethod

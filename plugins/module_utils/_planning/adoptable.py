@@ -149,14 +149,14 @@ def target(spec: DatabaseSpec, major: int) -> str:
 
 
 def refuse(spec: DatabaseSpec, seen: Observed) -> None:
-    """Refuse what cannot be taken over without risk, saying what mends it."""
+    """Refuse what cannot be taken over without risk, saying what fixes it."""
     there = sure(seen.adoptable)
     if there.foreign.supervisor:
-        who, mend = there.foreign.supervisor
+        who, fix = there.foreign.supervisor
         raise _refusal(
             spec,
             f"{who} keeps it: that would start another server on its data",
-            f"{mend}, start a container of that name on the same data by hand (docker run), and take that over",
+            f"{fix}, start a container of that name on the same data by hand (docker run), and take that over",
         )
     if seen.record is not None and not (seen.record.adopted and not seen.record.initialised):
         raise _refusal(
@@ -167,9 +167,9 @@ def refuse(spec: DatabaseSpec, seen: Observed) -> None:
     if there.obstacle:
         raise _refusal(spec, there.obstacle)
     answer, source = there.answer, source_of(there)
-    for stands, wrong, mend in _obstacles(spec, seen, there, source):
+    for stands, wrong, fix in _obstacles(spec, seen, there, source):
         if stands:
-            raise _refusal(spec, wrong, mend)
+            raise _refusal(spec, wrong, fix)
     _refuse_lost_settings(spec, answer)
     if choose_database(answer["databases"], spec.name) is None:
         _refuse_databases(spec, answer["databases"])
@@ -189,7 +189,7 @@ def refuse(spec: DatabaseSpec, seen: Observed) -> None:
 def _obstacles(
     spec: DatabaseSpec, seen: Observed, there: Adoptable, source: tuple[str, str | None] | None
 ) -> list[tuple[Any, str, str]]:
-    """Return (whether it stands against an adoption, what is wrong, what mends it) of each obstacle there is."""
+    """Return (whether it stands against an adoption, what is wrong, what fixes it) of each obstacle there is."""
     foreign, answer = there.foreign, there.answer
     nested = [mount[1] for mount in foreign.mounts if _inside(mount[1], answer["data_directory"])]
     nested = [path for path in nested if path != answer["data_directory"]]
@@ -244,15 +244,15 @@ def _obstacles(
 def _refuse_databases(spec: DatabaseSpec, databases: Sequence[str]) -> None:
     if list(databases) == ["postgres"]:
         wrong = f"it has no database but postgres, which is for maintenance; there is to be one called {spec.name}"
-        mend = (
+        fix = (
             "where the application's data is in postgres, connect to template1 and run"
             f' ALTER DATABASE postgres RENAME TO "{spec.name}"; CREATE DATABASE postgres;'
             f' otherwise CREATE DATABASE "{spec.name}"'
         )
     else:
         wrong = f"none of its databases ({', '.join(databases)}) is called {spec.name}"
-        mend = f'rename the one that is meant, as with ALTER DATABASE "{databases[0]}" RENAME TO "{spec.name}"'
-    raise _refusal(spec, wrong, mend)
+        fix = f'rename the one that is meant, as with ALTER DATABASE "{databases[0]}" RENAME TO "{spec.name}"'
+    raise _refusal(spec, wrong, fix)
 
 
 def _refuse_lost_settings(spec: DatabaseSpec, answer: dict[str, Any]) -> None:
@@ -289,9 +289,9 @@ def refuse_other_image(spec: DatabaseSpec, seen: Observed, record: Record, adopt
         )
 
 
-def _refusal(spec: DatabaseSpec, wrong: str, mend: str | None = None) -> Refused:
+def _refusal(spec: DatabaseSpec, wrong: str, fix: str | None = None) -> Refused:
     return Refused(
-        f"Container {spec.container} cannot be taken over: {wrong}. Nothing was changed{': ' + mend if mend else ''}"
+        f"Container {spec.container} cannot be taken over: {wrong}. Nothing was changed{': ' + fix if fix else ''}"
     )
 
 

@@ -29,10 +29,10 @@ _SUPERVISORS = {
 
 def supervisor(labels: dict[str, str]) -> tuple[str, str] | None:
     """Return (who keeps a container, how to take it out first) as its labels say; None where nobody is known to."""
-    for prefix, (who, naming, mend) in _SUPERVISORS.items():
+    for prefix, (who, naming, fix) in _SUPERVISORS.items():
         if any(label.startswith(prefix) for label in labels):
             what = labels.get(naming)
-            return (f"{who} ({what})" if what else who), mend
+            return (f"{who} ({what})" if what else who), fix
     return None
 
 

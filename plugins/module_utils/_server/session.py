@@ -329,7 +329,7 @@ def prove_login(
     right, full = _login_state(engine, facts, database, username, password)
     # The server says that there are no more connections to be had after it has taken the password.
     if not (right and full):
-        rest = ". It has that password: mend what it says, and run the same again" if right else ""
+        rest = ". It has that password: fix what it says, and run the same again" if right else ""
         raise DatabaseError(
             f"{container}: {username} cannot log in with the stored password: {first_error(finished.stderr)}{rest}"
         )

@@ -89,7 +89,7 @@ def test_containerd_dies_while_a_backup_is_taken(tmp_path):
         run.start()
         harness.eventually(lambda: "pg_dump" in machine.run("ps", "-eo", "args"), 120)
         time.sleep(2)
-        # It hangs, and then dies, which systemd mends: the engine hears nothing of what ended meanwhile.
+        # It hangs, and then dies, which systemd fixes: the engine hears nothing of what ended meanwhile.
         machine.run("sh", "-c", "pkill -STOP -x containerd; pkill -KILL -x pg_dump")
         run.join(240)
         assert not run.is_alive() and len(said) == 1

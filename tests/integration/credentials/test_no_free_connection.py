@@ -62,5 +62,5 @@ def test_what_else_keeps_a_login_off_is_told_with_what_to_do(shared):
     with pytest.raises(Failed) as failure:
         host.run("a", **OPTIONS, users=READER, password="Fourth-Horse_Battery1")
     assert (
-        "permission denied" in failure.value.message and "mend what it says, and run the same" in failure.value.message
+        "permission denied" in failure.value.message and "fix what it says, and run the same" in failure.value.message
     )

@@ -75,7 +75,7 @@ Cause = Callable[[Place], "contextlib.AbstractContextManager[None]"]
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """symptom: a heading of docs/troubleshooting.md; caused: in words; check, state: what has to be named first; mend:
+    """symptom: a heading of docs/troubleshooting.md; caused: in words; check, state: what has to be named first; fix:
     a part of the command that has to be told; often: whether it is caused in every run of the tests."""
 
     name: str
@@ -83,7 +83,7 @@ class Fault:
     caused: str
     check: str
     state: str
-    mend: str
+    fix: str
     cause: Cause
     often: bool
 
@@ -98,7 +98,7 @@ class OnHost:
     symptom: str
     caused: str
     check: str
-    mend: str
+    fix: str
 
 
 NO_ENGINE = OnHost("The engine is broken", "the host has none", "engine", "vellaric.postgres.prepare")
@@ -110,11 +110,11 @@ ON_HOSTS = (NO_ENGINE, STOPPED_ENGINE, BROKEN_ENGINE, UNKNOWN_NAME, FIREWALL)
 
 
 def fault(
-    symptom: str, caused: str, check: str, mend: str, state: str = "fails", often: bool = False
+    symptom: str, caused: str, check: str, fix: str, state: str = "fails", often: bool = False
 ) -> Callable[[Callable[[Place], Iterator[None]]], Cause]:
     def register(function: Callable[[Place], Iterator[None]]) -> Cause:
         cause = contextlib.contextmanager(function)
-        FAULTS[function.__name__] = Fault(function.__name__, symptom, caused, check, state, mend, cause, often)
+        FAULTS[function.__name__] = Fault(function.__name__, symptom, caused, check, state, fix, cause, often)
         return cause
 
     return register

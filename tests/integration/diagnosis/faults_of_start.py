@@ -61,7 +61,7 @@ def _loops(place: Place) -> None:
     harness.eventually(lambda: harness.inspect(place.container)["State"]["Status"] == "restarting", 60)
 
 
-@fault("It will not start", "a parameter that there is not, in a file of one's own", "settings", "mend", often=True)
+@fault("It will not start", "a parameter that there is not, in a file of one's own", "settings", "fix", often=True)
 def wrong_parameter(place: Place) -> Iterator[None]:
     (place.directory / "postgresql.conf").write_text("no_such_parameter = 1\n")
     _loops(place)

@@ -57,7 +57,7 @@ _OWN = (
 
 
 def row(symptom: str, caused: str, answer: dict[str, Any]) -> str:
-    words = [f"**{symptom}**", caused, answer["verdict"], answer["mend"]]
+    words = [f"**{symptom}**", caused, answer["verdict"], answer["fix"]]
     for pattern, instead in _OWN:
         words[2:] = [re.sub(pattern, instead, word) for word in words[2:]]
     return "| " + " | ".join(" ".join(word.split()).replace("|", "\\|") for word in words) + " |"

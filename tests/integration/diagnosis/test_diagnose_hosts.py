@@ -58,7 +58,7 @@ def diagnose(machine, **more):
 
 def told(caused, fault, answer):
     assert answer["cause"] == fault.check, answer
-    assert fault.mend in answer["mend"], answer["mend"]
+    assert fault.fix in answer["fix"], answer["fix"]
     key = (fault.symptom, fault.caused)
     caused[key] = table.row(*key, answer)
 

@@ -55,7 +55,7 @@ def test_what_fails_is_told_with_the_command_that_mends_it_which_does(fleet):
     harness.docker("stop", fleet.host.container("shop"))
     told = ticket(fleet)
     assert (told["cause"], told["serves"]) == ("container", False)
-    command = told["mend"].split()
+    command = told["fix"].split()
     assert command[:2] == ["ansible-playbook", "vellaric.postgres.start"]
     fleet.play("start", short="shop")
     assert ticket(fleet)["serves"]
@@ -67,7 +67,7 @@ def test_lost_credentials_are_told_from_those_that_cannot_be_read(fleet):
     fleet.credentials.unlink()
     try:
         told = ticket(fleet)
-        assert told["cause"] == "credentials" and "database_rotate_lost=true" in told["mend"]
+        assert told["cause"] == "credentials" and "database_rotate_lost=true" in told["fix"]
         # What the command then stores is encrypted.
         fleet.play("rotate", database_rotate_lost=True)
         assert "$ANSIBLE_VAULT" in fleet.credentials.read_text()
@@ -129,7 +129,7 @@ def test_the_command_that_is_told_mends_it(fleet, name):
         short = "half" if name == "half_created" else "shop"
         told = ticket(fleet, short=short)
         assert told["cause"] == faults.FAULTS[name].check, told
-        command = shlex.split(told["mend"])
+        command = shlex.split(told["fix"])
         assert command[0] == "ansible-playbook"
         more = ["-i", "inventory", "--vault-password-file", "vault-password"]
         # What was never made is declared as a whole.
@@ -151,6 +151,6 @@ def test_another_password_is_mended_by_what_is_told(fleet):
     fleet.host.psql("shop", f"ALTER ROLE {harness.USERNAME} PASSWORD 'Another-Secret_1234'")
     told = ticket(fleet)
     assert told["cause"] == "password" and "Another-Secret" not in str(told)
-    given = dict(option.split("=", 1) for option in shlex.split(told["mend"]) if "=" in option)
+    given = dict(option.split("=", 1) for option in shlex.split(told["fix"]) if "=" in option)
     fleet.play("create", **given)
     assert ticket(fleet)["serves"]

@@ -52,7 +52,7 @@ def test_the_table_has_all_faults_and_what_they_are_to_be_mended_with():
     there = [key for key in ORDER if key in known]
     assert list(known) == sorted(there, key=lambda key: table.SYMPTOMS.index(key[0]))
     for fault in faults.FAULTS.values():
-        assert fault.mend in known[(fault.symptom, fault.caused)]
+        assert fault.fix in known[(fault.symptom, fault.caused)]
 
 
 def test_nothing_is_the_matter(place):
@@ -82,7 +82,7 @@ def test_a_fault_is_named(place, caused, name):
     assert harness.PASSWORD not in str(answer)
     assert answer["cause"] == fault.check, (answer["verdict"], answer["checks"])
     check = named(answer)
-    assert check["state"] == fault.state and fault.mend in check["mend"], check
+    assert check["state"] == fault.state and fault.fix in check["fix"], check
     key = (fault.symptom, fault.caused)
     caused[key] = table.row(*key, answer)
     if not harness.THOROUGH:

@@ -234,7 +234,7 @@ def test_what_does_not_serve_is_put_back(host, volume, method):
     assert foreign.psql("SELECT count(*) FROM kept") == "1000"
     assert foreign.psql("SELECT current_setting('is_superuser')") == "on"
     assert not host.directory("a").exists()
-    # And it is taken over all the same when that is mended.
+    # And it is taken over all the same when that is fixed.
     host.run("a", adopt=True)
     check_rows(host, "a")
     check_owner(host, "a", USERNAME)

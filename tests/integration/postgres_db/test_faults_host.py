@@ -50,7 +50,7 @@ def test_a_port_of_a_database_that_stands_still(host):
     message = host.refused("b", port=host.ports[0])
     assert f"database {host.container('a')}" in message
     assert host.run("b")["database"]["port"] == host.ports[0] + 1
-    # Somebody took it meanwhile: said so, and mended when it is free again.
+    # Somebody took it meanwhile: said so, and fixed when it is free again.
     with listener(host.ports[0]):
         assert f"Port {host.ports[0]}" in host.refused("a")
     assert verbs(host.run("a")) == ["start"]

@@ -25,9 +25,9 @@ def answer(*checks, **more):
 
 
 def test_one_of_two_places():
-    told = diagnosis([answer(check()), answer(check("client_reach", "fails", cause="Why.", mend="mend")), {}])
+    told = diagnosis([answer(check()), answer(check("client_reach", "fails", cause="Why.", fix="fix")), {}])
     assert [one["check"] for one in told["checks"]] == ["disk", "client_reach"]
-    assert (told["cause"], told["verdict"], told["mend"], told["serves"]) == ("client_reach", "Why.", "mend", False)
+    assert (told["cause"], told["verdict"], told["fix"], told["serves"]) == ("client_reach", "Why.", "fix", False)
 
 
 def test_a_host_says_nothing_of_the_whole():
@@ -41,7 +41,7 @@ def test_what_is_odd_is_refused(odd):
 
 
 def test_lines_for_a_ticket():
-    told = diagnosis([answer(check(), check("data", "fails", cause="Gone.", mend="mount -a", log=["\x1b[2Ja  b"]))])
+    told = diagnosis([answer(check(), check("data", "fails", cause="Gone.", fix="mount -a", log=["\x1b[2Ja  b"]))])
     shown = lines(told, "docker1")
     assert shown[0] == "a on docker1, 2026-01-31T00:00:00Z" and shown[1] == "Gone." and shown[2] == "fix:  mount -a"
     assert "holds    disk is well: seen" in shown and "FAILS    data is well: seen" in shown

@@ -211,7 +211,7 @@ def test_a_container_that_is_nobody_of_ours_is_looked_at_all_the_same():
         ours=False, recorded=False, initialised=None, container=dataclasses.replace(CONTAINER, config=None)
     )
     found = {one["check"]: one for one in judge(checks.CHECKS, theirs)}
-    assert found["known"]["state"] == "warns" and "vellaric.postgres.adopt" in found["known"]["mend"]
+    assert found["known"]["state"] == "warns" and "vellaric.postgres.adopt" in found["known"]["fix"]
     assert found["login"]["state"] == "holds" and found["backups"]["state"] == "unknown"
 
 

@@ -27,7 +27,7 @@ def states(judged):
     return {one["check"]: (one["state"], one["because"]) for one in judged}
 
 
-BROKEN = fails("seen", "Why.", "mend it")
+BROKEN = fails("seen", "Why.", "fix it")
 
 
 def test_what_needs_what_fails_is_not_looked_at_down_to_the_end():
@@ -40,7 +40,7 @@ def test_what_needs_what_fails_is_not_looked_at_down_to_the_end():
         "c": ("unknown", "a"),
         "d": ("holds", None),
     }
-    assert "a holds" in found[2]["cause"] and found[2]["mend"] == ""
+    assert "a holds" in found[2]["cause"] and found[2]["fix"] == ""
     assert cause(found)["check"] == "a" and verdict(found) == "Why."
 
 
@@ -57,7 +57,7 @@ def test_what_could_not_be_looked_at_breaks_nothing():
 
 
 def test_what_is_to_be_acted_on_keeps_nobody_off():
-    found = judge((check("a", warns("", "Soon.", "mend")), check("b", holds(), ("a",))), None)
+    found = judge((check("a", warns("", "Soon.", "fix")), check("b", holds(), ("a",))), None)
     assert states(found)["b"] == ("holds", None)
     assert cause(found)["check"] == "a" and verdict(found) == "It serves; but: Soon."
     assert cause([*found, *judge((check("c", BROKEN),), None)])["check"] == "c"

@@ -206,8 +206,8 @@ def test_archiving_that_fails():
         "last_archived_at": None,
     }
     assert found(replication={"archiving": failing}) == [("critical", "archiving_fails")]
-    mended = {**failing, "last_archived_at": "2026-06-15T11:30:00Z"}
-    assert found(replication={"archiving": mended}) == []
+    fixed = {**failing, "last_archived_at": "2026-06-15T11:30:00Z"}
+    assert found(replication={"archiving": fixed}) == []
 
 
 def test_blocks_that_are_damaged():
