@@ -31,7 +31,7 @@ def test_killed_before_each_thing_that_it_does(shared):
     given = {"path": str(path), "replace": True, "backup_first": False, "keep_old": 0}
     seen, journalled = [], []
     # The next run clears up what this one leaves, so that some of them will do where time is short.
-    for moment in itertools.count(2, 1 if THOROUGH else 3):
+    for moment in itertools.count(2, 1 if THOROUGH else 5):
         file = shared.written(arguments(shared, "a", **given))
         process = subprocess.run(
             [sys.executable, str(KILLED), str(moment), file, MODULE],

@@ -78,7 +78,7 @@ def whole(host):
 
 def test_killed_before_each_thing_that_it_does(living):
     seen = []
-    for moment in itertools.count(1, 1 if THOROUGH else 2):
+    for moment in itertools.count(1, 1 if THOROUGH else 5):
         process = start(living, str(KILLED), str(moment), **options(living))
         stdout, stderr = process.communicate()
         whole(living)
