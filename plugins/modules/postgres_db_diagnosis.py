@@ -163,7 +163,7 @@ verdict:
   description: What it comes to, in a sentence.
   type: str
   returned: success
-  sample: "The disk of the data is full: a server that finds no space stops."
+  sample: "The disk of the data is full: the server stops without free space."
 fix:
   description: The command that fixes the cause. Empty where there is none to be fixed.
   type: str
@@ -182,7 +182,7 @@ checks:
     name:
       description: What is to hold, in plain words.
       type: str
-      sample: There is room on the disks
+      sample: There is free space on the disks
     state:
       description: V(holds); V(fails), which keeps clients off; V(warns), which is to be acted on, though clients are
         served; V(unknown), where it could not be looked at.
@@ -195,11 +195,11 @@ checks:
     cause:
       description: Why it does not hold, or could not be looked at.
       type: str
-      sample: "The disk of the data is full: a server that finds no space stops."
+      sample: "The disk of the data is full: the server stops without free space."
     fix:
       description: The command that fixes it.
       type: str
-      sample: make room (df -h, docker system df) or enlarge the disk
+      sample: free space (df -h, docker system df) or enlarge the disk
     because:
       description: RV(checks[].check) of what it follows from, where that is why it was not looked at, else null.
       type: str

@@ -68,7 +68,7 @@ def _locks(facts: Facts) -> Outcome | None:
         return _not_known(facts, "activity")
     waiting = [one for one in activity["blocked"] if one["seconds"] >= _WAITS_SECONDS and one["blocked_by"]]
     if not waiting:
-        return holds("nobody waits for a lock")
+        return holds("no session waits for a lock")
     first = waiting[0]
     holder = first["blocked_by"][0]
     seen = (
@@ -88,15 +88,15 @@ def _transactions(facts: Facts) -> Outcome | None:
         if not idle and one["seconds"] < _LONG_SECONDS:
             continue
         what = (
-            f"done nothing for {show.duration(one['state_seconds'])}"
+            f"idle for {show.duration(one['state_seconds'])}"
             if idle
-            else f"run for {show.duration(one['seconds'])}"
+            else f"running for {show.duration(one['seconds'])}"
         )
-        cause = f"A transaction is open that has {what}: it keeps its locks, and dead rows from being removed."
+        cause = f"A transaction has been {what}: it keeps its locks, and vacuum cannot remove dead rows."
         seen = f"process {one['pid']} of {one['user']} from {one['address']}, {one['state']}"
         end = "pg_terminate_backend" if idle else "pg_cancel_backend"
         return warns(seen, cause, sql(facts, f"SELECT {end}({int(one['pid'])})"))
-    return holds("none is open for long")
+    return holds("none has been open for a long time")
 
 
 def _maintenance(facts: Facts) -> Outcome | None:
@@ -106,14 +106,16 @@ def _maintenance(facts: Facts) -> Outcome | None:
         return unknown(server.outside if server is not None else "")
     where = f"docker exec -u postgres {facts.subject.container} vacuumdb --analyze -d {facts.subject.database}"
     if inside["unanalyzed"]:
-        cause = "Large tables have no statistics, so that the planner guesses, and queries take bad plans."
-        return warns(", ".join(inside["unanalyzed"]), cause, f"{where}; see that autovacuum is on")
+        cause = "Large tables have no statistics: the planner guesses, and chooses bad plans."
+        return warns(", ".join(inside["unanalyzed"]), cause, f"{where}; check that autovacuum is on")
     if inside["dead"]:
-        cause = "Tables hold many dead rows, which every query reads, too: vacuum does not keep up, or is kept off."
+        cause = "Tables have many dead rows, which queries have to read: vacuum does not keep up, or is blocked."
         return warns(
-            "; ".join(inside["dead"]), cause, f"{where}; see that autovacuum is on, and that no transaction stays open"
+            "; ".join(inside["dead"]),
+            cause,
+            f"{where}; check that autovacuum is on, and that no transaction stays open",
         )
-    return holds("statistics are there, and few dead rows")
+    return holds("tables have statistics, and few dead rows")
 
 
 def _load(facts: Facts) -> Outcome | None:
@@ -127,9 +129,9 @@ def _load(facts: Facts) -> Outcome | None:
     )
     if cpus and used is not None and used >= _BUSY * 100 * float(cpus):
         more = facts.subject.play("resize", database_cpus=f"{2 * float(cpus):g}")
-        return warns(seen, f"It uses all of the processors that it may ({cpus}).", more)
+        return warns(seen, f"It uses all of its processors ({cpus}).", more)
     if hits is not None and hits < _LEAST_HITS and size and facts.shared_buffers and size > facts.shared_buffers:
-        cause = "Many blocks come from the disk: the database is larger than its cache (shared_buffers)."
+        cause = "Many blocks are read from disk: the database is larger than its cache (shared_buffers)."
         limit = 2 * (facts.memory_limit or 512 << 20)
         return warns(seen, cause, facts.subject.play("resize", database_memory=f"{limit >> 20}m"))
     return holds(seen)
@@ -140,7 +142,7 @@ def _log(facts: Facts) -> Outcome | None:
         return None
     lines = logs.trouble(facts.log)
     if lines:
-        cause = "Its log tells of trouble with its host, such as a disk, memory or a process that was killed."
+        cause = "Its log shows problems with the host: the disk, memory, or a killed process."
         command = facts.subject.play("logs") if facts.ours else f"docker logs {facts.subject.container}"
         return warns(lines[-1].strip(), cause, command, lines)
     return holds(f"in its last {len(facts.log)} lines")
@@ -193,9 +195,7 @@ def _schedule(facts: Facts) -> Outcome | None:
     if told is not None:
         return warns(seen, told.cause, told.fix)
     if _findings(facts, "backup_overdue"):
-        cause = (
-            "A backup was due by its schedule and was not taken: the host was off then, or its scheduler did not run."
-        )
+        cause = "A scheduled backup was not taken: the host was off, or its scheduler did not run."
         return warns(seen, cause, f"systemctl list-timers 'vellaric-*' (or systemctl status cron); then: {fix}")
     return holds(seen)
 
@@ -205,18 +205,16 @@ def _keepers(facts: Facts) -> Outcome | None:
     if container is None or container.config is None:
         return None
     if facts.manager is not None:
-        cause = f"{facts.manager} keeps the container, too: it puts back what it knows of, whatever is declared here."
-        return warns(
-            facts.manager, cause, "take the service out of it, so that only one of the two manages the database"
-        )
+        cause = f"{facts.manager} also manages the container, and restores its own configuration of it."
+        return warns(facts.manager, cause, "remove the service there, so that only one of the two manages the database")
     if facts.watchers:
-        cause = f"{facts.watchers[0]} replaces containers by itself when their image changes."
+        cause = f"{facts.watchers[0]} replaces containers automatically when their image changes."
         return warns(
             ", ".join(facts.watchers),
             cause,
-            f"keep it off containers of the label io.vellaric.postgres.id, or docker stop {facts.watchers[0]}",
+            f"exclude containers with the label io.vellaric.postgres.id from it, or docker stop {facts.watchers[0]}",
         )
-    return holds("nothing that is known of")
+    return holds("no other tool is known to")
 
 
 def _drift(facts: Facts) -> Outcome | None:
@@ -226,11 +224,11 @@ def _drift(facts: Facts) -> Outcome | None:
     outranked, drifted = _findings(facts, "outranked"), _findings(facts, "drift")
     fix = facts.create() + " --check --diff"
     if outranked:
-        who = "whoever does that by ALTER SYSTEM, ALTER DATABASE or ALTER ROLE will do it again"
+        who = "who runs ALTER SYSTEM, ALTER DATABASE or ALTER ROLE, or it comes back"
         return warns(
             " ".join(one["message"] for one in drifted),
             f"{outranked[0]['message']}",
-            f"{fix}, then without; and stop {who}",
+            f"{fix}, then without; and find out {who}",
         )
     if drifted:
         return warns("", drifted[0]["message"], f"{fix}, then without")
@@ -250,14 +248,14 @@ def _rest(facts: Facts) -> Outcome | None:
 
 _SERVES = ("container", "answers")
 CHECKS = (
-    Check("locks", "Nobody waits for a lock", _locks, needs=_SERVES),
+    Check("locks", "No session waits for a lock", _locks, needs=_SERVES),
     Check("transactions", "No transaction is left open", _transactions, needs=_SERVES),
     Check("maintenance", "Tables have statistics, and few dead rows", _maintenance, needs=(*_SERVES, "database")),
-    Check("load", "It has the processors and the cache that it needs", _load, needs=_SERVES),
-    Check("log", "Its log tells of no trouble", _log, needs=("engine",)),
+    Check("load", "It has enough processors and cache", _load, needs=_SERVES),
+    Check("log", "Its log shows no problems", _log, needs=("engine",)),
     Check("schedule", "Backups run on schedule", _schedule, needs=("engine", "known")),
     Check("backups", "There is a good backup of it", _backups, needs=("engine", "known")),
     Check("keepers", "Nothing else manages its container", _keepers, needs=("engine",)),
-    Check("drift", "It is as it was declared", _drift, needs=("engine", "known", *_SERVES)),
-    Check("rest", "Nothing else is to be acted on", _rest, needs=("engine", "known", *_SERVES)),
+    Check("drift", "It is as declared", _drift, needs=("engine", "known", *_SERVES)),
+    Check("rest", "There are no other findings", _rest, needs=("engine", "known", *_SERVES)),
 )

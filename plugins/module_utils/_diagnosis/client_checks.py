@@ -46,25 +46,25 @@ def _reach(facts: Facts) -> Outcome | None:
     inside = ((facts.server.answer.get("settings") if facts.server else None) or {}).get("port") or {}
     if listens.get("value") not in (None, "*", "0.0.0.0") or inside.get("value") not in (None, "5432"):
         cause = (
-            f"The server listens on {listens.get('value') or 'nothing'}, port {inside.get('value')}, in its container,"
-            f" where its port is published from all addresses and 5432 ({listens.get('from')} says so)."
+            f"In its container, the server listens on {listens.get('value') or 'nothing'}, port {inside.get('value')}"
+            f" (set in {listens.get('from')}), but the published port leads to all addresses and port 5432."
         )
         return fails(seen, cause, _put_right(facts))
     if port.rule is False:
-        cause = "The engine's rule for the port is not in the firewall any more: something has replaced its rules."
+        cause = "The engine's firewall rule for the port is missing: something has replaced its rules."
         return fails(
-            seen, cause, "systemctl restart docker (which writes its rules again), after firewalld or iptables-restore"
+            seen,
+            cause,
+            "systemctl restart docker, which restores its rules (firewalld or iptables-restore has removed them)",
         )
     if met.network == "silent" and port.blocks:
-        cause = "A rule of the firewall drops what is sent to the port."
-        return fails(
-            seen, cause, "iptables -S DOCKER-USER; iptables -S INPUT: take the rule out, or let the port through"
-        )
+        cause = "A firewall rule drops packets to the port."
+        return fails(seen, cause, "iptables -S DOCKER-USER; iptables -S INPUT: remove the rule, or allow the port")
     causes = {
-        "refused": "Nothing listens where the port is published.",
-        "silent": "The port takes connections, and nothing comes back: a firewall drops them, or the server is stuck.",
-        "closed": "Something takes connections there and closes them at once.",
-        "unreachable": "There is no way from the host to the address that the port is published on.",
+        "refused": "Nothing listens on the published port.",
+        "silent": "The port does not respond: a firewall drops packets, or the server hangs.",
+        "closed": "Connections are accepted, and closed at once.",
+        "unreachable": "The host has no route to the address that the port is published on.",
     }
     restart = facts.subject.play("restart") if facts.ours else f"docker restart {facts.subject.container}"
     return fails(seen, causes.get(met.network, "It cannot be reached."), restart)
@@ -83,13 +83,13 @@ def _tls(facts: Facts) -> Outcome | None:
         if not facts.ours:
             return warns(
                 said,
-                "The server does no TLS: passwords and data go through the network as they are.",
+                "The server does not offer TLS: connections are not encrypted.",
                 _put_right(facts),
             )
         by = "ALTER SYSTEM has switched" if "auto.conf" in str(setting.get("from")) else "Somebody has switched"
         return fails(said, f"{by} TLS off: clients that require it are refused.", _put_right(facts))
     if met is None or met.network != "reached":
-        return unknown("no client gets as far as that")
+        return unknown("no client could connect")
     return holds(met.protocol or "")
 
 
@@ -97,27 +97,27 @@ def certificate(facts: Facts | ClientFacts, fix: str) -> Outcome | None:
     """Say whether clients that verify the server are content with what it shows."""
     met, shown = facts.attempt, facts.certificate
     if met is None or met.network != "reached" or met.tls is None:
-        return unknown("no certificate is shown as far as this came")
+        return unknown("no connection got as far as the certificate")
     if met.tls is False:
         return None
     if facts.authority is None:
-        return unknown("which authority clients trust is not known here")
+        return unknown("the CA that clients trust is not known here")
     seen = f"names {', '.join(shown['names'])}; until {shown['not_after'][:10]}" if shown else "it cannot be read"
     verdict = fails if facts.sslmode == "verify-full" else warns
     if met.untrusted is not None:
         number, words = met.untrusted
         if number == _ENDED:
-            return verdict(f"{seen}: {words}", "Its certificate has ended, or that of its authority.", fix)
+            return verdict(f"{seen}: {words}", "Its certificate, or that of its CA, has expired.", fix)
         if number == _NOT_YET:
             return verdict(f"{seen}: {words}", "Its certificate is not valid yet: is a clock wrong?", "timedatectl")
         if number in _OTHER_NAME:
             cause = f"Its certificate does not have the name that clients connect to, {facts.host}."
             return verdict(f"{seen}: {words}", cause, fix)
-        cause = "Its certificate is not signed by the authority that clients are given."
+        cause = "Its certificate is not signed by the CA whose certificate clients have."
         return verdict(f"{seen}: {words}", cause, fix)
     left = seconds_between(facts.now, shown["not_after"]) / 86400 if shown else _ENDING_DAYS
     if left < _ENDING_DAYS:
-        return warns(seen, f"Its certificate ends {days(max(left, 0))} from now.", fix)
+        return warns(seen, f"Its certificate expires in {days(max(left, 0))}.", fix)
     return holds(f"{seen}; as verify-full has it, for {facts.host}")
 
 
@@ -126,13 +126,13 @@ def _certificate(facts: Facts) -> Outcome | None:
         return (
             None
             if facts.attempt is None or not facts.attempt.tls
-            else unknown("which authority clients trust is not known here")
+            else unknown("the CA that clients trust is not known here")
         )
     fix = "declare the new one (database_tls_certificate), with " if facts.own_certificate else ""
     judged = certificate(facts, f"{fix}{facts.create()}")
     tls = (facts.shown or {}).get("tls") or {}
     if judged is not None and judged.state == "holds" and tls.get("served") is False:
-        cause = "The server still shows clients another certificate than the one in its directory."
+        cause = "The server still presents another certificate than the one in its directory."
         return warns(judged.evidence, cause, facts.create())
     return judged
 
@@ -149,11 +149,11 @@ def admitted(facts: Facts | ClientFacts, fix: str) -> Outcome | None:
     """Say whether the server lets a client in from its address, to prove who it is."""
     met = facts.attempt
     if met is None or met.network != "reached":
-        return unknown("no client gets as far as that")
+        return unknown("no client could connect")
     if met.refused is not None and met.refused[0] == _NOT_LET_IN and not met.wanted:
-        cause = "The server does not let in clients from that address, or not for that user and database (pg_hba.conf)."
+        cause = "pg_hba.conf does not admit clients from that address, or not for that user and database."
         if met.tls is False and facts.sslmode in ("require", "verify-full"):
-            cause = "The server insists on TLS for that user (pg_hba.conf), and does none."
+            cause = "The server requires TLS for that user (pg_hba.conf), but does not offer it."
         return fails(met.refused[1], cause, fix)
     return holds(f"asks for {met.wanted}" if met.wanted else "")
 
@@ -162,40 +162,50 @@ def login(facts: Facts | ClientFacts, fix: str) -> Outcome:
     """Say whether the application logs in, and its connection works."""
     met, subject = facts.attempt, facts.subject
     if met is None or met.network not in ("reached", "closed"):
-        return unknown("no client gets as far as that")
+        return unknown("no client could connect")
     if met.works:
         return holds(f"as {subject.user}, in {subject.database}")
     if met.refused is not None:
         code, words = met.refused
         causes = {
-            _WRONG_PASSWORD: "The server has another password for it than the one that is stored.",
+            _WRONG_PASSWORD: "The server's password is not the stored one.",
             _NO_DATABASE: "There is no such database.",
-            _NO_PRIVILEGE: "It may not connect to the database.",
+            _NO_PRIVILEGE: "The role may not connect to the database.",
             _TOO_MANY: "There is no free connection for it.",
             _CLOSED: "The database accepts no connections.",
             _NOT_LET_IN: "The role may not log in.",
         }
         return fails(f"{words} ({code})", causes.get(code, "The server refuses the login."), fix)
     if met.untrusted is not None and met.wanted == "SCRAM" and isinstance(facts, ClientFacts):
-        return unknown("no password is proved to a server that is not the one whose certificate is known")
+        return unknown("no password is used with a server whose certificate is not the known one")
     if subject.password is None:
         return unknown(f"its password is not known here: {subject.why_no_password or 'none was given'}")
     if met.wanted is not None and met.wanted != "SCRAM":
         return warns(
             f"it asks for {met.wanted}",
-            "The server wants the password in a way that gives it away: it was not sent.",
-            "let pg_hba.conf ask for scram-sha-256, and set the password again",
+            "The server asks for the password in a form that discloses it: it was not sent.",
+            "use scram-sha-256 in pg_hba.conf, and set the password again",
         )
-    return fails(met.words, "The login does not come to its end.", fix)
+    return fails(met.words, "The login did not complete.", fix)
 
 
 CHECKS = (
     Check(
-        "reach", "Clients on the host reach it by its port", _reach, needs=("container", "answers"), follows=("port",)
+        "reach",
+        "Clients on the host can connect to it",
+        _reach,
+        needs=("container", "answers"),
+        follows=("port",),
     ),
-    Check("tls", "It does TLS", _tls, needs=("container", "answers")),
-    Check("certificate", "Clients that verify the server accept it", _certificate, needs=("reach",), follows=("tls",)),
-    Check("admitted", "The server lets clients in from there", _admitted, needs=("reach",), follows=("tls",)),
+    Check("tls", "It offers TLS", _tls, needs=("container", "answers")),
+    Check(
+        "certificate",
+        "Clients that verify the server accept its certificate",
+        _certificate,
+        needs=("reach",),
+        follows=("tls",),
+    ),
+    Check("admitted", "It admits clients from there", _admitted, needs=("reach",), follows=("tls",)),
 )
 
 
@@ -205,18 +215,18 @@ def _client_reach(facts: ClientFacts) -> Outcome:
         return holds(where + (f", {met.protocol}" if met.protocol else ""))
     local = facts.bind_address in ("127.0.0.1", "::1", "localhost")
     if local and met.network in ("refused", "silent", "unreachable"):
-        cause = f"Its port is published for its own host alone (bind_address {facts.bind_address}), as is the default."
+        cause = f"Its port is published on its own host only (bind_address {facts.bind_address}), which is the default."
         fix = facts.subject.change(database_bind_address="0.0.0.0", database_sslmode="require")
         return unknown(f"{cause} For clients elsewhere: {fix}")
     causes = {
-        "name": ("The name of the host is not known here.", f"getent hosts {facts.host}; fix DNS, or /etc/hosts"),
+        "name": ("The name of the host cannot be resolved here.", f"getent hosts {facts.host}; fix DNS, or /etc/hosts"),
         "refused": ("Nothing listens there, or a firewall rejects it.", f"nc -zv {facts.host} {facts.port}"),
         "silent": (
-            "Nothing comes back: a firewall between here and there drops it.",
+            "There is no response: a firewall on the way drops the packets.",
             f"nc -zv {facts.host} {facts.port}",
         ),
-        "unreachable": ("There is no way from here to the host.", f"ip route get {facts.host}"),
-        "closed": ("The connection is taken and closed at once.", facts.subject.play("restart")),
+        "unreachable": ("There is no route to the host.", f"ip route get {facts.host}"),
+        "closed": ("The connection is accepted, and closed at once.", facts.subject.play("restart")),
     }
     cause, fix = causes[met.network]
     return fails(f"{where}: {met.words}", cause, fix)
@@ -235,14 +245,14 @@ def _client_login(facts: ClientFacts) -> Outcome:
 
 
 CLIENT_CHECKS = (
-    Check("client_reach", "This machine reaches its port", _client_reach),
+    Check("client_reach", "This machine can connect to its port", _client_reach),
     Check(
         "client_certificate",
-        "A client here that verifies the server accepts it",
+        "A client here that verifies the server accepts its certificate",
         _client_certificate,
         ("client_reach",),
     ),
-    Check("client_admitted", "The server lets this machine in", _client_admitted, needs=("client_reach",)),
+    Check("client_admitted", "It admits this machine", _client_admitted, needs=("client_reach",)),
     Check(
         "client_login",
         "The application could log in from here",

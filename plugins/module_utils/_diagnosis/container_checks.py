@@ -49,26 +49,22 @@ def _memory(facts: Facts) -> Outcome | None:
     hint = _hint(facts)
     if not container.running and container.oom_killed:
         return fails(
-            f"{limit}{need}; the OOM killer has ended it (exit code {container.exit_code})",
-            "It was killed because it wants more memory than its container may have.",
+            f"{limit}{need}; the OOM killer has killed it (exit code {container.exit_code})",
+            "It was killed because it needs more memory than its container's limit.",
             _more_memory(facts),
             logs.that_matter(facts.log),
         )
     if hint is not None and hint[0] == "memory":
-        cause = (
-            "The server does not get the memory that it wants when it starts: shared_buffers is too much for the host."
-        )
+        cause = "The server cannot allocate its memory when it starts: shared_buffers is too large for the host."
         return fails(f"{limit}{need}", cause, _less_buffers(facts), (hint[1],))
     if facts.memory_limit and facts.shared_buffers and facts.shared_buffers >= facts.memory_limit:
-        cause = (
-            "shared_buffers alone is more than the container may have: the OOM killer ends it as soon as that is used."
-        )
+        cause = "shared_buffers alone exceeds the container's memory limit: the OOM killer kills it once that is used."
         return (warns if container.running else fails)(f"{limit}{need}", cause, _more_memory(facts))
     if facts.oom_kills:
         lines = tuple(line for line in facts.log if "terminated by signal 9" in line)[-2:]
         return warns(
-            f"{limit}{need}; since it started, {facts.oom_kills} of its processes were ended by the OOM killer",
-            "Each process that the OOM killer ends takes all connections with it and restarts the server.",
+            f"{limit}{need}; since it started, {facts.oom_kills} of its processes were killed by the OOM killer",
+            "Each process that the OOM killer kills ends all connections, and the server restarts.",
             _more_memory(facts),
             lines,
         )
@@ -96,36 +92,36 @@ def _settings(facts: Facts) -> Outcome | None:
     if wrong:
         return warns(
             "; ".join(wrong[:3]),
-            "Its configuration has mistakes: the server goes on with what it read before, and will not start again.",
-            _mend_settings(facts, " ".join(wrong)),
+            "Its configuration has errors: the server runs with the previous one, and will not start again.",
+            _fix_settings(facts, " ".join(wrong)),
         )
     waiting = answer.get("pending_restart") or []
     if waiting:
         return warns(
             ", ".join(waiting[:5]),
-            "Parameters wait for a restart: it runs with others than its files have.",
+            "Parameters wait for a restart: it still runs with the previous values.",
             _play_restart(facts),
         )
     if not container.running:
-        return holds("its log tells of no mistake in them")
+        return holds("its log shows no error in them")
     return holds("it has read them without an error") if answer else unknown("the server does not say")
 
 
 def _refused(facts: Facts, hint: tuple[str, str]) -> Outcome:
     kind, line = hint
     if kind == "certificate":
-        cause = "The server does not start with its certificate or its key."
+        cause = "The server cannot load its certificate or its key."
         return fails(line, cause, facts.create() if facts.ours else "fix the files that it names", (line,))
     if kind == "shared_memory":
         cause = "The shared memory of its container (/dev/shm) is too small."
         fix = facts.create(database_shm_size="256m") if facts.ours else "docker run --shm-size=256m"
         return fails(line, cause, fix, (line,))
-    cause = "The server refuses to start with a parameter of its configuration."
+    cause = "The server does not start because of a parameter in its configuration."
     about = logs.around(facts.log, line)
-    return fails(line, cause, _mend_settings(facts, " ".join(about)), about)
+    return fails(line, cause, _fix_settings(facts, " ".join(about)), about)
 
 
-def _mend_settings(facts: Facts, said: str) -> str:
+def _fix_settings(facts: Facts, said: str) -> str:
     """Return what fixes it by the file that the server names."""
     directory = f"{facts.data_root}/{facts.subject.container}"
     if not facts.ours:
@@ -136,7 +132,7 @@ def _mend_settings(facts: Facts, said: str) -> str:
     if facts.data is not None and (named or (facts.altered and ".conf" not in said)):
         what = ", ".join(facts.altered) or "the line"
         file = f"{facts.data.path}/postgresql.auto.conf"
-        return f"take {what} out of {file} (ALTER SYSTEM), then: {_play_start(facts)}"
+        return f"remove {what} from {file} (ALTER SYSTEM), then: {_play_start(facts)}"
     return f"fix what is declared (database_settings), then: {facts.create()}"
 
 
@@ -145,18 +141,18 @@ def _mounts(facts: Facts) -> Outcome | None:
     if container is None or not container.running:
         return None
     if not facts.replaced:
-        return holds("they are those of the host")
+        return holds("they are the present ones of the host")
     seen = f"the container has another {', '.join(facts.replaced)} than the host"
     path = f"{data.path}/" if data is not None and data.path else ""
     if any(path.startswith(f"{source}/") for source in facts.replaced):
         cause = (
-            "The directory of its data was removed, replaced or mounted over while it ran: it writes to the one of"
-            " before, which a restart would leave behind."
+            "Its data directory was removed, replaced or mounted over while it ran: it still writes to the old one,"
+            " which would be lost at a restart."
         )
         fix = facts.subject.play("backup") if facts.ours else f"docker exec {container.name} pg_dumpall"
-        return warns(seen, cause, f"{fix}, then put the directory of before back (umount, mv) before any restart")
+        return warns(seen, cause, f"{fix}, then put the old directory back (umount, mv) before any restart")
     cause = (
-        f"{facts.replaced[0]} was removed, replaced or mounted over while it ran: the container has the one of before,"
+        f"{facts.replaced[0]} was removed, replaced or mounted over while it ran: the container still has the old one,"
         " and what it writes there is lost."
     )
     return warns(seen, cause, _play_restart(facts))
@@ -169,24 +165,24 @@ def _port(facts: Facts) -> Outcome | None:
     if port.port is None:
         return warns(
             "the container publishes no port",
-            "Nobody but containers of its networks can reach it.",
-            facts.subject.play("adopt") if facts.subject.name else "make it again with -p 127.0.0.1:5432:5432",
+            "Only containers on its networks can reach it.",
+            facts.subject.play("adopt") if facts.subject.name else "recreate it with -p 127.0.0.1:5432:5432",
         )
     where = f"{port.address}:{port.port}"
     if port.holder is not None and (container is None or not container.active):
         return fails(
             f"{port.holder} listens on {where}",
-            "Something else has taken its port, so that it cannot be started.",
+            "Another process uses its port, so that it cannot be started.",
             f"end {port.holder}, or declare another database_port; then: {_play_start(facts)}",
         )
     if "address already in use" in facts.says or "port is already allocated" in facts.says:
         if container is not None and not container.running:
-            cause = "Its port was taken by something else when it was to start; it is free now."
+            cause = "Its port was in use when it was started; it is free now."
             return fails(f"the engine said: {facts.says}", cause, _play_start(facts))
     if container is not None and container.running and not port.published:
         return fails(
-            f"{where} is to be published, and is not",
-            "The engine does not publish its port: it was on no network that carries one when it started.",
+            f"{where} should be published, but is not",
+            "The engine does not publish its port: when it started, it was on no network that can publish one.",
             _play_restart(facts),
         )
     return holds(f"{where} is published" if container is not None and container.running else f"{where} is free")
@@ -198,7 +194,7 @@ def _container(facts: Facts) -> Outcome | None:
         if not facts.recorded:
             return fails("there is none", "There is no container of that name.", facts.create())
         if facts.initialised:
-            cause = "Its container was removed; its data is there, and a new one is made on it."
+            cause = "Its container was removed; its data is there, and a new container will use it."
             return fails("there is none", cause, facts.create())
         cause = "Its creation was interrupted, or refused, before there was a container."
         return fails("there is none", cause, facts.create())
@@ -207,7 +203,7 @@ def _container(facts: Facts) -> Outcome | None:
     )
     if container.status == "paused":
         fix = f"docker unpause {container.name}"
-        return fails("paused", "Somebody has frozen it (docker pause): it takes connections and answers none.", fix)
+        return fails("paused", "It is paused (docker pause): it accepts connections, but does not answer.", fix)
     if container.running:
         if facts.initialised is False and facts.server is not None and facts.server.kind == "answers":
             cause = "Its creation was interrupted: the server runs, but its role and its database are missing."
@@ -217,7 +213,7 @@ def _container(facts: Facts) -> Outcome | None:
                 facts.create(),
             )
         if container.restart_count >= _RESTARTS:
-            cause = "It has ended by itself several times, and was restarted by the engine each time."
+            cause = "It has exited several times, and the engine has restarted it each time."
             return warns(
                 f"running, {seen}", cause, facts.subject.play("logs") if facts.ours else f"docker logs {container.name}"
             )
@@ -228,16 +224,16 @@ def _container(facts: Facts) -> Outcome | None:
 def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
     lines = logs.that_matter(facts.log)
     if facts.initialised is False:
-        cause = "Its first start failed or was interrupted; nothing of value is in it yet."
+        cause = "Its first start failed or was interrupted; it has no data yet."
         return fails(seen, cause, facts.create(), lines)
     if container.status == "created":
         said = f"; the engine said: {facts.says}" if facts.says else ""
         return fails(
-            f"created, never started{said}", "Its container was made, and could not be started.", _play_start(facts)
+            f"created, never started{said}", "Its container was created, but could not be started.", _play_start(facts)
         )
     if container.status == "restarting":
-        cause = "It ends again and again as soon as it is started: its log says why."
-        return fails(seen, cause, "fix what the log says; the engine goes on trying", lines)
+        cause = "It exits at every start: its log says why."
+        return fails(seen, cause, "fix what the log says; the engine keeps restarting it", lines)
     if container.exit_code == 0:
         cause = "It was stopped, by playbook stop or by hand (docker stop)."
         return fails(seen, cause, _play_start(facts))
@@ -246,20 +242,22 @@ def _ended(facts: Facts, container: ContainerFacts, seen: str) -> Outcome:
             f"{seen}; the engine said: {facts.says}", "The engine could not start it.", _play_start(facts), lines
         )
     if container.exit_code == _KILLED:
-        cause = "It was killed (SIGKILL): by hand, by docker stop whose time was over, or with its engine."
+        cause = "It was killed (SIGKILL): by hand, by the timeout of docker stop, or with its engine."
         return fails(seen, cause, _play_start(facts), lines)
     if container.exit_code in _COMMAND_NOT_RUN:
         return fails(seen, "The command of its image cannot be run.", _image_again(facts), lines)
     hint = logs.reason(facts.log)
     if hint is not None and hint[0] == "superuser_password":
-        fix = "give it POSTGRES_PASSWORD, or make a database with playbook create"
-        return fails(seen, "It was made without a password for its superuser, which its image wants.", fix, (hint[1],))
-    cause = "It has ended with an error: its log says why."
+        fix = "set POSTGRES_PASSWORD, or create a database with playbook create"
+        return fails(
+            seen, "It was created without a password for its superuser, which its image requires.", fix, (hint[1],)
+        )
+    cause = "It has exited with an error: its log says why."
     return fails(seen, cause, f"fix what the log says, then: {_play_start(facts)}", lines)
 
 
 def _image_again(facts: Facts) -> str:
-    return facts.create() if facts.ours else "make it again from a whole image"
+    return facts.create() if facts.ours else "recreate it from a complete image"
 
 
 def _answers(facts: Facts) -> Outcome | None:
@@ -269,27 +267,29 @@ def _answers(facts: Facts) -> Outcome | None:
     if server is None:
         return unknown("the container does not run")
     if server.kind == "answers":
-        standby = " (a standby: it takes no writes)" if server.answer["standby"] else ""
+        standby = " (a standby: read-only)" if server.answer["standby"] else ""
         return holds(f"PostgreSQL {server.answer['version'].split()[0]}{standby}")
     lines = logs.that_matter(facts.log)
     if server.kind == "initialising":
         cause = (
-            "Its first start is under way: the database is being made."
+            "Its first start is in progress: the database is being initialised."
             if not facts.initialised
             else "It is being started."
         )
         return fails(server.words, cause, "wait a minute, and run this again", lines)
     if server.kind == "starting":
-        cause = "It is starting up: after a crash it goes through its log first, which can take minutes."
+        cause = "It is starting up: after a crash it replays its WAL first, which can take minutes."
         return fails(server.words, cause, "wait, and run this again; its log says how far it is", lines)
     if server.kind == "none":
         return fails(server.words, "No PostgreSQL runs in that container.", "docker ps: see which container is meant")
     if server.kind == "full":
         return fails(
-            server.words, "All of its connections are taken, those for its superuser, too.", _play_restart(facts)
+            server.words,
+            "All of its connections are in use, including those reserved for superusers.",
+            _play_restart(facts),
         )
     if server.kind == "silent":
-        cause = "The server runs and does not answer: it hangs, or is overloaded."
+        cause = "The server runs, but does not answer: it hangs, or is overloaded."
         return fails(
             server.words, cause, f"docker top {facts.container.name}; where it hangs: {_play_restart(facts)}", lines
         )
@@ -297,7 +297,7 @@ def _answers(facts: Facts) -> Outcome | None:
 
 
 CHECKS = (
-    Check("memory", "It has the memory that it needs", _memory, needs=("engine",), follows=("known",)),
+    Check("memory", "It has enough memory", _memory, needs=("engine",), follows=("known",)),
     Check(
         "settings",
         "The server accepts its configuration",
@@ -305,8 +305,8 @@ CHECKS = (
         needs=("engine",),
         follows=("disk", "data", "known"),
     ),
-    Check("mounts", "It has the directories that are there", _mounts, needs=("engine",), follows=("known",)),
-    Check("port", "Its port is free for it, and published", _port, needs=("engine",), follows=("known", "memory")),
+    Check("mounts", "It uses the present directories", _mounts, needs=("engine",), follows=("known",)),
+    Check("port", "Its port is free, or published", _port, needs=("engine",), follows=("known", "memory")),
     Check(
         "container",
         "Its container runs",

@@ -27,16 +27,20 @@ def _engine(facts: Facts) -> Outcome:
     if engine.kind == "library":
         return fails(said, "The Python library docker is missing on this host, or too old.", _PREPARE)
     if engine.kind == "permission":
-        return fails(said, "Whoever runs this may not talk to the engine.", "run the same with -b (become: true)")
+        return fails(said, "The user who runs this has no access to the engine.", "run it again with -b (become: true)")
     if engine.kind == "silent":
-        fix = "systemctl restart docker (containers are started again by themselves)"
-        return fails(said, "The engine takes connections and does not answer: it hangs.", fix, lines)
+        fix = "systemctl restart docker (containers are started again automatically)"
+        return fails(said, "The engine accepts connections, but does not answer: it hangs.", fix, lines)
     if engine.service == "masked":
         return fails(
-            said, "The engine is masked: nothing may start it.", "systemctl unmask docker && systemctl start docker"
+            said,
+            "The engine's service is masked, so that it cannot be started.",
+            "systemctl unmask docker && systemctl start docker",
         )
     broken = engine.service is not None and engine.service.startswith("failed")
-    cause = "The engine ends when it is started: see its log." if broken else "The engine is there, but does not run."
+    cause = (
+        "The engine exits when it is started: see its log." if broken else "The engine is installed, but does not run."
+    )
     fix = (
         "journalctl -u docker -n 50; fix what it says; systemctl restart docker" if broken else "systemctl start docker"
     )
@@ -47,13 +51,13 @@ def _usable(facts: Facts) -> Outcome:
     if facts.engine.unusable is None:
         return holds()
     if facts.container is not None and not facts.ours:
-        return holds("for a container that is not of this collection, any will do")
+        return holds("any engine will do for a container that is not managed by this collection")
     return fails(
-        facts.engine.unusable, "The engine is set up so that it cannot run databases of this collection.", _DAEMON
+        facts.engine.unusable, "The engine is configured so that it cannot run databases of this collection.", _DAEMON
     )
 
 
-_DAEMON = "take the setting out of /etc/docker/daemon.json, and systemctl restart docker; or use another host"
+_DAEMON = "remove the setting from /etc/docker/daemon.json, and systemctl restart docker; or use another host"
 
 
 def _known(facts: Facts) -> Outcome:
@@ -61,22 +65,22 @@ def _known(facts: Facts) -> Outcome:
     if facts.record_error is not None:
         return fails(
             facts.record_error,
-            "Its record (database.json) is damaged; the database itself is untouched.",
+            "Its record (database.json) is damaged; the database itself is not affected.",
             f"move {facts.data_root}/{subject.container}/database.json away, then: {facts.create()}",
         )
     if facts.recorded and facts.container is not None and facts.container.config is None:
         who = f": {facts.manager} made it" if facts.manager else ""
         return fails(
             f"container {facts.container.name} has no label of this collection",
-            f"Another container stands where that of the database was{who}; what clients reach is not the database.",
-            f"take it out there, docker rm -f {facts.container.name}, then: {facts.create()}",
+            f"Another container has the name of the database's container{who}; clients do not reach the database.",
+            f"remove it there, docker rm -f {facts.container.name}, then: {facts.create()}",
         )
     if facts.recorded:
         return holds("it is managed by this collection")
     if facts.ours:
         return fails(
             "its container is there, its record (database.json) is not",
-            "Somebody has removed its record, by which it is known what was declared.",
+            "Its record, which has what was declared, was removed.",
             facts.create(),
         )
     if facts.container is not None:
@@ -106,21 +110,21 @@ def _disk(facts: Facts) -> Outcome:
     shown = "; ".join(
         f"{disk.what} ({disk.path}): {show.size(disk.free)} of {show.size(disk.total)} free" for disk in facts.disks
     )
-    fix = "make room (df -h, docker system df) or enlarge the disk"
+    fix = "free space (df -h, docker system df) or enlarge the disk"
     after = f", then: {facts.subject.play('start')}" if facts.ours and not _runs(facts) else ""
     for disk in facts.disks:
         if disk.what == "the backups":
             continue
         if disk.read_only:
-            cause = f"The file system of {disk.what} is mounted read-only, as the kernel does after errors of a disk."
+            cause = f"The file system of {disk.what} is mounted read-only, as the kernel does after disk errors."
             return fails(shown, cause, f"dmesg | tail; check the disk; mount -o remount,rw {disk.path}")
         if disk.free < _LEAST_FREE:
             lines = tuple(line for line in facts.log if "No space left" in line)[-3:]
             return fails(
-                shown, f"The disk of {disk.what} is full: a server that finds no space stops.", fix + after, lines
+                shown, f"The disk of {disk.what} is full: the server stops without free space.", fix + after, lines
             )
         if disk.inodes and not disk.inodes_free:
-            cause = f"The disk of {disk.what} has room, but no inodes left: no file can be made."
+            cause = f"The disk of {disk.what} has free space, but no inodes left: no file can be created."
             return fails(f"{shown}; 0 of {disk.inodes} inodes free", cause, f"remove files (df -i){after}")
     for disk in facts.disks:
         if disk.what == "the backups" and disk.free < _LEAST_FREE:
@@ -143,19 +147,19 @@ def _data(facts: Facts) -> Outcome | None:
     if data.missing is not None:
         return fails(
             f"{data.missing} is not there",
-            "What the container mounts is gone: a disk that is not mounted, or a directory that was removed.",
+            "A mount of the container is missing: a disk is not mounted, or a directory was removed.",
             f"mount it again (mount -a), or put the directory back; else: {_restore(facts)}",
         )
     if data.rivals:
         return fails(
             f"{', '.join(data.rivals)} mounts {data.path}, too",
-            "Another container runs on the same data: two servers on it destroy it.",
-            f"docker stop {data.rivals[0]}, and see who started it",
+            "Another container uses the same data directory: two servers on it destroy it.",
+            f"docker stop {data.rivals[0]}, and find out who started it",
         )
     if data.path is None:
         return warns(
-            "its data is in no directory of the host and on no volume",
-            "The data lies in the container itself, with which it would be lost.",
+            "its data is neither in a directory of the host nor on a volume",
+            "The data is inside the container, and would be lost with it.",
             "dump it (docker exec ... pg_dump), and import it into a database of its own: playbook import",
         )
     if not data.there:
@@ -163,26 +167,26 @@ def _data(facts: Facts) -> Outcome | None:
     if data.major is not None and data.wanted_major is not None and data.major != data.wanted_major:
         return fails(
             f"{data.path} is of PostgreSQL {data.major}, the container's server is {data.wanted_major}",
-            "The image is of another major version than the data.",
+            "The image and the data have different major versions.",
             facts.create(database_image=f"an image of PostgreSQL {data.major}"),
         )
     if data.uid != data.files_uid and data.files_uid is not None:
         return fails(
             f"{data.path} belongs to user {data.uid}, the files in it to {data.files_uid}",
-            "The data directory belongs to somebody else than the server: somebody has changed its owner.",
+            "The data directory does not belong to the server's user: its owner was changed.",
             f"chown -R {data.files_uid}:{data.files_uid} {data.path}, then: {_start(facts)}",
         )
     if data.mode is not None and data.mode & 0o027:
         return fails(
             f"{data.path} has mode {data.mode:04o}",
-            "The data directory is open to others: the server refuses to start on it.",
+            "Other users have access to the data directory: the server refuses to start.",
             f"chmod 0700 {data.path}, then: {_start(facts)}",
         )
     if not _runs(facts):
         hint = logs.reason(facts.log)
         if hint is not None and hint[0] in ("data", "version"):
             return fails(
-                hint[1], "Files of the server are missing, damaged or not to be read.", _restore(facts), (hint[1],)
+                hint[1], "Files of the server are missing, damaged or unreadable.", _restore(facts), (hint[1],)
             )
     return holds(f"{data.path}" + (f", PostgreSQL {data.major}" if data.major else ""))
 
@@ -194,13 +198,13 @@ def _no_data(facts: Facts) -> Outcome | None:
     if facts.recorded and facts.initialised:
         return fails(
             f"{data.path} holds no database",
-            "The data is gone: a disk that is not mounted, or files that were removed.",
+            "The data is missing: a disk is not mounted, or files were removed.",
             f"mount it again (mount -a); else: {_restore(facts)}",
         )
     if data.half_made:
         return warns(
             f"{data.path} holds the beginning of a database",
-            "Its first start was interrupted, or is under way; nothing of value is in there yet.",
+            "Its first start was interrupted, or is in progress; it has no data yet.",
             facts.create(),
         )
     return holds("its first start is still to come")
@@ -221,7 +225,7 @@ def _image(facts: Facts) -> Outcome | None:
         return holds(facts.image or "")
     return fails(
         f"image {facts.image} is not on this host",
-        "Its image was removed, or could not be fetched: without it, no container can be made.",
+        "Its image was removed, or could not be pulled: no container can be created without it.",
         f"docker pull {facts.image}, or build it (role vellaric.postgres.image), then: {facts.create()}",
     )
 
@@ -229,8 +233,14 @@ def _image(facts: Facts) -> Outcome | None:
 CHECKS = (
     Check("engine", "A Docker Engine answers on this host", _engine),
     Check("engine_usable", "The engine can run databases of this collection", _usable, needs=("engine",)),
-    Check("disk", "There is room on the disks", _disk),
+    Check("disk", "There is free space on the disks", _disk),
     Check("known", "The database is known to this collection", _known, needs=("engine",), follows=("engine",)),
-    Check("data", "Its data is there, whole, and nobody else's", _data, needs=("engine",), follows=("disk", "known")),
+    Check(
+        "data",
+        "Its data is there and complete, and nothing else uses it",
+        _data,
+        needs=("engine",),
+        follows=("disk", "known"),
+    ),
     Check("image", "Its image is on this host", _image, needs=("engine",)),
 )

@@ -83,11 +83,11 @@ def judge(checks: tuple[Check, ...], facts: Any) -> list[dict[str, Any]]:
 def _outcome(check: Check, facts: Any, found: dict[str, dict[str, Any]]) -> tuple[Outcome | None, str | None]:
     root = _first_broken(check.needs, found)
     if root is not None:
-        return unknown(f"not looked at, since this does not hold: {found[root]['name']}"), root
+        return unknown(f"not checked, because this failed: {found[root]['name']}"), root
     outcome = _judged(check, facts)
     root = _first_broken(check.follows, found)
     if outcome is not None and outcome.state == FAILS and root is not None:
-        reason = f"follows from what does not hold above: {found[root]['name']}"
+        reason = f"follows from the failure above: {found[root]['name']}"
         return dataclasses.replace(outcome, state=UNKNOWN, cause=reason, fix=""), root
     return outcome, None
 
@@ -134,8 +134,8 @@ def verdict(judged: list[dict[str, Any]]) -> str:
     first = cause(judged)
     if first is None:
         seen = sum(check["state"] == HOLDS for check in judged)
-        return f"All that was looked at holds ({seen} checks)."
-    return f"{'' if first['state'] == FAILS else 'It serves; but: '}{first['cause']}"
+        return f"All checks passed ({seen})."
+    return f"{'' if first['state'] == FAILS else 'It serves, but: '}{first['cause']}"
 
 
 def _plain(words: str) -> str:

@@ -26,18 +26,18 @@ def _database(facts: Facts) -> Outcome | None:
     known = answer["database"]
     if known is None:
         others = ", ".join(answer["databases"][:5]) or "none"
-        fix = facts.subject.play("restore") + "; or, where one of them is it, ALTER DATABASE ... RENAME TO"
-        cause = f"There is no database {name} in the server: somebody has dropped it, or given it another name."
+        fix = facts.subject.play("restore") + "; or, if it was renamed, ALTER DATABASE ... RENAME TO"
+        cause = f"There is no database {name} in the server: it was dropped or renamed."
         return fails(
             f"others there: {others}", cause, fix if facts.ours else sql(facts, f"CREATE DATABASE {identifier(name)}")
         )
     if not known["open"]:
-        cause = f"Database {name} accepts no connections: somebody has closed it."
+        cause = f"Database {name} accepts no connections (ALLOW_CONNECTIONS false)."
         return fails(
             "ALLOW_CONNECTIONS is off", cause, sql(facts, f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true")
         )
     if 0 <= known["limit"] <= known["sessions"]:
-        cause = f"Database {name} has a limit of {known['limit']} connections, and they are taken."
+        cause = f"Database {name} has a limit of {known['limit']} connections, and all are in use."
         fix = sql(facts, f"ALTER DATABASE {identifier(name)} CONNECTION LIMIT -1")
         return fails(f"{known['sessions']} of {known['limit']}", cause, fix)
     return holds(name)
@@ -50,18 +50,18 @@ def _role(facts: Facts) -> Outcome | None:
     role = answer["role"]
     ours = facts.ours
     if role is None:
-        cause = f"There is no role {user} in the server: somebody has dropped it or given it another name."
+        cause = f"There is no role {user} in the server: it was dropped or renamed."
         seen = f"who can log in: {', '.join(answer['logins'][:5])}"
         return fails(seen, cause, facts.create() if ours else sql(facts, f"CREATE ROLE {identifier(user)} LOGIN"))
     if not role["login"]:
         fix = facts.create() if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")
-        return fails(user, f"Role {user} may not log in: somebody has taken that from it (NOLOGIN).", fix)
+        return fails(user, f"Role {user} may not log in (NOLOGIN).", fix)
     if role["ended"]:
-        cause = f"The password of role {user} has been valid until {role['until']} only (VALID UNTIL)."
+        cause = f"The password of role {user} expired on {role['until']} (VALID UNTIL)."
         fix = sql(facts, f"ALTER ROLE {identifier(user)} VALID UNTIL $$infinity$$")
         return fails(f"until {role['until']}", cause, facts.create() if ours else fix)
     if 0 <= role["limit"] <= role["sessions"]:
-        cause = f"Role {user} has a limit of {role['limit']} connections, and they are taken."
+        cause = f"Role {user} has a limit of {role['limit']} connections, and all are in use."
         return fails(
             f"{role['sessions']} of {role['limit']}",
             cause,
@@ -75,7 +75,7 @@ def _credentials(facts: Facts) -> Outcome | None:
     if subject.password is not None:
         return holds(f"there is a password for {subject.user}")
     if subject.lost:
-        cause = "Nothing is stored for it. A password is not recovered, but replaced."
+        cause = "No credentials are stored for it. A lost password cannot be recovered, only replaced."
         fix = subject.play("rotate", database_rotate_lost="true")
         return (fails if facts.ours else warns)(
             subject.why_no_password, cause, fix if facts.ours else subject.play("adopt")
@@ -89,18 +89,16 @@ def _password(facts: Facts) -> Outcome | None:
         return None
     verifier = role["verifier"]
     if verifier is None:
-        cause = f"Role {subject.user} has no password in the server: somebody has taken it."
+        cause = f"Role {subject.user} has no password in the server."
         fix = facts.subject.play("rotate") if facts.ours else "ALTER ROLE ... PASSWORD"
         return (fails if facts.ours else warns)("none", cause, fix)
     if subject.password is None:
         return unknown("the stored one is not known here")
     if not verifier.startswith("SCRAM-SHA-256$"):
-        return unknown("the server keeps it in another form than SCRAM")
+        return unknown("the server does not store it as a SCRAM verifier")
     if scram.matches(subject.password, verifier):
         return holds("they are the same (compared without showing either)")
-    cause = (
-        "The server has another password than the one that is stored: somebody has changed it there, or in the file."
-    )
+    cause = "The server's password is not the stored one: it was changed in the server, or in the file."
     return fails(
         "they differ (compared without showing either)",
         cause,
@@ -115,8 +113,8 @@ def _slots(facts: Facts) -> Outcome | None:
     seen = f"{answer['taken']} of {answer['slots']} taken"
     if answer["taken"] < answer["slots"]:
         return holds(seen)
-    cause = "All connections are taken: applications open more than max_connections, or leave them open."
-    fix = "end idle ones (pg_terminate_backend), put a connection pooler in front"
+    cause = "All connections are in use: applications open more than max_connections, or leave them open."
+    fix = "terminate idle ones (pg_terminate_backend), use a connection pooler"
     if facts.ours:
         raised = f'{{"database_settings": {{"max_connections": {2 * int(answer["slots"]) + 3}}}}}'
         fix += f", or raise the limit: {facts.create()} -e '{raised}'"
@@ -142,7 +140,7 @@ def _privileges(facts: Facts) -> Outcome | None:
         return unknown(facts.server.outside if facts.server is not None else "")
     closed = inside["no_tables"]
     if closed:
-        cause = f"Role {user} may not read all tables: they belong to somebody else."
+        cause = f"Role {user} may not read all tables: they belong to another role."
         who = f"ALTER TABLE {closed[0]} OWNER TO {identifier(user)}"
         return warns(
             ", ".join(closed), cause, f"docker exec -u postgres {facts.subject.container} psql -d {name} -c '{who}'"
@@ -161,14 +159,14 @@ def _writable(facts: Facts) -> Outcome | None:
     if answer["standby"]:
         return (fails if facts.ours else warns)(
             "pg_is_in_recovery()",
-            "The server is a standby, or is still recovering: it takes no writes.",
-            "see who leads it; pg_promote() makes it a primary",
+            "The server is a standby, or is still recovering: it is read-only.",
+            "find its primary; pg_promote() makes this one a primary",
         )
     setting = answer["settings"].get("default_transaction_read_only") or {}
     if setting.get("value") == "on" or answer["read_only"]:
         name = identifier(facts.subject.database or "")
         by = answer["read_only"][0] if answer["read_only"] else f"{setting.get('from')}"
-        cause = f"Transactions are read-only unless they say otherwise (default_transaction_read_only, by {by})."
+        cause = f"Transactions are read-only by default (default_transaction_read_only, set by {by})."
         kinds = {
             "ALTER DATABASE": f"ALTER DATABASE {name}",
             "ALTER ROLE": f"ALTER ROLE {identifier(facts.subject.user or '')}",
@@ -185,7 +183,7 @@ def _writable(facts: Facts) -> Outcome | None:
 
 CHECKS = (
     Check("database", "The database is there and accepts connections", _database, needs=("container", "answers")),
-    Check("role", "Its role is there and may log in", _role, needs=("container", "answers")),
+    Check("role", "Its role exists and may log in", _role, needs=("container", "answers")),
     Check("credentials", "Its credentials are stored and can be read", _credentials, needs=("known",)),
     Check("password", "The server has the stored password", _password, needs=("container", "answers", "role")),
     Check("slots", "There are free connections", _slots, needs=("container", "answers")),
@@ -194,10 +192,10 @@ CHECKS = (
     ),
     Check(
         "login",
-        "The application logs in by the published port",
+        "The application can log in through the published port",
         _login,
         needs=("container", "answers", "reach"),
         follows=("tls", "admitted", "database", "role", "credentials", "password", "slots", "privileges"),
     ),
-    Check("writable", "It takes writes", _writable, needs=("container", "answers")),
+    Check("writable", "It accepts writes", _writable, needs=("container", "answers")),
 )

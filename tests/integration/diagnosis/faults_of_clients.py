@@ -92,7 +92,7 @@ def no_login(place: Place) -> Iterator[None]:
     place.sql(f"ALTER ROLE {harness.USERNAME} LOGIN")
 
 
-@fault("Logins are refused", "`ALTER ROLE ... VALID UNTIL`, which is over", "role", "vellaric.postgres.create")
+@fault("Logins are refused", "`ALTER ROLE ... VALID UNTIL`, in the past", "role", "vellaric.postgres.create")
 def expired_role(place: Place) -> Iterator[None]:
     place.sql(f"ALTER ROLE {harness.USERNAME} VALID UNTIL '2020-01-01'")
     yield
@@ -107,7 +107,7 @@ def role_gone(place: Place) -> Iterator[None]:
     place.sql(f"ALTER ROLE somebody RENAME TO {harness.USERNAME}")
 
 
-@fault("Logins are refused", "the database belongs to somebody else", "privileges", "vellaric.postgres.create")
+@fault("Logins are refused", "the database belongs to another role", "privileges", "vellaric.postgres.create")
 def other_owner(place: Place) -> Iterator[None]:
     name = place.host.name(place.short)
     place.sql(f'ALTER DATABASE "{name}" OWNER TO postgres')
@@ -178,7 +178,7 @@ def _signed(pems: tuple[bytes, bytes], days: int, names: tuple[str, ...]) -> tup
     return built.public_bytes(serialization.Encoding.PEM), private
 
 
-@fault("Its certificate is refused", "it has ended", "certificate", "vellaric.postgres.create")
+@fault("Its certificate is refused", "it has expired", "certificate", "vellaric.postgres.create")
 def certificate_ended(place: Place) -> Iterator[None]:
     with _certificate(place, -1, DOMAIN):
         yield
@@ -190,7 +190,7 @@ def certificate_of_another(place: Place) -> Iterator[None]:
         yield
 
 
-@fault("Its certificate is refused", "clients have another authority's", "certificate", "vellaric.postgres.create")
+@fault("Its certificate is refused", "clients have another CA certificate", "certificate", "vellaric.postgres.create")
 def other_authority(place: Place) -> Iterator[None]:
     public = Path("/var/vellaric/certificates", f"{place.container}.crt")
     kept = public.read_bytes()
@@ -200,7 +200,7 @@ def other_authority(place: Place) -> Iterator[None]:
     public.write_bytes(kept)
 
 
-@fault("Its certificate is refused", "it ends in three days", "certificate", "vellaric.postgres.create", "warns")
+@fault("Its certificate is refused", "it expires in three days", "certificate", "vellaric.postgres.create", "warns")
 def certificate_ends(place: Place) -> Iterator[None]:
     with _certificate(place, 3, DOMAIN):
         yield

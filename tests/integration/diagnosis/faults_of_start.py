@@ -61,7 +61,7 @@ def _loops(place: Place) -> None:
     harness.eventually(lambda: harness.inspect(place.container)["State"]["Status"] == "restarting", 60)
 
 
-@fault("It will not start", "a parameter that there is not, in a file of one's own", "settings", "fix", often=True)
+@fault("It will not start", "an unknown parameter in its `postgresql.conf`", "settings", "fix", often=True)
 def wrong_parameter(place: Place) -> Iterator[None]:
     (place.directory / "postgresql.conf").write_text("no_such_parameter = 1\n")
     _loops(place)
@@ -69,7 +69,7 @@ def wrong_parameter(place: Place) -> Iterator[None]:
     (place.directory / "postgresql.conf").unlink()
 
 
-@fault("It will not start", "`ALTER SYSTEM` with a library that there is not", "settings", "postgresql.auto.conf")
+@fault("It will not start", "`ALTER SYSTEM` with a missing library", "settings", "postgresql.auto.conf")
 def altered(place: Place) -> Iterator[None]:
     file = place.data / "postgresql.auto.conf"
     kept = file.read_text()
@@ -100,7 +100,9 @@ def data_gone(place: Place) -> Iterator[None]:
     harness.docker("start", place.container)
 
 
-@fault("It will not start", "a file of the server's is gone (`global/pg_control`)", "data", "vellaric.postgres.restore")
+@fault(
+    "It will not start", "a file of the server is missing (`global/pg_control`)", "data", "vellaric.postgres.restore"
+)
 def damaged_data(place: Place) -> Iterator[None]:
     harness.docker("stop", place.container)
     control = place.data / "global/pg_control"
@@ -132,7 +134,7 @@ def port_taken(place: Place) -> Iterator[None]:
     harness.docker("start", place.container)
 
 
-@fault("Its port is in use", "another process had taken it when it was to start", "port", "vellaric.postgres.start")
+@fault("Its port is in use", "another process used it when it was started", "port", "vellaric.postgres.start")
 def port_was_taken(place: Place) -> Iterator[None]:
     harness.docker("stop", place.container)
     with harness.listener(place.host.record(place.short)["port"]):
@@ -164,7 +166,7 @@ def _small(place: Place, options: str) -> Iterator[harness.Host]:
         os.rmdir(root)
 
 
-@fault("It is out of disk", "something has filled the disk", "disk", "make room")
+@fault("It is out of disk", "something has filled the disk", "disk", "free space")
 def full_disk(place: Place) -> Iterator[None]:
     with _small(place, "size=200m") as host:
         subprocess.run(["dd", "if=/dev/zero", f"of={host.root}/filler", "bs=1M"], capture_output=True, check=False)
@@ -185,7 +187,7 @@ def no_inodes(place: Place) -> Iterator[None]:
 # It is out of memory
 
 
-@fault("It is out of memory", "its processes want more than its limit", "memory", "database_memory=512m", "warns")
+@fault("It is out of memory", "its processes need more than its limit", "memory", "database_memory=512m", "warns")
 def killed_processes(place: Place) -> Iterator[None]:
     harness.docker("exec", place.container, "sh", "-c", "head -c 400m /dev/zero | tail", check=False)
     yield
@@ -254,7 +256,7 @@ def no_engine(place: Place) -> Iterator[None]:
     yield
 
 
-@fault("The engine is broken", "it takes connections and answers none", "engine", "systemctl restart docker")
+@fault("The engine is broken", "it accepts connections, but does not answer", "engine", "systemctl restart docker")
 def engine_hangs(place: Place) -> Iterator[None]:
     path = f"{place.host.root}/silent.sock"
     with socket.socket(socket.AF_UNIX) as silent:

@@ -12,11 +12,11 @@ from typing import Any
 FILE = Path(__file__).resolve().parents[3] / "docs/faults.md"
 HEAD = """# Faults that were caused, and what diagnose said
 
-Each was caused on a real database, and playbook [`diagnose`](troubleshooting.md) had to name it first. The tests
-that cause all of them (`tests/integration/diagnosis`, with `VELLARIC_TEST_THOROUGH=1`) write this table, and those that
-cause a few of them compare it.
+Each fault was caused on a real database, and playbook [`diagnose`](troubleshooting.md) had to name it first. The
+tests in `tests/integration/diagnosis` compare this table for some of them; with `VELLARIC_TEST_THOROUGH=1` they cause
+all of them, and write it.
 
-| symptom | what was done | what diagnose says | what it tells to do |
+| symptom | what was done | what diagnose says | fix |
 | --- | --- | --- | --- |
 """
 SYMPTOMS = (
@@ -48,7 +48,7 @@ _OWN = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:5432"),
     (r"\b\d+(?:\.\d+)?s old", "30h old"),
     (r"every 0\.0001 hours", "every 26 hours"),
-    (r"\d+ days? from now|\d+\.\d+ days from now", "3 days from now"),
+    (r"expires in \d+(?:\.\d+)? days?", "expires in 3 days"),
     (r"\d{8}-\d{6}", "20260131-030000"),
     (r"\bdb_user_0123456789ab\b", "db_user"),
     (r"it has \d+ bytes, its manifest says \d+", "it has 4711 bytes, its manifest says 9422"),

@@ -53,13 +53,13 @@ def test_what_fails_for_a_reason_that_is_known_follows_from_it_and_what_holds_al
 def test_what_could_not_be_looked_at_breaks_nothing():
     found = judge((check("a", unknown("no way")), check("b", holds(), ("a",))), None)
     assert states(found) == {"a": ("unknown", None), "b": ("holds", None)}
-    assert cause(found) is None and verdict(found).startswith("All that was looked at holds")
+    assert cause(found) is None and verdict(found).startswith("All checks passed")
 
 
 def test_what_is_to_be_acted_on_keeps_nobody_off():
     found = judge((check("a", warns("", "Soon.", "fix")), check("b", holds(), ("a",))), None)
     assert states(found)["b"] == ("holds", None)
-    assert cause(found)["check"] == "a" and verdict(found) == "It serves; but: Soon."
+    assert cause(found)["check"] == "a" and verdict(found) == "It serves, but: Soon."
     assert cause([*found, *judge((check("c", BROKEN),), None)])["check"] == "c"
 
 
