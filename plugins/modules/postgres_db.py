@@ -277,6 +277,27 @@ options:
         description: As O(update_password), which is the default.
         type: str
         choices: [always, on_create]
+  pooler: &pooler
+    description:
+      - Put a pooler, PgBouncer, before the database, in a container of its own. V(true) for good defaults, or a mapping
+        of what follows. Off by default, and removed where it is no longer declared.
+      - Clients that connect to its port by the name of the database get a connection of the server's for each
+        transaction. By that name and C(_session) they keep one for as long as they stay. Users and passwords are the
+        same.
+      - C(port) of the host. It is kept for life; the first free one from 6432 by default.
+      - C(bind_address), that of the database by default.
+      - C(mode), V(transaction) by default, V(session) or V(statement).
+      - C(pool_size), the connections to the server for each user, C(server_connections) for all of them, and
+        C(session_connections) for all of C(_session). By default, what O(cpus) can use and C(max_connections) has room
+        for. More than the server has is refused.
+      - C(max_clients), V(1000) by default.
+      - C(memory), V(128m) by default.
+      - C(settings) of PgBouncer, which tries them before anything is changed.
+      - C(pause_timeout), the seconds for which a restart, or what else interrupts the server, waits for transactions to
+        end while clients are kept waiting, V(5) by default. A transaction that goes on is left alone, and the run fails
+        with who holds it. With V(0), clients are not kept waiting, and lose their connections.
+      - C(image), V(vellaric/pgbouncer:trixie) by default, which role P(vellaric.postgres.image#role) builds.
+    type: raw
   wait_timeout: &wait_timeout
     description:
       - "Seconds to wait for the server to become ready, and for another run on the same database to end. Default:
@@ -372,6 +393,7 @@ options:
       settings: *settings
       extensions: *extensions
       users: *users
+      pooler: *pooler
       wait_timeout: *wait_timeout
       deletion_protection: *deletion_protection
       purge: *purge
@@ -562,6 +584,18 @@ interruption_seconds:
   type: float
   returned: when O(databases) is not given
   sample: 1.21
+clients_waited_seconds:
+  description:
+    - Seconds for which the clients of the pooler waited, because of this run. They saw no error of it.
+  type: float
+  returned: when O(databases) is not given
+  sample: 1.4
+clients_cut:
+  description:
+    - Clients of the pooler that lost their connection, because of this run, of those that keep one of the server's.
+  type: int
+  returned: when O(databases) is not given
+  sample: 0
 container_name:
   description: Name of the container.
   type: str
@@ -808,6 +842,56 @@ database:
           type: str
           returned: always
           sample: 3a1f2b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a
+    pooler:
+      description: The pooler before the database; V(null) where none is declared.
+      type: dict
+      returned: always
+      contains:
+        container_name:
+          description: Name of its container, and of the network that it shares with the database.
+          type: str
+          returned: always
+          sample: my-database-production-postgres-pool
+        host:
+          description: What its clients connect to.
+          type: str
+          returned: always
+          sample: 127.0.0.1
+        port:
+          description: Port of the host at which its clients connect.
+          type: int
+          returned: always
+          sample: 6432
+        database:
+          description: Name by which a client gets a connection of the server's, mostly for each transaction.
+          type: str
+          returned: always
+          sample: my-database
+        session_database:
+          description: Name by which a client keeps a connection of the server's for as long as it stays.
+          type: str
+          returned: always
+          sample: my-database_session
+        mode:
+          description: For how long a client gets a connection of the server's.
+          type: str
+          returned: always
+          sample: transaction
+        image:
+          description: The declared image.
+          type: str
+          returned: always
+          sample: vellaric/pgbouncer:trixie
+        container_status:
+          description: The engine's word for what its container does; V(absent) where there is none.
+          type: str
+          returned: always
+          sample: running
+        health:
+          description: The engine's word for the outcome of its health check.
+          type: str
+          returned: always
+          sample: healthy
     container_status:
       description: The engine's word for what the container does; V(absent) where there is none.
       type: str

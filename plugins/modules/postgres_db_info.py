@@ -477,6 +477,56 @@ databases:
           type: str
           returned: always
           sample: 3a1f2b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a
+    pooler:
+      description: The pooler before the database; V(null) where none is declared.
+      type: dict
+      returned: always
+      contains:
+        container_name:
+          description: Name of its container, and of the network that it shares with the database.
+          type: str
+          returned: always
+          sample: my-database-production-postgres-pool
+        host:
+          description: What its clients connect to.
+          type: str
+          returned: always
+          sample: 127.0.0.1
+        port:
+          description: Port of the host at which its clients connect.
+          type: int
+          returned: always
+          sample: 6432
+        database:
+          description: Name by which a client gets a connection of the server's, mostly for each transaction.
+          type: str
+          returned: always
+          sample: my-database
+        session_database:
+          description: Name by which a client keeps a connection of the server's for as long as it stays.
+          type: str
+          returned: always
+          sample: my-database_session
+        mode:
+          description: For how long a client gets a connection of the server's.
+          type: str
+          returned: always
+          sample: transaction
+        image:
+          description: The declared image.
+          type: str
+          returned: always
+          sample: vellaric/pgbouncer:trixie
+        container_status:
+          description: The engine's word for what its container does; V(absent) where there is none.
+          type: str
+          returned: always
+          sample: running
+        health:
+          description: The engine's word for the outcome of its health check.
+          type: str
+          returned: always
+          sample: healthy
     container_status:
       description: The engine's word for what the container does; V(absent) where there is none.
       type: str

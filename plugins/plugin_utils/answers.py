@@ -345,6 +345,17 @@ _DATABASE = Record(
     health=text,
     started_at=moment,
     restart_count=amount,
+    pooler=Record(
+        container_name=text,
+        host=text,
+        port=typed.port,
+        database=text,
+        session_database=text,
+        mode=text,
+        image=text,
+        container_status=text,
+        health=text,
+    ),
     missing=MappingOf(text),
 )
 # What there is on request.

@@ -290,6 +290,12 @@ class Host:
         }
         return psycopg.connect(**{**parameters, **options})
 
+    def pooler(self, short):
+        """What the record keeps of a database's pooler."""
+        content = json.loads((self.directory(short) / "database.json").read_text())
+        (own,) = [instance for instance in content["instances"] if instance["role"] == "pooler"]
+        return own
+
     def query(self, short, sql, **options):
         """Run SQL as the application and return the rows (none for a statement without)."""
         with self.connect(short, **options) as connection:
@@ -329,6 +335,9 @@ class Host:
         containers = self.containers()
         if containers:
             docker("rm", "-fv", *containers, check=False)
+        networks = docker("network", "ls", "-q", "--filter", f"name=^{self.prefix}-").split()
+        if networks:
+            docker("network", "rm", *networks, check=False)
         shutil.rmtree(self.root, ignore_errors=True)
         for path in Path("/var/vellaric/certificates").glob(f"{self.prefix}-*"):
             path.unlink(missing_ok=True)

@@ -20,6 +20,9 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain import (
     facts,
     layout,
     networks,
+    pgbouncer,
+    pooler_container,
+    pooler_facts,
     scram,
     spec,
     users,
@@ -27,8 +30,10 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain import (
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import Refused
-from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Record
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.pooler import POOLER
+from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import PRIMARY, Instance, Record
 from ansible_collections.vellaric.postgres.plugins.module_utils._host import own_tls
+from ansible_collections.vellaric.postgres.plugins.module_utils._planning import pooling
 from ansible_collections.vellaric.postgres.plugins.module_utils._planning.plan import plan_database
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -125,7 +130,8 @@ def joined(*names, **given):
 
 
 def endpoints(wanted):
-    return {**joined("bridge"), **joined(*wanted.networks, aliases=wanted.network_aliases)}
+    shared = (wanted.pooler_container,) if wanted.pooler is not None else ()
+    return {**joined("bridge", *shared), **joined(*wanted.networks, aliases=wanted.network_aliases)}
 
 
 def foreign(**given):
@@ -282,6 +288,53 @@ def replaced(observed, **fields):
     return other(observed, container=dataclasses.replace(observed.container, config=config))
 
 
+POOL = f"{NAME}-pool"
+POOLER_IMAGE = pooler_facts.PoolerImage("sha256:pooler", pgbouncer.Version(1, 24, 1), True)
+POOLED_NETWORKS = host_networks(**{POOL: network(POOL, 30, carries=False)})
+
+
+def logins(password=PASSWORD, **given):
+    return (pgbouncer.Login(USERNAME, verifier(password), **{"expired": False, **given}),)
+
+
+def no_pooler():
+    """Return what is observed of a pooler that is declared and not there."""
+    return pooler_facts.PoolerFacts(POOLER, POOLER, None, None, None, {}, runs=POOLER_IMAGE, logins=logins())
+
+
+def with_instance(observed, instance):
+    """Return what is observed with another instance, in the place of one of that name."""
+    others = tuple(one for one in observed.instances if one.name != instance.name)
+    return dataclasses.replace(observed, instances=(*others, instance))
+
+
+def pooled_record(wanted):
+    own = Instance(POOLER, POOLER, POOL, 6432, initialised=True, depends_on=(PRIMARY,))
+    record = record_of(wanted)
+    return dataclasses.replace(record, instances=(*record.instances, own))
+
+
+def pooler_files(wanted, seen):
+    """Return what is observed of the files of a pooler as they were just written."""
+    texts = pooling._texts(wanted, seen, POOLER_IMAGE)
+    files = {path: facts.FileFacts(text.encode(), 0o644, 0) for path, text in texts.items()}
+    files[pooler_facts.USERS] = facts.FileFacts(pgbouncer.auth_file(logins()).encode(), 0o600, 996)
+    files[pooler_facts.KEY] = facts.FileFacts(b"key", 0o600, 996)
+    files[pooler_facts.SERVER_AUTHORITY] = facts.FileFacts(b"authority", 0o644, 0)
+    names = list(pooling.certificate_names(wanted))
+    return {"files": files, "certificate": {**certificate_of(wanted), "names": names}}
+
+
+def pooled(wanted, **given):
+    """Return what is observed of a database and its pooler that are as declared and serve."""
+    record = pooled_record(wanted)
+    seen = settled(wanted, record=record, networks=POOLED_NETWORKS)
+    config = pooler_container.wanted(wanted, record, record.others[0], POOLER_IMAGE)
+    container = running(config, name=POOL, networks=endpoints(wanted))
+    known = {"container": container, **pooler_files(wanted, seen), **given}
+    return with_instance(seen, dataclasses.replace(no_pooler(), **known))
+
+
 def stopped(observed, **fields):
     """Return what is observed where the container is stopped."""
     container = dataclasses.replace(observed.container, **{"status": "exited", "health": None, **fields})
@@ -371,6 +424,46 @@ class Host:
 
     def _pull(self, wanted, plan, step):
         return self._with(image=image())
+
+    def _pooler(self, **fields):
+        found = pooler_facts.of(self.seen) or no_pooler()
+        return dataclasses.replace(self, seen=with_instance(self.seen, dataclasses.replace(found, **fields)))
+
+    def _pooler_network(self, wanted, plan, step):
+        return self._with(networks={**self.seen.networks, step.network: network(step.network, 30, carries=False)})
+
+    def _pooler_files(self, wanted, plan, step):
+        return self._pooler(**pooler_files(wanted, self.seen))
+
+    def _pooler_create(self, wanted, plan, step):
+        return self._pooler(container=running(step.config, name=POOL, networks=endpoints(wanted)))
+
+    _pooler_replace = _pooler_update = _pooler_create
+
+    def _pooler_start(self, wanted, plan, step):
+        container = pooler_facts.of(self.seen).container
+        return self._pooler(container=dataclasses.replace(container, status="running"))
+
+    def _pooler_restart(self, wanted, plan, step):
+        return self
+
+    def _pooler_networks(self, wanted, plan, step):
+        container = pooler_facts.of(self.seen).container
+        return self._pooler(container=dataclasses.replace(container, networks=endpoints(wanted)))
+
+    def _pooler_resume(self, wanted, plan, step):
+        return self._pooler(paused=())
+
+    def _pooler_stop(self, wanted, plan, step):
+        container = pooler_facts.of(self.seen).container
+        return self._pooler(container=dataclasses.replace(container, status="exited"))
+
+    def _pooler_remove(self, wanted, plan, step):
+        left = {name: known for name, known in self.seen.networks.items() if name != step.network}
+        return self._with(networks=left)._pooler(container=None, previous=None, files={}, certificate=None)
+
+    def _pooler_tidy(self, wanted, plan, step):
+        return self._pooler(previous=None)
 
     def _publish(self, wanted, plan, step):
         return self._with(unpublished=False)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .._backups import catalog, dump_options
 from .._backups.target import observe_target
 from .._domain import container as containers
-from .._domain import layout, names
+from .._domain import layout, names, networks
 from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
 from .._domain.journal import ADOPTION
@@ -27,6 +28,8 @@ from . import adoption_steps, certification_steps, server_changes
 from .context import Work
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from .._domain.facts import ContainerConfig
     from .._domain.record import Record
     from .._planning.steps import Step
@@ -38,9 +41,27 @@ def execute(work: Work, done: Callable[[Step], None]) -> None:
         if isinstance(batch[0], server_changes.IN_SESSION):
             server_changes.run(work, batch)
         else:
-            DOES[type(batch[0])](work, batch[0])
+            _does(batch[0])(work, batch[0])
         for step in batch:
             done(step)
+
+
+def _does(step: Step) -> Callable[[Work, Any], None]:
+    """Return what does a step. What does those of a pooler is loaded where there are such."""
+    if type(step) not in DOES:
+        from . import pooler_changes
+
+        return pooler_changes.DOES[type(step)]
+    return DOES[type(step)]
+
+
+def _clients_wait(work: Work) -> AbstractContextManager[None]:
+    """Let the clients of a pooler wait while the server is interrupted."""
+    if not work.seen.others:
+        return contextlib.nullcontext()
+    from . import pooler_changes
+
+    return pooler_changes.waiting(work)
 
 
 def write_record(work: Work, step: steps.Reserve | steps.WriteRecord) -> None:
@@ -113,15 +134,15 @@ def _create_container(work: Work, name: str, config: ContainerConfig) -> None:
     image = work.seen.known_image
     _make_pgdata(work)
     _make_backups(work, work.spec.backup_directory)
-    arguments = containers.create_arguments(config, name, names.new_password())
+    arguments = containers.create_arguments(config, name, {"POSTGRES_PASSWORD": names.new_password()})
     declared = work.engine.inspect_image(work.spec.image)
     if declared is not None and declared["Id"] == image.id:
         # So that `docker ps` shows a name that says something.
         arguments["Image"] = work.spec.image
     work.engine.create(name, arguments)
     # Before it is started, so that it is on its networks before anybody misses it there.
-    for network in work.spec.networks:
-        work.engine.join(name, sure(work.seen.networks)[network], work.spec.network_aliases)
+    for network in networks.declared(work.spec):
+        _join(work, name, network)
 
 
 def _change_networks(work: Work, step: steps.Networks) -> None:
@@ -129,7 +150,12 @@ def _change_networks(work: Work, step: steps.Networks) -> None:
     for network in step.leave:
         work.engine.leave(step.container, network)
     for network in step.join:
-        work.engine.join(step.container, sure(work.seen.networks)[network], work.spec.network_aliases)
+        _join(work, step.container, network)
+
+
+def _join(work: Work, container: str, network: str) -> None:
+    aliases = work.spec.network_aliases if network in work.spec.networks else ()
+    work.engine.join(container, sure(work.seen.networks)[network], aliases)
 
 
 def _create(work: Work, step: steps.Create) -> None:
@@ -200,6 +226,11 @@ def _wait(work: Work) -> None:
 
 
 def _replace(work: Work, step: steps.Replace) -> None:
+    with _clients_wait(work):
+        _put_in_place(work, step)
+
+
+def _put_in_place(work: Work, step: steps.Replace) -> None:
     """Put a new container in the place of the old one, which comes back if the new one does not serve."""
     engine, previous = work.engine, layout.previous_container(step.container)
     ran = sure(work.seen.container).active
@@ -276,8 +307,13 @@ def _start(work: Work, step: steps.Start) -> None:
 
 
 def _restart(work: Work, step: steps.Restart) -> None:
-    """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
     _make_mounted(work)
+    with _clients_wait(work):
+        _restart_server(work, step)
+
+
+def _restart_server(work: Work, step: steps.Restart) -> None:
+    """Restart the server. If it does not come back with changed parameters, it gets those that it ran with."""
     stopped_at = time.monotonic()
     work.engine.restart(step.container, step.grace)
     if work.record is None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .._host.engine import Engine
     from .._host.initdb import Clusters
     from .._planning.steps import Plan
+    from .._server.pooling import Wait
 
 
 @dataclasses.dataclass
@@ -28,7 +29,7 @@ class Work:
     interruption: seconds for which a server that served did not, from the word to stop until it answered again.
     final_backup: what is shown of that of a deletion (catalog.describe). clusters: of several new databases.
     stopped: when a container that was stopped had been started. undo: what puts the files back that were written, the
-    last one at the end. certified: whether the certificate is another one now.
+    last one at the end. certified: whether the certificate is another one now. waits: of the pooler's clients.
     """
 
     engine: Engine
@@ -45,6 +46,7 @@ class Work:
     stopped: dict[str, str] = dataclasses.field(default_factory=dict)
     undo: list[Callable[[], None]] = dataclasses.field(default_factory=list)
     certified: bool = False
+    waits: list[Wait] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         # None for what is only stopped or removed, without a record that could be read.

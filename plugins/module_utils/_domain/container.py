@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import image_environment, tuning
@@ -142,10 +142,10 @@ def data_directory(config: ContainerConfig) -> str | None:
     return os.path.dirname(sources[0]) if sources else None
 
 
-def create_arguments(config: ContainerConfig, name: str, bootstrap_password: str) -> dict[str, Any]:
-    """Return the body of the engine's `POST /containers/create`."""
-    port = f"{SERVER_PORT}/tcp"
-    environment = {**config.environment, **config.first_start, "POSTGRES_PASSWORD": bootstrap_password}
+def create_arguments(config: ContainerConfig, name: str, more: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body of the engine's `POST /containers/create`. more: variables that it is not compared by."""
+    port = f"{config.inside_port}/tcp"
+    environment = {**config.environment, **config.first_start, **more}
     return {
         "Image": config.image_id,
         "Hostname": name,
@@ -283,12 +283,17 @@ def _health(health: dict[str, Any]) -> str | None:
 def _config(answer: dict[str, Any], labels: dict[str, str]) -> ContainerConfig:
     config, host = answer["Config"], answer["HostConfig"]
     environment = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
-    binding = ((host.get("PortBindings") or {}).get(f"{SERVER_PORT}/tcp") or [{}])[0]
+    owner = known_labels.owner(labels)
+    serves = owner is None or owner.role == PRIMARY
+    published = host.get("PortBindings") or {}
+    inside = f"{SERVER_PORT}/tcp" if serves else next(iter(published), "0/tcp")
+    binding = (published.get(inside) or [{}])[0]
     return ContainerConfig(
         image_id=answer["Image"],
         command=tuple(config.get("Cmd") or ()),
         # The rest comes from the image, or counted at the first start.
-        environment={"PGDATA": environment.get("PGDATA")},
+        environment={"PGDATA": environment.get("PGDATA")} if serves else {},
+        inside_port=int(inside.partition("/")[0]),
         bind_address=binding.get("HostIp") or "0.0.0.0",
         port=int(binding.get("HostPort") or 0),
         mounts=tuple(

@@ -85,6 +85,7 @@ class ImageFacts:
 class ContainerConfig:
     """What we ask the engine for, and what it is compared with. Sizes in bytes, None is "no limit".
 
+    inside_port: where clients on the container's networks reach it; port: where those of the host do.
     first_start: variables that count only when the data directory is made, or keep the image's own from it (None).
     """
 
@@ -107,6 +108,7 @@ class ContainerConfig:
     log_config: tuple[tuple[str, str], ...]
     healthcheck: tuple[str, ...]
     labels: dict[str, str]
+    inside_port: int = 5432
     first_start: dict[str, str | None] = dataclasses.field(default_factory=dict, compare=False)
 
 

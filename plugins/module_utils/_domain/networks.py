@@ -137,27 +137,32 @@ def refuse_missing(spec: DatabaseSpec, seen: Observed) -> None:
 
 def wanted(spec: DatabaseSpec, known: Mapping[str, NetworkFacts] | None) -> tuple[str, ...]:
     """Return the names of all networks that the container is to be on."""
-    return ((DEFAULT,) if known is None or DEFAULT in known else ()) + spec.networks
+    return ((DEFAULT,) if known is None or DEFAULT in known else ()) + declared(spec)
+
+
+def declared(spec: DatabaseSpec) -> tuple[str, ...]:
+    """Return the names of those that are declared: that of a pooler is, where one is."""
+    return spec.networks + ((spec.pooler_container,) if spec.pooler is not None else ())
 
 
 def changes(
-    spec: DatabaseSpec, joined: Mapping[str, EndpointFacts], known: Mapping[str, NetworkFacts]
+    spec: DatabaseSpec,
+    joined: Mapping[str, EndpointFacts],
+    known: Mapping[str, NetworkFacts],
+    aliases: tuple[str, ...] | None = None,
 ) -> tuple[list[str], list[str]]:
-    """Return the names of the networks to leave and of those to join.
+    """Return the names of the networks to leave and of those to join. aliases: on those declared; None: the server's.
 
     joined: EndpointFacts by name. A network that was removed and made again under its name is joined anew: with the one
     that is gone, the engine does not start the container. https://github.com/moby/moby/issues/21846
     So is one on which it is to have other aliases: the engine gives them to those who join.
     """
-    names = wanted(spec, known)
+    names, named = wanted(spec, known), spec.network_aliases if aliases is None else aliases
     stale = [
         name
         for name in joined
         if name in known
-        and (
-            joined[name].network_id != known[name].id
-            or (name in spec.networks and joined[name].aliases != spec.network_aliases)
-        )
+        and (joined[name].network_id != known[name].id or (name in spec.networks and joined[name].aliases != named))
     ]
     leave = [name for name in sorted(joined) if name not in names or name in stale]
     join = [name for name in names if name not in joined or name in stale]
@@ -174,7 +179,8 @@ def moves_ports(
     """
     before = {name: endpoint.priority for name, endpoint in joined.items()}
     left = {name: priority for name, priority in before.items() if name not in leave}
-    after = {**left, **{name: known[name].priority for name in join}}
+    # One that is not there yet is made for a pooler, and carries nothing.
+    after = {**left, **{name: known[name].priority for name in join if name in known}}
     carrier = _carrier(before, known)
     return carrier is not None and (carrier in leave or carrier != _carrier(after, known))
 
@@ -196,7 +202,7 @@ def access(spec: DatabaseSpec, known: Mapping[str, NetworkFacts] | None) -> tupl
     host = [ipaddress.ip_address(gateway) for gateway in known[DEFAULT].gateways] if DEFAULT in known else []
     host_trusted = any(address in source for address in host for source in trusted)
     pairs = []
-    for network in (known[name] for name in spec.networks if name in known):
+    for network in (known[name] for name in declared(spec) if name in known):
         if not host_trusted:
             pairs += [(str(ipaddress.ip_network(gateway)), "reject") for gateway in network.gateways]
         pairs += [(subnet, "scram-sha-256") for subnet in network.subnets]

@@ -21,11 +21,14 @@ TLS_MOUNT = "/etc/pgbouncer-tls"
 SOCKET_MOUNT = "/run/pgbouncer"
 INI = "pgbouncer.ini"
 AUTH_FILE = "users.txt"
+HBA_FILE = "hba.conf"
 # The user of the console, whom PgBouncer lets in by the id of the process at the other end of the socket.
 CONSOLE = "pgbouncer"
 
 # After a reconnection to the server these have lost the keys that a client's login gave them (#1504, fixed in 1.26.0).
 REFUSED = ((1, 25, 1), (1, 25, 2))
+# Of the parameters that may be declared, those that a RELOAD leaves as they are (SHOW CONFIG: changeable is no).
+READ_AT_START = ("disable_pqexec", "listen_backlog", "pkt_buf", "track_extra_parameters")
 _PREPARED_STATEMENTS = (1, 21)
 _LEAST = (1, 18)
 # The name in a line of the file of who may log in.
@@ -64,11 +67,11 @@ def version(text: str, image: str) -> Version:
 
 
 class Server(NamedTuple):
-    """Where a pooler reaches its database. verified: whether the server's certificate has that name."""
+    """Where a pooler reaches its database. sslmode: how far it verifies the server's certificate."""
 
     host: str
     port: int
-    verified: bool
+    sslmode: str
 
 
 def session_name(name: str) -> str:
@@ -76,22 +79,32 @@ def session_name(name: str) -> str:
     return f"{name}_session"
 
 
-def ini(container: str, name: str, spec: PoolerSpec, sizes: Sizes, server: Server, sslmode: str, found: Version) -> str:
+def ini(
+    container: str,
+    name: str,
+    spec: PoolerSpec,
+    sizes: Sizes,
+    server: Server,
+    sslmode: str,
+    found: Version,
+) -> str:
     """Return pgbouncer.ini. name: the database's; sslmode: what its clients are told."""
+    requires = sslmode in ("require", "verify-full")
     own = {
         "listen_addr": "*",
         "listen_port": str(PORT),
         "unix_socket_dir": SOCKET_MOUNT,
         "unix_socket_mode": "0700",
-        "auth_type": "scram-sha-256",
+        "auth_type": "hba",
+        "auth_hba_file": f"{CONFIG_MOUNT}/{HBA_FILE}",
         "auth_file": f"{CONFIG_MOUNT}/{AUTH_FILE}",
         # What clients must do to the server, they must do here.
-        "client_tls_sslmode": "require" if sslmode in ("require", "verify-full") else "allow",
+        "client_tls_sslmode": "require" if requires else "allow",
         "client_tls_cert_file": f"{TLS_MOUNT}/server.crt",
         "client_tls_key_file": f"{TLS_MOUNT}/server.key",
         # Nobody's certificate is asked for; without a file that is there, 1.18 and 1.24 do not start.
         "client_tls_ca_file": f"{TLS_MOUNT}/server-ca.crt",
-        "server_tls_sslmode": "verify-full" if server.verified else "verify-ca",
+        "server_tls_sslmode": server.sslmode,
         "server_tls_ca_file": f"{TLS_MOUNT}/server-ca.crt",
         "pool_mode": spec.mode,
         "max_client_conn": str(spec.max_clients),
@@ -107,6 +120,9 @@ def ini(container: str, name: str, spec: PoolerSpec, sizes: Sizes, server: Serve
         "query_wait_timeout": "120",
         # PgBouncer's 15 s hide a server that is back.
         "server_login_retry": "1",
+        # A new container of the server's may have another address: it is asked for again within this time, not 15 s.
+        "dns_max_ttl": "1",
+        "dns_nxdomain_ttl": "1",
     }
     lines = [
         f"; {container}: written by vellaric.postgres, changes made here are overwritten.",
@@ -118,6 +134,21 @@ def ini(container: str, name: str, spec: PoolerSpec, sizes: Sizes, server: Serve
         "[pgbouncer]",
         *[f"{parameter} = {value}" for parameter, value in own.items()],
         *[f"{parameter} = {value}" for parameter, value in {**defaults, **spec.settings}.items()],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def hba_conf(container: str, sslmode: str, sources: Iterable[str], access: Iterable[tuple[str, str]]) -> str:
+    """Return who may connect from where, as the server's pg_hba.conf has it.
+
+    access: (source, method) pairs of the networks that both have joined.
+    """
+    kind = "hostssl" if sslmode in ("require", "verify-full") else "host"
+    lines = [
+        f"# {container}: written by vellaric.postgres, changes made here are overwritten.",
+        "# Declare `trusted_sources` and `sslmode` of the database instead.",
+        *[f"{kind} all all {source} scram-sha-256" for source in sources],
+        *[f"{'host' if method == 'reject' else kind} all all {source} {method}" for source, method in access],
     ]
     return "\n".join(lines) + "\n"
 
@@ -158,6 +189,17 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
+def who(text: str) -> list[str]:
+    """Return the names of those who may log in, as a file of ours has them."""
+    lines = [line.rpartition(" ") for line in text.splitlines()]
+    return sorted(name[1:-1].replace('""', '"') for name, _blank, verifier in lines if verifier not in ("", '""'))
+
+
+def databases(text: str) -> list[str]:
+    """Return the lines of the databases in a file of ours."""
+    return text.partition("[databases]\n")[2].partition("\n\n")[0].splitlines()
+
+
 def parameters(text: str) -> dict[str, str]:
     """Return what a file of ours sets, by name."""
     lines = text.partition("[pgbouncer]\n")[2].splitlines()
@@ -171,5 +213,4 @@ def changed_parameters(before: str, after: str) -> list[str]:
 
 
 def _all(text: str) -> Mapping[str, str]:
-    databases = text.partition("[databases]\n")[2].partition("\n\n")[0].splitlines()
-    return {**dict(line.split(" = ", 1) for line in databases), **parameters(text)}
+    return {**dict(line.split(" = ", 1) for line in databases(text)), **parameters(text)}

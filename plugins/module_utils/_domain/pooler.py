@@ -31,8 +31,8 @@ SESSIONS = 5
 # What the server keeps for us: runs of the collection, backups with several jobs, statistics, and a person with psql.
 OWN_CONNECTIONS = 7
 DEFAULT_PAUSE = 5
-# Its container may have so many files open.
-MOST_CLIENTS = 60000
+# A container may have 20,000 files open, and more only where its engine says so.
+MOST_CLIENTS = 15000
 # The least that lets an application, and a migration beside it, work at all.
 LEAST_ROOM = 3
 
@@ -84,6 +84,11 @@ class PoolerSpec:
 
 
 DEFAULTS = PoolerSpec()
+
+
+def container(primary: str) -> str:
+    """Return the name of a pooler's container, and of the network that both share, by that of the database's."""
+    return f"{primary}-pool"
 
 
 @dataclasses.dataclass(frozen=True)

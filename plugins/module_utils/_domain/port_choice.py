@@ -12,10 +12,12 @@ import dataclasses
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from . import pooler_facts
 from .errors import Refused
+from .pooler import POOLER, PORT_RANGE
 
 if TYPE_CHECKING:
-    from .facts import Observed
+    from .facts import ContainerFacts, Observed
     from .record import Record
     from .spec import DatabaseSpec
 
@@ -53,12 +55,41 @@ def choose(spec: DatabaseSpec, seen: Observed, old: Record | None) -> int:
                 " databases that are no longer used"
             )
         return free
-    # Between two attempts of its restart policy, too, it is the engine that listens on its behalf.
-    config = seen.container.config if seen.container is not None and seen.container.active else None
-    own = config is not None and config.port == wanted
-    if wanted in seen.ports_taken and not own:
+    if wanted in seen.ports_taken and not _is_own(seen.container, wanted):
         raise Refused(
             f"Port {wanted} of {spec.container} is taken by {seen.ports_taken[wanted].words}. Free it, or declare"
             " another port; without one, a new database gets a free one"
+        )
+    return wanted
+
+
+def _is_own(container: ContainerFacts | None, port: int) -> bool:
+    """Say whether a container has the port: between two attempts of its restart policy, too, it is the engine that
+    listens on its behalf."""
+    config = container.config if container is not None and container.active else None
+    return config is not None and config.port == port
+
+
+def choose_for_pooler(spec: DatabaseSpec, seen: Observed, old: Record | None, primary: int) -> int:
+    """Return the port of a declared pooler, in the same way. primary: that of its database."""
+    name, there = spec.pooler_container, pooler_facts.of(seen)
+    taken = {**by_others(seen.ports_taken, name), primary: Holder(f"database {spec.container}")}
+    container = there.container if there is not None else None
+    config = container.config if container is not None else None
+    known = [one.port for one in (old.others if old is not None else ()) if one.role == POOLER]
+    # Where somebody has removed the record, the container says it.
+    known += [config.port] if config is not None else []
+    wanted = spec.declared_pooler.port or next(iter(known), None)
+    if wanted is None:
+        free = first_free(PORT_RANGE, taken)
+        if free is None:
+            raise Refused(
+                f"No port is free for {name} between {PORT_RANGE[0]} and {PORT_RANGE[1]}: declare pooler.port"
+            )
+        return free
+    if wanted in taken and (wanted == primary or not _is_own(container, wanted)):
+        raise Refused(
+            f"Port {wanted} of {name} is taken by {taken[wanted].words}. Nothing was changed: free it, or declare"
+            " another pooler.port"
         )
     return wanted

@@ -85,6 +85,11 @@ class Record:
         """The primary's: all servers of a database are made from its data."""
         return self.primary.libc
 
+    @property
+    def ports(self) -> dict[str, int]:
+        """Those of all instances, by name."""
+        return {instance.name: instance.port for instance in self.instances}
+
     def with_primary(self, **changes: Any) -> Record:
         """Return the record with some fields of its primary changed."""
         instances = tuple(

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import configuration, extensions, names, networks, parsers, pem, settings, texts, tuning, users
-from .errors import DatabaseError
+from . import pooler as poolers
+from .errors import DatabaseError, sure
 from .names import ENVIRONMENTS
 from .units import format_cpus, format_size, parse_cpus, parse_size
 
@@ -168,6 +169,12 @@ OPTIONS = {
         spell=users.to_option,
         recall=users.recorded,
     ),
+    "pooler": Option(
+        {"type": "raw"},
+        read=lambda given: poolers.from_option(given.get("pooler")),
+        recorded=True,
+        spell=poolers.to_option,
+    ),
     "wait_timeout": Option({"type": "int"}, _number("wait_timeout", 1, texts.MOST_SECONDS), default=120),
     "deletion_protection": Option({"type": "bool"}, recorded=True),
     "purge": Option({"type": "bool"}, default=False),
@@ -225,6 +232,7 @@ class DatabaseSpec:
     settings: dict[str, str]
     extensions: dict[str, str | None]
     users: tuple[users.User, ...]
+    pooler: poolers.PoolerSpec | None
     wait_timeout: int
     deletion_protection: bool | None
     purge: bool
@@ -237,6 +245,16 @@ class DatabaseSpec:
     @functools.cached_property
     def container(self) -> str:
         return names.container_name(self.name, self.environment)
+
+    @property
+    def declared_pooler(self) -> poolers.PoolerSpec:
+        """The pooler, where what came before has made sure that one is declared."""
+        return sure(self.pooler)
+
+    @property
+    def pooler_container(self) -> str:
+        """The name of the pooler's container, and of the network that it shares with the server alone."""
+        return poolers.container(self.container)
 
     @property
     def directory(self) -> str:
@@ -325,9 +343,11 @@ class DatabaseSpec:
     def declared(self) -> dict[str, Any]:
         """The declaration in the spelling of the options, for the record: never a secret."""
         kept = {name: option.spell(getattr(self, option.field or name)) for name, option in _RECORDED.items()}
+        # Records from before there were such are to stay as they are.
         if not self.network_aliases:
-            # Records from before there were such are to stay as they are.
             del kept["network_aliases"]
+        if self.pooler is None:
+            del kept["pooler"]
         return kept
 
 
@@ -349,6 +369,8 @@ def from_parameters(parameters: dict[str, Any]) -> DatabaseSpec:
             continue
         if option.field != "":
             values[option.field or name] = value
+    if values.get("pooler") is not None and not mistakes:
+        mistakes += _long_name(parameters)
     if mistakes:
         raise DatabaseError("\n".join(dict.fromkeys(mistakes)))
     if not parameters.get("partial"):
@@ -367,6 +389,15 @@ def complete(parameters: dict[str, Any], declared: dict[str, Any]) -> dict[str, 
     completed = {**parameters, **known, **given}
     _refuse_untunable(completed)
     return completed
+
+
+def _long_name(given: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the name of a database that is to have a pooler."""
+    name = poolers.container(names.container_name(given["name"], given["environment"]))
+    over = len(name) - names.MAX_LABEL
+    if over <= 0:
+        return []
+    return [f"pooler: its container {name} has a name of {len(name)} characters: choose a name that is {over} shorter"]
 
 
 def _refuse_untunable(given: dict[str, Any]) -> None:

@@ -138,16 +138,31 @@ def official(declared: Mapping[str, Any]) -> str:
 
 
 def pulled(declared: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the official images that databases take, and of each whether it may be pulled where it is missing.
+    """Return the official images that databases take, and those of their poolers, and of each whether it may be pulled
+    where it is missing.
 
     With always it is asked for when the databases are looked at, since they follow the tag.
     """
     found: dict[str, set[str]] = {}
     for one in declared:
         reference = official(one)
-        if reference:
-            found.setdefault(reference, set()).add(one.get("pull") or "missing")
+        for each in filter(None, (reference, _pooler(one))):
+            found.setdefault(each, set()).add(one.get("pull") or "missing")
     return {reference: "never" if found[reference] == {"never"} else "missing" for reference in sorted(found)}
+
+
+def _pooler(declared: Mapping[str, Any]) -> str:
+    """Return the image of a database's pooler, nothing where it has none."""
+    if not is_whole(declared) or not declared.get("pooler"):
+        return ""
+    from . import pooler
+
+    try:
+        found = pooler.from_option(declared["pooler"])
+    except ValueError:
+        # Whoever reads the declaration says what is wrong with it.
+        return ""
+    return found.image if found is not None else ""
 
 
 def instead(declared: Mapping[str, Any], there: Mapping[str, str]) -> dict[str, Any]:

@@ -227,6 +227,18 @@ class Engine:
         """Return the NetworkFacts of the engine's networks, by name."""
         return networks.from_list(self._get("list the networks", "/networks"), self._knows_gateway_priority)
 
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a network of this host's that leads nowhere else."""
+        with _errors(f"create network {name}"):
+            self._api.create_network(name, driver="bridge", internal=True, labels=dict(labels), check_duplicate=True)
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network, whoever is still on it; nothing where there is none."""
+        with _errors(f"remove network {name}", may_be_missing=True):
+            for identity in self._api.inspect_network(name).get("Containers") or {}:
+                self._api.disconnect_container_from_network(identity, name, force=True)
+            self._api.remove_network(name)
+
     @property
     def _knows_gateway_priority(self) -> bool:
         version = tuple(int(part) for part in self._api_version.split("."))
@@ -357,9 +369,14 @@ class Engine:
         return bool(state.get("Running")) and not _is_of(state.get("Pid") or 0, container)
 
     def run(
-        self, image: str, command: list[str], seconds: int = 60, mounts: Iterable[tuple[str, str]] = ()
+        self,
+        image: str,
+        command: list[str],
+        seconds: int = 60,
+        mounts: Iterable[tuple[str, str]] = (),
+        user: str = "postgres",
     ) -> Finished:
-        """Run a command in a throw-away container, without a network and as the image's user, and return what it
+        """Run a command in a throw-away container, without a network and as a user of the image, and return what it
         came to. mounts: pairs of a directory of the host's and the one that it is in the container."""
         self.remove_throw_aways()
         with _errors(f"run image {image}"):
@@ -374,7 +391,7 @@ class Engine:
                 image,
                 entrypoint=command[:1],
                 command=command[1:],
-                user="postgres",
+                user=user,
                 host_config=host_config,
                 labels=throw_away(2 * seconds),
             )["Id"]

@@ -169,6 +169,8 @@ def _one_result(outcome: run.Outcome) -> dict[str, Any]:
         "actions": [step.result() for step in outcome.actions],
         "pending": view.pending(outcome.pending),
         "interruption_seconds": round(outcome.interruption, 2),
+        "clients_waited_seconds": round(sum(wait.seconds for wait in outcome.waits), 2),
+        "clients_cut": sum(wait.ended for wait in outcome.waits),
         "database": outcome.database,
         "final_backup": outcome.final_backup,
     }

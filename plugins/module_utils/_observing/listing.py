@@ -137,7 +137,8 @@ def _describe(
         declared = spec.from_parameters({"name": key[0], "environment": key[1], "data_root": host.data_root})
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    shown = view.database(declared, record, containers[PRIMARY], text, observe.read_tls(declared.directory))
+    tls = observe.read_tls(declared.directory)
+    shown = view.database(declared, record, containers[PRIMARY], text, tls, containers)
     pending, seen = _pending(engine, host, record, recorded)
     shown["pending"] = view.pending(pending)
     if damage is not None:

@@ -21,6 +21,7 @@ from .._domain import record as records
 from .._domain.errors import DatabaseError, sure
 from .._domain.facts import InstanceFacts, Observed
 from .._domain.names import ENVIRONMENTS
+from .._domain.pooler import POOLER
 from .._domain.record import PRIMARY, container_of
 from .._host import cluster, files, images, known_certificate, ports, roots
 from .._planning import certification
@@ -174,7 +175,7 @@ def observe_database(
     return Observed(
         instances=(
             InstanceFacts(PRIMARY, PRIMARY, own, previous, image, managed_files),
-            *(_observe_other(engine, one) for one in other_instances(host, spec.name, spec.environment, record)),
+            *_others(engine, host, spec, record, own if server is not None else None, check_mode, recorded),
         ),
         directory_exists=os.path.isdir(spec.directory),
         doomed=os.path.isdir(layout.doomed(spec.data_root, spec.container)),
@@ -337,6 +338,39 @@ def inspect(engine: Engine, name: str) -> ContainerFacts | None:
 
 def _inspect(engine: Engine | None, name: str) -> ContainerFacts | None:
     return None if engine is None else inspect(engine, name)
+
+
+def _others(
+    engine: Engine | None,
+    host: Host,
+    spec: DatabaseSpec,
+    record: Record | None,
+    server: ContainerFacts | None,
+    check_mode: bool,
+    recorded: bool,
+) -> list[InstanceFacts]:
+    """Return what is there of the other instances. server: the primary's container, where its server answers."""
+    found = other_instances(host, spec.name, spec.environment, record)
+    seen = [_observe_other(engine, one) for one in found if one.role != POOLER]
+    if spec.pooler is None and len(seen) == len(found):
+        return seen
+    # Few databases have one, and each run compiles anew what it loads of Ansible's archive.
+    from . import pooled
+
+    name = spec.pooler_container
+    pooler = pooled.observe(
+        engine,
+        spec,
+        record,
+        _inspect(engine, name),
+        _inspect(engine, layout.previous_container(name)),
+        _authority(spec.data_root),
+        lambda reference: _image(sure(engine), host, reference),
+        check_mode,
+        recorded,
+        server,
+    )
+    return [*seen, pooler]
 
 
 def _observe_other(engine: Engine | None, instance: OtherInstance) -> InstanceFacts:

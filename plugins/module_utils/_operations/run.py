@@ -18,6 +18,7 @@ from .._applying.context import Work
 from .._domain import configuration, layout, names, spec
 from .._domain.errors import DatabaseError, Refused, sure
 from .._domain.port_choice import Holder
+from .._domain.record import PRIMARY
 from .._host import files, initdb, locks, roots
 from .._observing import observe
 from .._planning import view
@@ -37,9 +38,10 @@ if TYPE_CHECKING:
     from .._host.engine import Engine
     from .._observing.observe import Host
     from .._planning.steps import Step
+    from .._server.pooling import Wait
 
 # An image has to be fetched, or a server started, before the rest can be known: each at most once.
-_MOST_ROUNDS = 4
+_MOST_ROUNDS = 6
 # States in which there is a database that serves, and those that make one where there is none.
 _SERVES = ("started", "present", "undeleted")
 _BRINGS_ABOUT = ("started", "present")
@@ -50,7 +52,8 @@ class Outcome:
     """What a run came to for one database. actions: what was done, or in check mode what would be.
 
     first, last: the Plans that it began and ended with. before, after: what was there and what is, for the diff;
-    nothing where they are the same. interruption: seconds for which a server that served did not.
+    nothing where they are the same. interruption: seconds for which a server that served did not. waits: of the clients
+    of its pooler.
     """
 
     container: str
@@ -62,6 +65,7 @@ class Outcome:
     after: dict[str, Any] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
     interruption: float = 0.0
+    waits: list[Wait] = dataclasses.field(default_factory=list)
     database: dict[str, Any] | None = None
     final_backup: dict[str, Any] | None = None
     error: DatabaseError | None = None
@@ -233,11 +237,12 @@ def _predict(
     seen = observe.observe_database(engine, host, declared, check_mode=True)
     plan = plan_database(declared, seen, new_id=None)
     if plan.record is not None:
-        host.ports_taken[plan.record.port] = Holder(f"database {declared.container}", declared.container)
+        for one in plan.record.instances:
+            host.ports_taken[one.port] = Holder(f"database {declared.container}", one.container)
     outcome.actions, outcome.pending = list(plan.steps), list(plan.pending)
     outcome.first = outcome.last = plan
     outcome.warnings += plan.warnings
-    outcome.database = _describe(declared, plan.record, seen, seen.container)
+    outcome.database = _describe(declared, plan.record, seen, _containers(seen))
     outcome.warnings += _file_warnings(seen)
     if seen.server_error:
         outcome.warnings.append(f"the server does not answer now, so not all is predicted: {seen.server_error}")
@@ -273,8 +278,12 @@ def _bring_about(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any],
         _execute(work, outcome)
         if plan.final:
             break
-    container = observe.inspect(engine, declared.container) if outcome.actions else seen.container
-    outcome.database = _describe(declared, work.record, seen, container)
+    containers = _containers(seen)
+    if outcome.actions:
+        known = work.record.instances if work.record is not None else ()
+        named = {PRIMARY: declared.container, **{one.name: one.container for one in known}}
+        containers = {name: observe.inspect(engine, container) for name, container in named.items()}
+    outcome.database = _describe(declared, work.record, seen, containers)
     outcome.warnings += _file_warnings(seen)
 
 
@@ -308,8 +317,12 @@ def _await_server(engine: Engine, declared: DatabaseSpec, seen: Observed) -> tup
 def _execute(work: Work, outcome: Outcome) -> None:
     if work.plan.steps:
         with _no_backup_meanwhile(work):
-            _applying().execute(work, outcome.actions.append)
+            try:
+                _applying().execute(work, outcome.actions.append)
+            finally:
+                outcome.warnings += [warning for wait in work.waits for warning in wait.warnings]
     outcome.interruption += work.interruption
+    outcome.waits += work.waits
     outcome.final_backup = work.final_backup
     outcome.warnings += work.warnings
 
@@ -352,11 +365,17 @@ def _file_warnings(seen: Observed) -> list[str]:
 
 
 def _describe(
-    declared: DatabaseSpec, record: Record | None, seen: Observed, container: ContainerFacts | None
+    declared: DatabaseSpec, record: Record | None, seen: Observed, containers: dict[str, ContainerFacts | None]
 ) -> dict[str, Any] | None:
     if record is None or declared.state == "absent":
         return None
     recorded = view.from_record(record, declared.data_root) or declared
     personal = seen.files.get(configuration.PERSONAL_CONF)
     text = personal.content.decode("utf-8", "replace") if personal else ""
-    return view.database(recorded, record, container, text, observe.read_tls(declared.directory))
+    tls = observe.read_tls(declared.directory)
+    return view.database(recorded, record, containers[PRIMARY], text, tls, containers)
+
+
+def _containers(seen: Observed) -> dict[str, ContainerFacts | None]:
+    """Return the containers of a database's instances, by their names."""
+    return {one.name: one.container for one in seen.instances}

@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 
 COPY, MOVE = "copy", "move"
 # What is ours in a directory that the old data may lie in, too.
-OWN_ENTRIES = ("backups", "conf", "database.json", "pgdata", "tls", *map(journals.file_name, journals.OPERATIONS))
+_DIRECTORIES = ("backups", "conf", "pgdata", "pooler", "tls")
+OWN_ENTRIES = (*_DIRECTORIES, "database.json", *map(journals.file_name, journals.OPERATIONS))
 # What the record keeps of the journal.
 RECORDED = ("at", "container", "data", "image", "method", "mount", "volume")
 
 
 def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     """Return the Plan that takes the foreign container over, or that finishes what was begun."""
+    # It is made when the database is ours.
+    spec = dataclasses.replace(spec, pooler=None)
     begun = adoption_state.unfinished(seen) and seen.adoptable is None
     if not begun:
         adoptable.refuse(spec, seen)

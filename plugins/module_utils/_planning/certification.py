@@ -15,7 +15,7 @@ from .._domain.errors import Refused, sure
 from .steps import Certificate
 
 if TYPE_CHECKING:
-    from .._domain.facts import Observed, OwnTls
+    from .._domain.facts import Observed, OwnTls, ServerCertificate
     from .._domain.spec import DatabaseSpec
 
 CERTIFICATE, KEY, AUTHORITY = "tls/server.crt", "tls/server.key", "tls/ca.crt"
@@ -41,9 +41,9 @@ class Certification:
 def decide(spec: DatabaseSpec, seen: Observed) -> Certification:
     """Return the Certification of a database. Raises Refused for a certificate that cannot be used."""
     if spec.tls_fingerprint is None:
-        reason = _reason(spec, seen)
-        step = Certificate(f"issue a server certificate ({reason})") if reason else None
-        return Certification(step, warnings=_authority_warning(seen) if reason else ())
+        why = reason(seen.certificate, spec.certificate_names, seen.now, _key_is_safe(seen))
+        step = Certificate(f"issue a server certificate ({why})") if why else None
+        return Certification(step, warnings=_authority_warning(seen) if why else ())
     own = _given(spec, seen) if spec.tls is not None else _kept(spec, seen)
     names = sure(own.own)["names"]
     if spec.sslmode == "verify-full" and not covers(names, spec.host):
@@ -55,29 +55,34 @@ def decide(spec: DatabaseSpec, seen: Observed) -> Certification:
     return own
 
 
-def _reason(spec: DatabaseSpec, seen: Observed) -> str | None:
-    """Say why the host's authority is to issue a certificate, or None."""
-    found = seen.certificate
+def reason(found: ServerCertificate | None, names: Sequence[str], now: str, key_is_safe: bool) -> str | None:
+    """Say why the host's authority is to issue a certificate, or None. found: what is there; names: that it is for."""
     if found is None or not found["ours"]:
         return "there is none of this host's authority"
-    if found["names"] != list(spec.certificate_names):
+    if found["names"] != list(names):
         return "for other names"
-    if validity.renewal_due(found["not_after"], seen.now):
+    if validity.renewal_due(found["not_after"], now):
         return f"the present one ends on {found['not_after'][:10]}"
     if not found["current"]:
         return "the authority of this host has been renewed"
-    if validity.authority_renewal_due(found["authority_not_after"], seen.now):
+    if validity.authority_renewal_due(found["authority_not_after"], now):
         return f"the authority of this host ends on {found['authority_not_after'][:10]} and is renewed"
-    if not _key_is_safe(seen):
+    if not key_is_safe:
         return "the key has another owner or mode"
     return None
 
 
-def _authority_warning(seen: Observed) -> tuple[str, ...]:
+def renews_authority(seen: Observed) -> bool:
+    """Whether another certificate of the host's authority comes with one that it issues now."""
     found = seen.certificate
     if not found or not found["ours"]:
-        return ()
-    if found["current"] and not validity.authority_renewal_due(found["authority_not_after"], seen.now):
+        return False
+    return not found["current"] or validity.authority_renewal_due(found["authority_not_after"], seen.now)
+
+
+def _authority_warning(seen: Observed) -> tuple[str, ...]:
+    found = seen.certificate
+    if not found or not renews_authority(seen):
         return ()
     return (
         "the certificate of this host's authority, with which clients verify the server, has been renewed. Clients that"

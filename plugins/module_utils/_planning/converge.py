@@ -39,6 +39,9 @@ from .steps import (
 )
 
 if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
     from .._domain.facts import ContainerConfig, Observed
     from .._domain.record import Record
     from .._domain.spec import DatabaseSpec
@@ -50,30 +53,45 @@ def planned(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
     record = new_record(spec, seen, new_id)
     spec = server_steps.with_logins(spec, seen, record)
     steps: list[Step] = []
-    if seen.record is None or seen.record.port != record.port:
+    if seen.record is None or seen.record.ports != {**seen.record.ports, **record.ports}:
         steps.append(Reserve(record))
     elif _says_otherwise(seen.record, record):
         changed = view.changed_options(seen.record, record)
         steps.append(WriteRecord(record, tuple(changed)))
     certificate = certification.decide(spec, seen)
+    pooled = pooling() if spec.pooler is not None or seen.others else None
+    steps += pooled.first(spec, seen) if pooled is not None else []
     if seen.image is None:
-        return _fetch_image(spec, seen, record, steps, certificate)
+        return _fetch_image(spec, seen, record, steps, certificate, pooled)
     config, texts = desired(spec, seen, record)
     wanting = _wanting_memory(spec, seen, record)
     change = _initialise if not record.initialised else _change
     more, pending = change(spec, seen, record, config, dict(texts), certificate)
+    if pooled is not None:
+        later = pooled.last(spec, seen, record, more, certificate)
+        more, pending = [*more, *later.steps], (*pending, *later.pending)
+
+    def sides() -> tuple[dict[str, Any], dict[str, Any]]:
+        before = view.before(spec, seen)
+        after = view.after(spec, seen, record, config, texts, certificate.own)
+        return pooled.shown(spec, seen, record, more, (before, after)) if pooled is not None else (before, after)
+
     return Plan(
         steps=(*steps, *more),
         pending=pending,
         record=record,
-        sides=lambda: (
-            view.before(spec, seen),
-            view.after(spec, seen, record, config, texts, certificate.own),
-        ),
+        sides=sides,
         warnings=(*certificate.warnings, *wanting, *_few_connections(spec, seen)),
         spec=spec,
         final=_is_final(seen, record, texts, [*steps, *more]),
     )
+
+
+def pooling() -> ModuleType:
+    """Load what plans a pooler only where there is one: each run compiles anew what it loads of Ansible's archive."""
+    from . import pooling as planned_pooling
+
+    return planned_pooling
 
 
 def _says_otherwise(old: Record, new: Record) -> bool:
@@ -140,6 +158,8 @@ def _is_final(seen: Observed, record: Record, texts: dict[str, str], steps: Sequ
     need a restart: those of extensions, and those of files that an earlier run wrote. Before users are changed, what a
     killed run has left to do there is waited for.
     """
+    if any(step.ends_round for step in steps):
+        return False
     if not record.initialised or not steps:
         return True
     if seen.server is None or seen.unread or any(step.observed_after for step in steps):
@@ -150,7 +170,12 @@ def _is_final(seen: Observed, record: Record, texts: dict[str, str], steps: Sequ
 
 
 def _fetch_image(
-    spec: DatabaseSpec, seen: Observed, record: Record, steps: list[Step], certificate: Certification
+    spec: DatabaseSpec,
+    seen: Observed,
+    record: Record,
+    steps: list[Step],
+    certificate: Certification,
+    pooled: ModuleType | None,
 ) -> Plan:
     if spec.pull == "never":
         raise Refused(
@@ -160,6 +185,7 @@ def _fetch_image(
     steps.append(Pull(spec.image))
     if not record.initialised:
         steps += _creation(spec, seen, record, None, {}, certificate)
+        steps += pooled.last(spec, seen, record, steps, certificate).steps if pooled is not None else ()
     return Plan(
         steps=tuple(steps),
         record=record,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from .._domain import names, port_choice
 from .._domain.errors import Refused, sure
-from .._domain.record import Record, primary
+from .._domain.pooler import POOLER
+from .._domain.record import PRIMARY, Instance, Record, primary
 
 if TYPE_CHECKING:
     from .._domain.facts import Observed
@@ -46,6 +47,7 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
             " take the declared one away, or bring back the file. Where that is lost, rotate its password (playbook"
             " vellaric.postgres.rotate; with -e database_rotate_lost=true all those of the host that are lost)"
         )
+    port = port_choice.choose(spec, seen, old)
     return Record(
         id=old.id if old else identity,
         name=spec.name,
@@ -57,15 +59,24 @@ def new_record(spec: DatabaseSpec, seen: Observed, identity: str | None) -> Reco
         instances=(
             primary(
                 spec.container,
-                port=port_choice.choose(spec, seen, old),
+                port=port,
                 initialised=old.initialised if old else False,
                 libc=(old.libc if old and (old.initialised or old.adopted) else None)
                 or (seen.image.libc if seen.image else None),
             ),
-            *(old.others if old else ()),
+            *_others(spec, seen, old, port),
         ),
         adopted=old.adopted if old else None,
     )
+
+
+def _others(spec: DatabaseSpec, seen: Observed, old: Record | None, primary: int) -> tuple[Instance, ...]:
+    """Return the instances besides the primary. primary: its port."""
+    kept = tuple(one for one in (old.others if old else ()) if one.role != POOLER)
+    if spec.pooler is None:
+        return kept
+    port = port_choice.choose_for_pooler(spec, seen, old, primary)
+    return (*kept, Instance(POOLER, POOLER, spec.pooler_container, port, initialised=True, depends_on=(PRIMARY,)))
 
 
 def _recovered_record(spec: DatabaseSpec, seen: Observed) -> Record | None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from .._domain import container as containers
 from .._domain import layout, networks, port_choice
 from .._domain.errors import DatabaseError, Refused
+from .._domain.pooler import POOLER
 from . import adoption_state, view
-from .converge import planned, refuse_broken_files, refuse_loss
+from .converge import planned, pooling, refuse_broken_files, refuse_loss
 from .steps import (
     Action,
     Create,
@@ -148,6 +149,7 @@ def _lifecycle(spec: DatabaseSpec, seen: Observed) -> Plan:
     if spec.state == "restarted":
         refuse_broken_files(spec, seen)
     before = {"status": view.status_word(seen.container)}
+    first, last = pooling().lifecycle(spec, seen) if seen.others else ([], [])
     if spec.state == "stopped":
         steps: tuple[Step, ...] = (
             (Stop(spec.container, containers.grace(seen.container)),) if seen.container.active else ()
@@ -159,6 +161,7 @@ def _lifecycle(spec: DatabaseSpec, seen: Observed) -> Plan:
         else:
             steps = (Start(spec.container, seen.container.status, "restart"),)
         after = {"status": "running, restarted"}
+    steps = (*first, *steps, *last)
     return Plan(steps=steps, record=seen.record, sides=lambda: (before, after if steps else before))
 
 
@@ -166,12 +169,16 @@ def _undelete(spec: DatabaseSpec, seen: Observed) -> Plan:
     """Take back what was deleted last. Its record then says what else there is to do."""
     if not seen.trash:
         raise Refused(f"There is no {spec.container}, neither here nor in the trash of {spec.data_root}")
+    pooled: tuple[list[Step], list[Step]] = ([], [])
     if seen.trashed is not None:
         port_choice.choose(spec, seen, seen.trashed)
+        pooled = pooling().return_of(spec, seen, seen.trashed) if seen.trashed.others else pooled
     when, database_id = layout.deleted_at(spec.container, seen.trash[-1])
-    steps = (
+    steps: tuple[Step, ...] = (
         Undelete(seen.trash[-1], database_id, when),
+        *pooled[0],
         Create(spec.container, None, first=False),
+        *pooled[1],
     )
     return Plan(steps=steps, sides=lambda: ({}, {"status": "running", "id": database_id}), final=False)
 
@@ -214,11 +221,13 @@ def _delete(spec: DatabaseSpec, seen: Observed) -> Plan:
         refuse_loss(spec, seen)
     steps = _final_backup(spec, seen)
     # The primary last: the others are of no use without it, and it is not without them.
-    for one in (*seen.others, seen.primary):
+    for one in (*(one for one in seen.others if one.role != POOLER), seen.primary):
         if one.container is not None:
             steps.append(Remove(one.container.name, containers.grace(one.container)))
         if one.previous is not None:
             steps.append(RemovePrevious(one.previous.name, ours=one.previous.config is not None))
+    if any(one.role == POOLER for one in seen.others):
+        steps += pooling().deletion(spec, seen)
     if seen.directory_exists:
         if spec.purge:
             steps.append(Purge(spec.directory))

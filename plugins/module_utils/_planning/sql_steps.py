@@ -35,6 +35,7 @@ class Role(SqlStep):
     password: str | None = dataclasses.field(repr=False)
     logs_in: bool
     verb = "role"
+    changes_logins = True
 
     def script(self) -> str:
         verifier = scram.new_verifier(self.password) if self.password else None
@@ -168,6 +169,7 @@ class EndLogins(SqlStep):
     roles: tuple[str, ...]
     grace: int
     verb = "end_logins"
+    changes_logins = True
 
     @property
     def summary(self) -> str:
@@ -194,6 +196,7 @@ class Users(Step):
     proved: tuple[User, ...] = dataclasses.field(repr=False)
     verifiable: bool
     verb = "users"
+    changes_logins = True
     observed_after = True
 
     @property

@@ -36,6 +36,8 @@ class Step:
     is_drift = True
     # The database is observed once more after it: it may have waited for what a killed run had left to do.
     observed_after = False
+    # Who may log in is another afterwards, or with another password.
+    changes_logins = False
 
     if TYPE_CHECKING:
         # Some kinds have them as fields, some derive them from what they carry.

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._domain import configuration, extensions, layout, networks, privileges, users
 from .._domain import spec as specs
 from .._domain.errors import DatabaseError
+from .._domain.pooler import POOLER
 from .._domain.units import format_cpus, format_size
 from . import certification
 
@@ -120,10 +122,10 @@ def _shown(
             deletion_protection=spec.protected,
             extensions=extensions.to_option(spec.extensions),
             users=users.to_option(spec.users),
-            **_fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
+            **fields(spec, ("bind_address", "memory", "nano_cpus", "shm_size")),
         )
     if config is not None:
-        shown.update(_fields(config, ("port", "bind_address", "memory", "nano_cpus", "shm_size", "restart_policy")))
+        shown.update(fields(config, ("port", "bind_address", "memory", "nano_cpus", "shm_size", "restart_policy")))
     if configuration.POSTGRESQL_CONF in texts:
         shown["parameters"] = configuration.parameters(texts[configuration.POSTGRESQL_CONF])
     if configuration.PG_HBA_CONF in texts:
@@ -133,7 +135,8 @@ def _shown(
     return shown
 
 
-def _fields(source: DatabaseSpec | ContainerConfig, names: Sequence[str]) -> dict[str, Any]:
+def fields(source: DatabaseSpec | ContainerConfig, names: Sequence[str]) -> dict[str, Any]:
+    """Return some fields under the names and in the spelling of the options."""
     return dict(_formatted(name, getattr(source, name)) for name in names)
 
 
@@ -187,11 +190,13 @@ def database(
     container: ContainerFacts | None,
     personal: str = "",
     tls: tuple[str | None, Mapping[str, Any] | None] = (None, None),
+    others: Mapping[str, ContainerFacts | None] | None = None,
 ) -> dict[str, Any]:
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 
     record: None where only its container is left. spec: what the record keeps, or what was declared. personal: the text
     of a person's own additions to the configuration. tls: the authority's certificate (PEM) and facts of the server's.
+    others: the containers of the other instances, by their names.
     """
     authority, certificate = tls
     own = spec.tls_fingerprint is not None
@@ -242,7 +247,37 @@ def database(
         "health": container.health if container else None,
         "started_at": container.started_at if container and container.running else None,
         "restart_count": container.restart_count if container else None,
+        "pooler": _pooler(spec, record, others or {}),
     }
+
+
+def _pooler(
+    spec: DatabaseSpec, record: Record | None, others: Mapping[str, ContainerFacts | None]
+) -> dict[str, Any] | None:
+    """Return what is shown of its pooler, None where it has none."""
+    own = next((one for one in record.others if one.role == POOLER), None) if record is not None else None
+    if own is None or spec.pooler is None:
+        return None
+    container = others.get(own.name)
+    return {
+        "container_name": own.container,
+        "host": pooler_host(spec),
+        "port": own.port,
+        "database": spec.name,
+        "session_database": f"{spec.name}_session",
+        "mode": spec.pooler.mode,
+        "image": spec.pooler.image,
+        "container_status": container.status if container else "absent",
+        "health": container.health if container else None,
+    }
+
+
+def pooler_host(spec: DatabaseSpec) -> str:
+    """Return what clients of the pooler connect to: the database's host, unless that is but an address to bind to."""
+    bound = spec.declared_pooler.bind_address
+    if bound is None or spec.base_domain or spec.address:
+        return spec.host
+    return dataclasses.replace(spec, bind_address=bound).host
 
 
 def _adopted(record: Record | None) -> dict[str, Any] | None:

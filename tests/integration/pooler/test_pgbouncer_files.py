@@ -49,7 +49,7 @@ class Pooled:
     def write(self, spec=DEFAULTS, authority=None):
         for directory in ("conf", "tls"):
             os.makedirs(f"{self.files}/{directory}", exist_ok=True)
-        server = pgbouncer.Server(self.host.container("shop"), 5432, True)
+        server = pgbouncer.Server(self.host.container("shop"), 5432, "verify-full")
         sizes = pooler.sizes(spec, None, 100, 3)
         name = self.host.name("shop")
         ini = pgbouncer.ini(self.container, name, spec, sizes, server, "require", self.version)
@@ -58,6 +58,7 @@ class Pooled:
         own = self.host.directory("shop") / "tls"
         contents = {
             f"conf/{pgbouncer.INI}": ini,
+            f"conf/{pgbouncer.HBA_FILE}": pgbouncer.hba_conf(self.container, "require", ["0.0.0.0/0", "::/0"], []),
             f"conf/{pgbouncer.AUTH_FILE}": pgbouncer.auth_file(logins, self.who_may_log_in()),
             "tls/server.crt": (own / "server.crt").read_text(),
             "tls/server.key": (own / "server.key").read_text(),

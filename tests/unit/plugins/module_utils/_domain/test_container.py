@@ -157,7 +157,7 @@ def test_labels_of_the_image_are_no_difference(answer):
 
 
 def test_the_request_is_what_the_engine_then_shows(answer):
-    asked = containers.create_arguments(wanted(), answer["Name"].lstrip("/"), "thrown-away")
+    asked = containers.create_arguments(wanted(), answer["Name"].lstrip("/"), {"POSTGRES_PASSWORD": "thrown-away"})
     host, shown = asked.pop("HostConfig"), answer["HostConfig"]
     for field in ("PortBindings", "ShmSize", "Memory", "MemorySwap", "NanoCpus", "CapDrop", "CapAdd", "SecurityOpt"):
         assert host[field] == shown[field]
@@ -178,7 +178,7 @@ def test_the_request_is_what_the_engine_then_shows(answer):
 
 
 def test_the_container_is_hardened():
-    asked = containers.create_arguments(wanted(), "app", "thrown-away")["HostConfig"]
+    asked = containers.create_arguments(wanted(), "app", {"POSTGRES_PASSWORD": "thrown-away"})["HostConfig"]
     assert asked["CapDrop"] == ["ALL"]
     assert asked["CapAdd"] == ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
     assert asked["SecurityOpt"] == ["no-new-privileges"]
@@ -195,7 +195,9 @@ def test_the_container_is_hardened():
 def test_no_password_but_the_one_thrown_away_is_in_the_request():
     spec = builders.declared(**DECLARED)
     config = containers.desired(spec, builders.record_of(spec), builders.image())
-    assert builders.PASSWORD not in str(containers.create_arguments(config, "app", "thrown-away"))
+    assert builders.PASSWORD not in str(
+        containers.create_arguments(config, "app", {"POSTGRES_PASSWORD": "thrown-away"})
+    )
     assert builders.PASSWORD not in str(config)
 
 

@@ -12,7 +12,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors i
 
 SPEC = pooler.PoolerSpec()
 SIZES = pooler.Sizes(20, 25, 5)
-SERVER = pgbouncer.Server("shop-development-postgres", 5432, True)
+SERVER = pgbouncer.Server("shop-development-postgres", 5432, "verify-full")
 NEW, OLD = pgbouncer.Version(1, 24, 1), pgbouncer.Version(1, 18, 0)
 
 
@@ -54,9 +54,27 @@ def test_both_names_lead_to_the_database():
     assert "my-shop_session = " in lines[4] and "dbname='my-shop' pool_mode='session' pool_size='5'" in lines[4]
 
 
-def test_tls_to_the_server_is_always_verified():
+def test_the_server_is_verified_as_far_as_it_can_be():
     assert pgbouncer.parameters(text())["server_tls_sslmode"] == "verify-full"
-    assert pgbouncer.parameters(text(server=SERVER._replace(verified=False)))["server_tls_sslmode"] == "verify-ca"
+    assert pgbouncer.parameters(text(server=SERVER._replace(sslmode="verify-ca")))["server_tls_sslmode"] == "verify-ca"
+
+
+def test_clients_come_from_where_those_of_the_server_may():
+    access = [("172.18.0.1/32", "reject"), ("172.18.0.0/16", "scram-sha-256")]
+    lines = pgbouncer.hba_conf("shop-pool", "require", ["10.0.0.0/8"], access).splitlines()[2:]
+    assert lines == [
+        "hostssl all all 10.0.0.0/8 scram-sha-256",
+        "host all all 172.18.0.1/32 reject",
+        "hostssl all all 172.18.0.0/16 scram-sha-256",
+    ]
+    assert "host all all ::/0 scram" in pgbouncer.hba_conf("shop-pool", "prefer", ["::/0"], [])
+    assert pgbouncer.parameters(text())["auth_type"] == "hba"
+
+
+def test_who_may_log_in_is_read_back():
+    logins = [pgbouncer.Login('odd"one', "SCRAM-1", False), pgbouncer.Login("gone", "SCRAM-2", True)]
+    assert pgbouncer.who(pgbouncer.auth_file(logins)) == ['odd"one']
+    assert pgbouncer.databases(text())[0].startswith("shop = host=")
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def check_rendered(wanted):
     assert len(server) == 2 + len(configuration.parameters("\n".join(server)))
     # JSON holds anything, but what is half a character, or none.
     arguments = container.create_arguments(
-        container.desired(wanted, record, builders.image()), wanted.container, "bootstrap"
+        container.desired(wanted, record, builders.image()), wanted.container, {"POSTGRES_PASSWORD": "bootstrap"}
     )
     written = json.dumps([arguments, wanted.declared()], ensure_ascii=False)
     assert written.encode("utf-8") and "\\u0000" not in written

@@ -247,7 +247,7 @@ def test_a_partial_declaration_is_tuned_by_the_limits_of_the_record():
 
 def test_the_record_keeps_every_option_that_partial_takes_from_it():
     recorded = {name for name, option in spec.OPTIONS.items() if option.recorded}
-    assert set(parse(networks=["shop"], network_aliases=["db"]).declared()) == recorded
+    assert set(parse(networks=["shop"], network_aliases=["db"], pooler=True).declared()) == recorded
     assert not {"password", "username", "tls_key"} & recorded
 
 

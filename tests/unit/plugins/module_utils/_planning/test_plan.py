@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.vellaric.postgres.plugins.module_utils._applying import apply, server_changes
+from ansible_collections.vellaric.postgres.plugins.module_utils._applying import apply, pooler_changes, server_changes
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import facts, spec
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Instance
@@ -24,51 +24,52 @@ def kinds(base=steps.Step):
             yield kind
 
 
-def with_pooler(seen, **given):
-    pooler = Instance("pooler", "pooler", f"{builders.NAME}-pool", 6432, True, depends_on=("primary",))
-    known = {"container": builders.running(seen.container.config, name=pooler.container), "previous": None, **given}
-    serves = facts.InstanceFacts("pooler", "pooler", image=None, files={}, **known)
+def with_replica(seen, **given):
+    replica = Instance("replica", "replica", f"{builders.NAME}-replica", 6432, True, depends_on=("primary",))
+    known = {"container": builders.running(seen.container.config, name=replica.container), "previous": None, **given}
+    serves = facts.InstanceFacts("replica", "replica", image=None, files={}, **known)
     return dataclasses.replace(seen, instances=(*seen.instances, serves))
 
 
 def test_another_instance_is_none_of_the_plans_of_the_primary():
-    """A pooler, say: the record keeps it, and whatever is done to the primary leaves it as it is."""
+    """The record keeps it, and whatever is done to the primary leaves it as it is."""
     wanted, settled = builders.declared(), builders.settled(builders.declared())
-    pooler = Instance("pooler", "pooler", f"{builders.NAME}-pool", 6432, True, depends_on=("primary",))
-    record = dataclasses.replace(settled.record, instances=(*settled.record.instances, pooler))
-    seen = with_pooler(dataclasses.replace(settled, record=record))
+    replica = Instance("replica", "replica", f"{builders.NAME}-replica", 6432, True, depends_on=("primary",))
+    record = dataclasses.replace(settled.record, instances=(*settled.record.instances, replica))
+    seen = with_replica(dataclasses.replace(settled, record=record))
     assert builders.plan(wanted, seen).steps == () and builders.plan(wanted, seen).record.instances == record.instances
     planned = builders.plan(builders.declared(memory="2g", read_only=False), seen)
     assert {step.container for step in planned.steps if hasattr(step, "container")} == {builders.NAME}
-    assert planned.record.others == (pooler,) and records.from_json(records.to_json(record), "") == record
+    assert planned.record.others == (replica,) and records.from_json(records.to_json(record), "") == record
     assert seen.with_primary(container=None).others == seen.others != ()
 
 
 def test_other_instances_are_deleted_with_their_database_and_before_it():
     wanted = builders.declared(state="absent")
-    seen = with_pooler(builders.settled(builders.declared()))
+    seen = with_replica(builders.settled(builders.declared()))
     steps_of = plan(wanted, seen).steps
     assert [step.verb for step in steps_of] == ["remove", "remove", "trash"]
-    assert [step.container for step in steps_of[:2]] == [f"{builders.NAME}-pool", builders.NAME]
+    assert [step.container for step in steps_of[:2]] == [f"{builders.NAME}-replica", builders.NAME]
     # One that alone is left, too, and one whose replacement was interrupted.
-    before = builders.running(seen.container.config, name=f"{builders.NAME}-pool-previous")
-    left = builders.other(with_pooler(seen, container=None, previous=before), container=None, directory_exists=False)
+    before = builders.running(seen.container.config, name=f"{builders.NAME}-replica-previous")
+    left = builders.other(with_replica(seen, container=None, previous=before), container=None, directory_exists=False)
     left = dataclasses.replace(left, instances=(left.instances[0], left.instances[-1]))
     assert [(s.verb, s.container) for s in plan(wanted, left).steps] == [("remove_previous", before.name)]
 
 
 def test_a_foreign_container_in_the_place_of_another_instance_is_left_alone():
-    foreign = builders.foreign(name=f"{builders.NAME}-pool")
+    foreign = builders.foreign(name=f"{builders.NAME}-replica")
     for state in ("started", "absent"):
         message = refusal(
-            builders.declared(state=state), with_pooler(builders.settled(builders.declared()), container=foreign)
+            builders.declared(state=state), with_replica(builders.settled(builders.declared()), container=foreign)
         )
-        assert f"{builders.NAME}-pool that this collection did not create, where the pooler of" in message
+        assert f"{builders.NAME}-replica that this collection did not create, where the replica of" in message
 
 
 def test_every_kind_of_step_is_done_in_one_way():
+    known = {**apply.DOES, **pooler_changes.DOES}
     for kind in kinds():
-        assert (kind in apply.DOES) is not issubclass(kind, server_changes.IN_SESSION), kind
+        assert (kind in known) is not issubclass(kind, server_changes.IN_SESSION), kind
         # As the tests' host does it, too.
         assert hasattr(builders.Host, "_" + kind.verb), kind
     verbs = [kind.verb for kind in kinds()]
