@@ -46,8 +46,8 @@ _FOREIGN = (
     (rb"7z\xbc\xaf", "a 7z archive: unpack it first"),
     (
         rb"(pg_dump|pg_dumpall|pg_restore|psql|kubectl|Warning): ",
-        "messages before a dump, as 2>&1 mixes them into it"
-        " (or docker run -t): take the dump again with pg_dump --file",
+        "messages before a dump, as 2>&1 mixes them into it (or docker run -t): take the dump again with pg_dump"
+        " --file",
     ),
     (rb"\$ANSIBLE_VAULT", "encrypted with Ansible Vault: decrypt it first"),
     (rb"-----BEGIN PGP|\x85[\x01-\x04]|age-encryption", "encrypted: decrypt it first"),
@@ -119,7 +119,7 @@ def _directory(path: str) -> Dump:
     contents = os.path.join(path, DIRECTORY_CONTENTS)
     if not os.path.isfile(contents):
         raise DatabaseError(
-            f"{path} is a directory without {DIRECTORY_CONTENTS}: no dump in pg_dump's directory format"
+            f"{path} is a directory without {DIRECTORY_CONTENTS}: not a dump in pg_dump's directory format"
         )
     with open(contents, "rb") as stream:
         start = stream.read(HEAD)
@@ -143,17 +143,17 @@ def _described(path: str, content: bytes, compression: str, size: int) -> Dump:
         versions, since = _archive_versions(content[512:], path), _read_since(content[512:])
         return Dump(path, TAR, compression, size, *versions, marked=True, read_since=since)
     if not content:
-        raise DatabaseError(f"{path} is empty: whatever should have written a dump to it has failed")
+        raise DatabaseError(f"{path} is empty: the program that should have written it has failed")
     for pattern, what in _FOREIGN:
         if re.match(pattern, content):
-            raise DatabaseError(f"{path} is no dump of PostgreSQL, but {what}")
+            raise DatabaseError(f"{path} is not a PostgreSQL dump, but {what}")
     if _CLUSTER.search(content[:4096]):
         raise DatabaseError(
             f"{path} was written by pg_dumpall and holds all databases of a server with its roles: give a dump of one"
             " database, as pg_dump writes it"
         )
     if b"\0" in content or not _STATEMENT.match(content.lstrip(b"\xef\xbb\xbf")):
-        raise DatabaseError(f"{path} is no dump of PostgreSQL: neither SQL nor an archive of pg_dump")
+        raise DatabaseError(f"{path} is not a PostgreSQL dump: neither SQL nor an archive of pg_dump")
     server, dump = (
         match.group(1).decode("ascii", "replace") if match else None
         for match in (_FROM.search(content), _BY.search(content))

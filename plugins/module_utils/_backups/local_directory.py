@@ -256,7 +256,7 @@ def _wrong_kind(parsed: naming.Name, status: os.stat_result) -> str | None:
 def _read_manifest(directory: str, name: str) -> Manifest:
     path = os.path.join(directory, naming.manifest_name(name))
     if not os.path.lexists(path):
-        raise DatabaseError("it has no manifest: whoever made it was interrupted, or it was put there by hand")
+        raise DatabaseError("it has no manifest: its backup was interrupted, or it was put there by hand")
     with os.fdopen(entries.open_entry(path), "rb") as stream:
         return manifests.from_json(stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace"), path)
 

@@ -29,7 +29,9 @@ def _database(facts: Facts) -> Outcome | None:
         fix = facts.subject.play("restore") + "; or, if it was renamed, ALTER DATABASE ... RENAME TO"
         cause = f"There is no database {name} in the server: it was dropped or renamed."
         return fails(
-            f"others there: {others}", cause, fix if facts.ours else sql(facts, f"CREATE DATABASE {identifier(name)}")
+            f"other databases: {others}",
+            cause,
+            fix if facts.ours else sql(facts, f"CREATE DATABASE {identifier(name)}"),
         )
     if not known["open"]:
         cause = f"Database {name} accepts no connections (ALLOW_CONNECTIONS false)."
@@ -51,7 +53,7 @@ def _role(facts: Facts) -> Outcome | None:
     ours = facts.ours
     if role is None:
         cause = f"There is no role {user} in the server: it was dropped or renamed."
-        seen = f"who can log in: {', '.join(answer['logins'][:5])}"
+        seen = f"roles that can log in: {', '.join(answer['logins'][:5])}"
         return fails(seen, cause, facts.create() if ours else sql(facts, f"CREATE ROLE {identifier(user)} LOGIN"))
     if not role["login"]:
         fix = facts.create() if ours else sql(facts, f"ALTER ROLE {identifier(user)} LOGIN")

@@ -131,7 +131,7 @@ def from_json(text: str | bytes, path: str) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatabaseError(
             f"{path} is not a readable record ({error}); the database itself is untouched. Restore the file from a"
-            " copy, or move it away: it is then made again from the container"
+            " copy, or move it away: it is then recreated from the container"
         ) from error
 
 

@@ -113,7 +113,7 @@ class Wanted(NamedTuple):
             f" packages of Debian {self.recipe.suite}, with the contract of the official image"
         )
         if "alpine" in self.reference:
-            text += f"; Debian (glibc), not Alpine (musl), so text sorts otherwise than in {self.reference}"
+            text += f"; Debian (glibc), not Alpine (musl), so text sorts differently than in {self.reference}"
         return text
 
 

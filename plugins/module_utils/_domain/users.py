@@ -253,12 +253,14 @@ def changes(users: Sequence[User], owner: str, observed: ObservedRoles) -> list[
     found = [change for change in made if change is not None]
     wanted = [user.name for user in users] + [GROUPS[kind] for kind in groups(users)]
     found += [
-        Change(name, f"remove {name}" if name not in GROUPS.values() else f"remove role {name}, which nobody needs now")
+        Change(
+            name, f"remove {name}" if name not in GROUPS.values() else f"remove role {name}, which is no longer needed"
+        )
         for name, role in sorted(roles.items())
         if role["marked"] and name not in wanted
     ]
     found += [
-        Change(GROUPS[kind], f"grant {kind} users what they lack")
+        Change(GROUPS[kind], f"grant missing privileges to {kind} users")
         for kind in groups(users)
         if not _granted(kind, users, owner, observed)
     ]
@@ -277,7 +279,7 @@ def _created_or_changed(user: User, owner: str, role: Role | None) -> Change | N
     elif role["works_as"] != (owner if user.role == OWNER else None):
         words.append(f"let {user.name} work as {owner if user.role == OWNER else 'itself'}")
     if role["ends_in"] is not None and not user.waits:
-        words.append(f"let the login of {user.name} not end")
+        words.append(f"remove the expiry of {user.name}")
     if role["connection_limit"] != limit:
         words.append(f"limit {user.name} to {'any number of' if limit == UNLIMITED else limit} connections")
     if sets_password:

@@ -84,8 +84,8 @@ class _Taking:
                 self._place.publish(stage, manifest, globals_text)
         except socket.timeout:
             raise DatabaseError(
-                f"The backup of {self._container} was not finished after {options.timeout} s: it was ended, and nothing"
-                " of it is left. Raise timeout, or use format: directory with jobs"
+                f"The backup of {self._container} was not finished after {options.timeout} s: it was"
+                " cancelled and removed. Raise timeout, or use format: directory with jobs"
             ) from None
         return catalog.find(self._place, name), self._warnings
 
@@ -108,7 +108,7 @@ class _Taking:
         if earlier and earlier[-1].created_at > clock.iso(moment):
             self._warnings.append(
                 f"the clock of the host says {clock.iso(moment)}, which is before the last backup"
-                f" ({earlier[-1].file_name}): this one counts as the newest nevertheless"
+                f" ({earlier[-1].file_name}): this one still counts as the newest"
             )
         return naming.file_name(self._container, moment, self._options.format, self._options.compression), moment
 

@@ -170,7 +170,7 @@ class Filling:
         if missing:
             self._sql(replacement.ensure_roles(missing))
             self.loaded.warnings.append(
-                f"made the roles that have privileges in the backup, without a login: {', '.join(missing)}"
+                f"created the roles that have privileges in the backup, without a login: {', '.join(missing)}"
             )
 
     def _run(self, dump: formats.Dump, manner: Manner, inside: str | None) -> Loaded:

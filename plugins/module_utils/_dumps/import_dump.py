@@ -56,7 +56,7 @@ class Options:
     """What is to be imported, and how.
 
     path: a dump on this host; or source: a Source. replace: whether there may be something in the database already.
-    roles: made where they are missing, for policies that speak of them; nobody can log in as these.
+    roles: created where they are missing, for policies that refer to them; nobody can log in as these.
     keep_old: days for which what was replaced is kept. timeout: seconds that all of it may take.
     """
 
@@ -96,7 +96,7 @@ class _Importing(Replacing):
         present = self._databases.get(self._target.name)
         if present is None:
             raise Refused(
-                f"There is no database {self._target.name} in {self._container}: somebody removed or renamed it."
+                f"There is no database {self._target.name} in {self._container}: it was removed or renamed."
                 " Create it first: playbook create, or module postgres_db"
             )
         # One that lets nobody in, after a run that was interrupted, cannot be looked into: it holds something.
@@ -149,8 +149,8 @@ class _Importing(Replacing):
         self._outcome.report["left_out"] = loaded.collected.left_out
         if self._there != 0 and int(self._sql(replacement.CONTENTS, self._fresh)) == 0:
             raise Refused(
-                f"{dump.path} has nothing in it: no table, view or sequence came in. Database {self._target.name} was"
-                " left as it is"
+                f"{dump.path} has nothing in it: no table, view or sequence was imported. Database {self._target.name}"
+                " was left as it is"
             )
         self._outcome.warnings += loaded.warnings
 
@@ -164,8 +164,8 @@ class _Importing(Replacing):
         role = re.search(r'role "(.+)" does not exist', error.message)
         if role:
             return DatabaseError(
-                f"The dump speaks of the role {role.group(1)}, which is not there, such as a policy for it. Nothing was"
-                f" changed: to have it made, without a login, set roles: [{role.group(1)!r}]"
+                f"The dump refers to role {role.group(1)}, which does not exist, for example in a policy. Nothing was"
+                f" changed: to create it, without a login, set roles: [{role.group(1)!r}]"
             )
         extension = re.search(r'extension "([^"]+)" is not available', error.message)
         if extension:
@@ -180,7 +180,7 @@ class _Importing(Replacing):
 
     @property
     def _whose(self) -> str:
-        return f"let everything belong to {self._owner}"
+        return f"make {self._owner} the owner of everything"
 
     # Functions find what they find in a database that has no path of its own.
     _search_path = "public"
@@ -209,7 +209,7 @@ def _needs(said: str, collected: Collected) -> str | None:
     """Return in words what the dump needs and cannot have, of what the server says of a statement of it."""
     way = "take the dump without what needs it (pg_dump --exclude-table, --exclude-schema)"
     if re.search(r"must be (?:a )?superuser|permission denied|must have privileges of|Only superusers? ", said):
-        return f"That is a superuser's to do, and no dump is loaded by one. Nothing was changed: {way}"
+        return f"That takes a superuser, and dumps are not loaded by one. Nothing was changed: {way}"
     parameter = re.search(r'unrecognized (?:configuration )?parameter "([^"]+)"', said)
     if parameter:
         return (
@@ -221,12 +221,12 @@ def _needs(said: str, collected: Collected) -> str | None:
         return None
     if not collected.objects:
         why = "it was taken with pg_dump -a, or of one section"
-        return f"The dump makes no table: {why}. Nothing was changed: take one that is whole"
+        return f"The dump creates no table: {why}. Nothing was changed: take a complete one"
     for name, words in collected.names.items():
         if re.search(rf'(?<![\w."]){re.escape(name)}(?![\w"])', said.replace(f'"{name}"', f" {name} ")):
             return (
-                f"The dump makes {name}, which only a superuser may make, and which was left out ({words}). Nothing was"
-                f" changed: {way}"
+                f"The dump makes {name}, which only a superuser can create, and which was left out ({words}). Nothing"
+                f" was changed: {way}"
             )
     return None
 
@@ -252,7 +252,7 @@ class _ImportingFile(_Importing):
         what = f"load {self._dump.path} ({self._dump.kind}) into a fresh database, as a role without privileges"
         return [
             (Action("load", what), self._load_file),
-            (Action("count", "count what has come in"), self._count),
+            (Action("count", "count what was imported"), self._count),
         ]
 
     def _refuse_unreadable(self, dump: formats.Dump) -> None:
@@ -286,7 +286,7 @@ class _ImportingServer(_Importing):
         super()._look()
         source = self._options.source
         if source is None:
-            raise Refused("Nothing to import was named: give path or url")
+            raise Refused("There is nothing to import: give path or url")
         self._source = source
         about = self._source.about(self._engine, self._container, self._remaining)
         self._refuse_newer(major_of(about["server_version"]), about["server_version"], "The source")
@@ -309,8 +309,8 @@ class _ImportingServer(_Importing):
         missing = [role for role in about["policy_roles"] if role not in there and role not in self._options.roles]
         if missing:
             raise Refused(
-                f"Policies of the source speak of {', '.join(missing)}, which is no role here. Nothing was changed: to"
-                f" have it made, without a login, set roles: {missing}"
+                f"Policies of the source refer to {', '.join(missing)}, which does not exist here. Nothing was changed:"
+                f" to create it, without a login, set roles: {missing}"
             )
 
     def _refuse_extensions(self, about: Mapping[str, Any]) -> None:
@@ -362,7 +362,7 @@ class _ImportingServer(_Importing):
         wrong, notes = differences(expected, facts, counts)
         there, came = (one["objects"].get("comments") for one in (taken.facts, facts))
         if there != came:
-            notes.append(f"{came} comments came in, of {there} that the source has")
+            notes.append(f"{came} comments were imported, of {there} in the source")
         here = json.loads(self._sql(replacement.ALONE + replacement.SEQUENCES, self._fresh))
         for name, value in taken.sequences.items():
             if name in here and not value <= here[name] <= max(taken.sequences_after.get(name, value), value):
@@ -370,7 +370,7 @@ class _ImportingServer(_Importing):
         self._outcome.report.update(sequences=here, differences=wrong)
         if wrong:
             raise DatabaseError(
-                f"What was imported is not what the source has: {'; '.join(wrong[:10])}. Database {self._target.name}"
+                f"The imported database differs from the source: {'; '.join(wrong[:10])}. Database {self._target.name}"
                 " was left as it is",
                 differences=wrong,
             )

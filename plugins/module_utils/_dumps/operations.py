@@ -155,7 +155,7 @@ def _verified(work: _Work) -> None:
     verified_at = backup.manifest.verified_at if backup.manifest is not None and backup.verified else None
     if verified_at is not None and (request.max_age is None or _within(_age(verified_at), request.max_age)):
         return
-    outcome.actions.append(Action("verify", f"restore {backup.file_name} into a throw-away container and compare"))
+    outcome.actions.append(Action("verify", f"restore {backup.file_name} into a temporary container and compare"))
     if not work.check_mode:
         options = request.options
         wrong = verify.verify(
@@ -204,7 +204,7 @@ def _prune(target: Target, rules: Retention | None, outcome: Outcome, check_mode
         there.append(_prediction(there, target))
     damaged = [backup.file_name for backup in there if not backup.good]
     if damaged:
-        outcome.warnings.append(f"backups that are not good neither count nor are removed: {', '.join(damaged)}")
+        outcome.warnings.append(f"damaged backups do not count, and are not removed: {', '.join(damaged)}")
     for backup in retention.removable(there, rules) if rules is not None else ():
         try:
             _remove(target.place, [backup], outcome, check_mode)

@@ -261,10 +261,10 @@ class Dumping:
         status = self._status(finished)
         if status != "running":
             raise DatabaseError(
-                f"{self._container} was stopped while its backup was taken (it is {status}): nothing of it is left"
+                f"{self._container} was stopped while its backup was taken (it is {status}): the backup was removed"
             )
         raise DatabaseError(
-            f"{self._container}: {self._reason(finished)}. Nothing of the backup is left",
+            f"{self._container}: {self._reason(finished)}. The backup was removed",
             said=finished.stderr.splitlines()[:20],
         )
 
@@ -283,8 +283,8 @@ class Dumping:
         text = finished.stderr
         if "LOCK TABLE" in text and "timeout" in text:
             return (
-                f"{self._holders() or 'another session holds ACCESS EXCLUSIVE on a table'}, and was waited for in vain"
-                f" for {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
+                f"{self._holders() or 'another session holds ACCESS EXCLUSIVE on a table'}, and did not release it"
+                f" within {self._options.lock_timeout} s (lock_timeout): end that session, or raise lock_timeout"
             )
         if "does not support compression" in text or "not supported by this build" in text:
             return f"its pg_dump was built without {self._options.compression}: use compression: gzip"

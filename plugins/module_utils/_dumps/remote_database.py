@@ -203,13 +203,13 @@ _PSQL = ("-XAtq", "-w", "-v", "VERBOSITY=terse", "-v", "ON_ERROR_STOP=1", "-f", 
 def _said(client: Execution) -> str:
     if "server does not support SSL" in client.stderr:
         return (
-            f"{first_error(client.stderr)}. Without TLS, the data can be read on their way: where that is meant, such"
-            " as within one machine, say so in the url (?sslmode=disable)"
+            f"{first_error(client.stderr)}. Without TLS, the data can be read on the network: if that is acceptable,"
+            " as within one machine, set it in the url (?sslmode=disable)"
         )
     if 'root certificate file "system"' in client.stderr:
         return (
-            "this image's client does not know the authorities of the system, so that the server cannot be verified:"
-            " say with ca_file which to trust, such as /etc/ssl/certs/ca-certificates.crt"
+            "this image's client does not have the CA certificates of the system, so that the server cannot be"
+            " verified: give the one to trust with ca_file, such as /etc/ssl/certs/ca-certificates.crt"
         )
     return first_error(client.stderr) if client.stderr.strip() else "it was ended"
 
@@ -238,7 +238,7 @@ _OF_OTHERS = (
 
 def _passed_over(parameters: tuple[str, ...]) -> str:
     whole = ": all schemas of the database are imported" if "schema" in parameters else ""
-    return f"{', '.join(parameters)} in the url had no part in it{whole}"
+    return f"{', '.join(parameters)} in the url were ignored{whole}"
 
 
 def parse(url: str, password: str | None, ca_file: str | None) -> Source:
@@ -276,7 +276,7 @@ def parse(url: str, password: str | None, ca_file: str | None) -> Source:
         raise DatabaseError("url: its port is not a number between 1 and 65535") from None
     known = files.read(ca_file) if ca_file else None
     if ca_file and (known is None or b"BEGIN CERTIFICATE" not in known.content):
-        raise DatabaseError(f"ca_file: {ca_file} is no certificate in PEM on this host")
+        raise DatabaseError(f"ca_file: {ca_file} is not a PEM certificate on this host")
     database, username = unquote(parts.path[1:]), unquote(parts.username)
     texts.line(database, "url: its database")
     texts.line(username, "url: its user")

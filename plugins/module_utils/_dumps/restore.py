@@ -77,9 +77,8 @@ def find(place: Place, wanted: str) -> tuple[Place, Backup]:
         raise Refused(f"There is no {path} on this host")
     if not os.path.lexists(naming.manifest_name(path)):
         raise Refused(
-            f"{path} has no manifest beside it ({os.path.basename(path)}.json), so that nobody can say whether it is"
-            " whole and where it comes from. A dump that this collection did not take is imported, with"
-            " vellaric.postgres.postgres_db_import"
+            f"{path} has no manifest beside it ({os.path.basename(path)}.json), so that it cannot be checked. Import"
+            " a dump that this collection did not take with vellaric.postgres.postgres_db_import"
         )
     return local_directory.at(path)
 
@@ -131,7 +130,7 @@ class _Restoring(Replacing):
         first = len(self._leftovers)
         return [*steps[:first], checked, *steps[first:]]
 
-    _whose = "let everything belong to whom it belonged, with its settings and privileges"
+    _whose = "restore owners, settings and privileges"
 
     def _loading(self) -> list[Doing]:
         name = self._backup.file_name
@@ -199,10 +198,10 @@ class _Restoring(Replacing):
             self._sql(f"{sql.UNLOGGED}\n{script}")
             made = [role for role in self._made_roles if role != source_owner or source_owner == self._owner]
             if made:
-                self._outcome.warnings.append(f"made the roles that the backup speaks of: {', '.join(made)}")
+                self._outcome.warnings.append(f"created the roles that the backup refers to: {', '.join(made)}")
         if left_out:
             self._outcome.warnings.append(
-                f"did not give back memberships in roles that are there or of a superuser: {', '.join(left_out)}. Where"
+                f"did not restore memberships in existing roles or of a superuser: {', '.join(left_out)}. Where"
                 " they are right, grant them again"
             )
 
@@ -226,7 +225,7 @@ class _Restoring(Replacing):
         wrong, notes = differences(self._manifest, facts, counts)
         if wrong:
             raise DatabaseError(
-                f"What was restored of {self._backup.file_name} is not what was backed up: {'; '.join(wrong[:10])}."
+                f"The restored database differs from {self._backup.file_name}: {'; '.join(wrong[:10])}."
                 f" Database {self._target.name} was left as it is",
                 differences=wrong,
             )
@@ -274,7 +273,7 @@ class _Restoring(Replacing):
                 for name, why in unread.items() if names else [("it", "there is no such column")]:
                     self._outcome.warnings.append(
                         f"column {column} of {table} was masked, and what {name} holds could not be looked at"
-                        f" afterwards ({why or 'the server could not read it'}): look at it yourself"
+                        f" afterwards ({why or 'the server could not read it'}): check it yourself"
                     )
         return [[f"{inside}/{name}" for name in names if os.path.exists(f"{here}/{name}")] for names in files_of]
 

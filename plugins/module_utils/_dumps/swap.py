@@ -203,7 +203,7 @@ class Replacing:
             swapped = not interrupted.may_return or interrupted.before["kept"] in self._databases
             fate = "after it had replaced the database" if swapped else "before it had replaced the database"
             self._outcome.warnings.append(
-                f"a restore or an import, begun at {interrupted.began_at}, was interrupted {fate}: what it left is"
+                f"a restore or an import, started at {interrupted.began_at}, was interrupted {fate}: its remains are"
                 " removed first"
             )
 
@@ -223,7 +223,7 @@ class Replacing:
         steps.append((Action("analyze", "collect the planner's statistics"), self._analyze))
         steps.append((Action("take_over", self._whose), self._take_over))
         impact = "restart" if self._exists else "none"
-        steps.append((Action("swap", f"let it take the place of database {name}", impact), self._swap))
+        steps.append((Action("swap", f"replace database {name} with it", impact), self._swap))
         expired = self._expired()
         if expired:
             steps.append((Action("drop_old", f"remove {', '.join(expired)}, which was replaced"), self._drop_old))
@@ -368,9 +368,9 @@ def leftovers(name: str, databases: Mapping[str, Mapping[str, Any]]) -> dict[str
     if name not in databases and replacement.kept(name, databases):
         found["return"] = f"give {replacement.kept(name, databases)[-1][0]} its name {name} back"
     elif name in databases and not databases[name]["allowed"]:
-        found["allow"] = f"let clients into {name} again, which a run that was interrupted kept out"
+        found["allow"] = f"allow connections to {name} again, which an interrupted run had blocked"
     if replacement.fresh_name(name) in databases:
-        found["drop"] = "remove what a run that was interrupted has left"
+        found["drop"] = "remove the remains of an interrupted run"
     return found
 
 

@@ -121,7 +121,9 @@ class _Verification:
         finally:
             self._clear()
         if wrong or facts is None or counts is None:
-            return self._failed(f"restored, it is not what was backed up: {'; '.join(wrong[:10])}", VERIFICATION, wrong)
+            return self._failed(
+                f"the restored database differs from the backup: {'; '.join(wrong[:10])}", VERIFICATION, wrong
+            )
         now = clock.iso(clock.utc_now())
         proof = {
             "image": self._manifest.image,
@@ -259,8 +261,8 @@ class _Verification:
         if state.get("Status") != "running" or time.monotonic() > self._deadline:
             why = "ended by the OOM killer" if state.get("OOMKilled") else f"({error.message})"
             raise DatabaseError(
-                f"The verification of {self._backup.file_name} did not come to its end: its throw-away container was"
-                f" ended, or it took too long {why}. The backup may be right: verify it again"
+                f"The verification of {self._backup.file_name} did not finish: its temporary container was ended,"
+                f" or it took too long {why}. The backup may be good: verify it again"
             )
 
     def _make_roles(self) -> None:

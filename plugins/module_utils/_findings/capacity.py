@@ -32,9 +32,9 @@ def connections_near_limit(facts: Facts, limits: Limits, now: str) -> Iterator[F
         yield Finding(
             severity,
             "connections_near_limit",
-            f"{taken} of {limit} connections are taken ({percent:.0f} %).",
-            "See who holds them (gather: [statistics]: connections_by_user, connections_by_address), put a connection"
-            " pooler in front, or raise max_connections.",
+            f"{taken} of {limit} connections are in use ({percent:.0f} %).",
+            "See who uses them (gather: [statistics]: connections_by_user, connections_by_address), use a connection"
+            " pooler, or raise max_connections.",
         )
 
 
@@ -51,9 +51,9 @@ def disk_filling(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
             yield Finding(
                 severity,
                 "disk_filling",
-                f"The disk of {what} is {space['used_percent']:.0f} % full:"
-                f" {show.size(space['free_bytes'])} of {show.size(space['total_bytes'])} are left.",
-                "Make room or enlarge the disk: a server that finds no space stops. gather: [sizes] says what is"
+                f"The disk of {what} is {space['used_percent']:.0f} % full: {show.size(space['free_bytes'])} of"
+                f" {show.size(space['total_bytes'])} are left.",
+                "Free space or enlarge the disk: the server stops without free space. gather: [sizes] shows what is"
                 " large.",
             )
 
@@ -69,9 +69,9 @@ def disk_full_soon(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     yield Finding(
         CRITICAL if left <= limits["disk_full_critical_days"] else WARNING,
         "disk_full_soon",
-        f"Going on as until now, the disk of the data will be full on {when.date()}, in {days(left)}:"
+        f"At the present growth, the disk of the data will be full on {when.date()}, in {days(left)}:"
         f" {show.size(space['free_bytes'])} are left.",
-        "Make room or enlarge the disk before then. gather: [sizes] says what is large.",
+        "Free space or enlarge the disk before then. gather: [sizes] shows what is large.",
     )
 
 
@@ -82,14 +82,14 @@ def out_of_memory(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             CRITICAL,
             "out_of_memory",
-            "The OOM killer ended it: it needed more memory than its limit.",
+            "The OOM killer killed it: it needed more memory than its limit.",
             "Raise memory, or lower work_mem, max_connections or shared_buffers; tune: true derives them.",
         )
     elif kills:
         yield Finding(
             WARNING,
             "out_of_memory",
-            f"Since it started, the OOM killer has ended {kills} of its processes.",
+            f"Since it started, the OOM killer has killed {kills} of its processes.",
             "Each such kill restarts the server and ends all connections. Raise memory, or lower work_mem or"
             " max_connections; tune: true derives them.",
         )
@@ -106,22 +106,22 @@ def wraparound(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
             yield Finding(
                 severity,
                 "wraparound",
-                f"{known[key]} {what} since the oldest that is not frozen, {percent:.0f} % of what there is: at 100 %"
-                " the server accepts no more.",
-                "Find what holds vacuum back (gather: [activity]: vacuum_held_by), end it, and let VACUUM FREEZE run.",
+                f"The oldest unfrozen row is {known[key]} {what} old, {percent:.0f} % of the limit (wraparound): at"
+                " 100 %"
+                " the server accepts no more writes.",
+                "Find what blocks vacuum (gather: [activity]: vacuum_held_by), end it, and run VACUUM FREEZE.",
             )
 
 
 def retained_wal(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     for slot in (facts.get("replication") or {}).get("slots") or []:
         if slot["retained_bytes"] >= limits["retained_wal_bytes"]:
-            reader = "is not read by anybody" if not slot["active"] else "is behind"
+            reader = "has no consumer" if not slot["active"] else "is behind"
             yield Finding(
                 WARNING,
                 "retained_wal",
-                f"Replication slot {slot['name']} {reader} and keeps {show.size(slot['retained_bytes'])} of the"
-                " write-ahead log.",
-                "Bring its reader back, or drop the slot (pg_drop_replication_slot), or set max_slot_wal_keep_size.",
+                f"Replication slot {slot['name']} {reader} and retains {show.size(slot['retained_bytes'])} of WAL.",
+                "Restart its consumer, or drop the slot (pg_drop_replication_slot), or set max_slot_wal_keep_size.",
             )
 
 

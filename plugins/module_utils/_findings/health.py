@@ -30,7 +30,7 @@ def not_serving(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
             CRITICAL,
             "not_answering",
             _sentence(silent),
-            "See what it does (gather: [logs], docker top). Where it hangs, restart it: playbook restart.",
+            "See what it does (gather: [logs], docker top). If it hangs, restart it: playbook restart.",
         )
 
 
@@ -41,20 +41,20 @@ def stopped(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             CRITICAL if shown["environment"] == "production" else INFO,
             "stopped",
-            "It is stopped: it serves nobody, and no backups are taken of it.",
-            "Start it (playbook start), or delete it where nobody needs it any more.",
+            "It is stopped: it serves no clients, and is not backed up.",
+            "Start it (playbook start), or delete it if it is no longer needed.",
         )
 
 
 def restart_loop(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     shown, known = facts["shown"], facts.get("container") or {}
     count = known.get("restart_count") or 0
-    advice = "See why it ends (gather: [logs]): a parameter that the server refuses, a full disk, too little memory."
+    advice = "See why it exits (gather: [logs]): an invalid parameter, a full disk, too little memory."
     if shown["container_status"] == "restarting":
         yield Finding(
             CRITICAL,
             "restart_loop",
-            f"It ends again and again, with exit code {known.get('exit_code')}: the engine has restarted it {count}"
+            f"It exits again and again, with exit code {known.get('exit_code')}: the engine has restarted it {count}"
             " times.",
             advice,
         )
@@ -63,7 +63,7 @@ def restart_loop(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
             yield Finding(
                 WARNING,
                 "restart_loop",
-                f"The engine has restarted it {count} times because it ended by itself, the last time on"
+                f"The engine has restarted it {count} times because it exited, the last time on"
                 f" {shown['started_at'][:16].replace('T', ' at ')} UTC.",
                 advice,
             )
@@ -78,7 +78,7 @@ def idle_transaction(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
                     "idle_transaction",
                     f"{one['user']} from {one['address']} (process {one['pid']}) has left a transaction open and done"
                     f" nothing for {show.duration(one['state_seconds'])}.",
-                    "It keeps its locks, and vacuum from its work. Fix the application, end it with"
+                    "It keeps its locks, and blocks vacuum. Fix the application, terminate it with"
                     f" pg_terminate_backend({one['pid']}), or set idle_in_transaction_session_timeout.",
                 )
         elif one["seconds"] >= limits["long_transaction_seconds"]:
@@ -87,7 +87,7 @@ def idle_transaction(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
                 "long_transaction",
                 f"{one['user']} from {one['address']} (process {one['pid']}) has had a transaction open for"
                 f" {show.duration(one['seconds'])}.",
-                f"See whether it is meant to. pg_cancel_backend({one['pid']}) ends its statement.",
+                f"Check whether that is intended. pg_cancel_backend({one['pid']}) ends its statement.",
             )
 
 
@@ -104,10 +104,10 @@ def vacuum_blocked(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
 
 
 _RELEASE = {
-    "transaction": "Let it end, or end it with pg_terminate_backend(%s): tables grow and queries slow down until then.",
-    "slot": "Bring its reader back, or drop it with pg_drop_replication_slot('%s'): tables grow until then.",
+    "transaction": "Wait for it, or terminate it with pg_terminate_backend(%s): tables grow until then.",
+    "slot": "Restart its consumer, or drop it with pg_drop_replication_slot('%s'): tables grow until then.",
     "prepared transaction": "Finish it with COMMIT PREPARED '%s' or ROLLBACK PREPARED: tables grow until then.",
-    "standby": "A query on the standby behind process %s holds it (hot_standby_feedback): let it end there.",
+    "standby": "A query on the standby behind process %s holds it (hot_standby_feedback): cancel it there.",
 }
 
 
@@ -118,23 +118,23 @@ def invalid_index(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "invalid_index",
-            f"{'Index' if one else 'Indexes'} {listed(names)} {'is' if one else 'are'} not valid: every write pays for"
-            " it, no query uses it, and what it should enforce is not enforced.",
-            "Build it again with REINDEX INDEX CONCURRENTLY, or drop it.",
+            f"{'Index' if one else 'Indexes'} {listed(names)} {'is' if one else 'are'} invalid: writes maintain"
+            " it, but no query uses it, and it does not enforce uniqueness.",
+            "Rebuild it with REINDEX INDEX CONCURRENTLY, or drop it.",
         )
 
 
 def collation_mismatch(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     known = (facts.get("checks") or {}).get("collations") or []
     if known:
-        names = [f"{one['name']} (made under {one['recorded']}, now {one['actual']})" for one in known]
+        names = [f"{one['name']} (built with {one['recorded']}, now {one['actual']})" for one in known]
         yield Finding(
             CRITICAL,
             "collation_mismatch",
-            f"Text sorts otherwise than when indexes were made: {listed(names)}. Indexes may miss rows, and unique ones"
-            " let duplicates in.",
-            "Rebuild the indexes that depend on it, and note the version: playbook vellaric.postgres.collations does"
-            " (--check names them). Or go back to the image with the former C library.",
+            f"Text sorts differently than when indexes were built: {listed(names)}. Indexes may miss rows, and unique"
+            " ones may admit duplicates.",
+            "Rebuild the affected indexes: playbook vellaric.postgres.collations (--check lists them). Or go back to"
+            " the image with the previous C library.",
         )
 
 
@@ -145,9 +145,8 @@ def archiving_fails(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
         yield Finding(
             CRITICAL,
             "archiving_fails",
-            f"The write-ahead log is not archived: {known['last_failed']} failed on"
-            f" {failed[:16].replace('T', ' at ')} UTC.",
-            "See why (gather: [logs]) and fix archive_command: the log fills the disk until then.",
+            f"WAL archiving fails: {known['last_failed']} failed on {failed[:16].replace('T', ' at ')} UTC.",
+            "See why (gather: [logs]) and fix archive_command: WAL fills the disk until then.",
         )
 
 
@@ -157,7 +156,7 @@ def checksum_failures(facts: Facts, limits: Limits, now: str) -> Iterator[Findin
         yield Finding(
             CRITICAL,
             "checksum_failures",
-            f"{count} damaged {'block was' if count == 1 else 'blocks were'} read: the disk does not give back what was"
+            f"{count} damaged {'block was' if count == 1 else 'blocks were'} read: the disk does not return what was"
             " written.",
             "Take a backup to another disk at once, check the disk, and restore the last verified backup.",
         )
@@ -169,9 +168,9 @@ def restart_pending(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
         yield Finding(
             WARNING,
             "restart_pending",
-            f"{listed(names)} {'waits' if len(names) == 1 else 'wait'} for a restart: the server runs with other values"
-            " than its files have.",
-            "Restart it when that suits (playbook restart).",
+            f"{listed(names)} {'waits' if len(names) == 1 else 'wait'} for a restart: the server runs with the"
+            " previous values.",
+            "Restart it at a suitable time (playbook restart).",
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Daily in production and weekly in staging, with the time that a backup takes.
 _BACKUP_HOURS = {"production": 26, "staging": 8 * 24, "development": 0}
-_TAKE_ONE = "Take one (playbook backup), and see to it that one is taken on schedule."
+_TAKE_ONE = "Take one (playbook backup), and check its schedule (playbook schedule)."
 
 
 def backup_overdue(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
@@ -46,16 +46,14 @@ def backup_unverified(facts: Facts, limits: Limits, now: str) -> Iterator[Findin
     known = facts.get("backups")
     if known is None or known["last"] is None or not _expected_hours(facts, limits) or not limits["verified_days"]:
         return
-    advice = "Verify one (playbook verify): it is restored into a container of its own and compared."
+    advice = "Verify one (playbook verify): it is restored into a temporary container and compared."
     last = known["last_verified"]
     if last is None:
-        yield Finding(
-            WARNING, "backup_unverified", "No backup has ever been restored to see whether that works.", advice
-        )
+        yield Finding(WARNING, "backup_unverified", "No backup has ever been verified by restoring it.", advice)
         return
     age = seconds_between(last["verified_at"] or last["created_at"], now)
     if age > limits["verified_days"] * 86400:
-        message = f"The last backup that was restored to see whether that works is from {days(age / 86400)} ago."
+        message = f"The last backup was verified {days(age / 86400)} ago."
         yield Finding(WARNING, "backup_unverified", message, advice)
 
 
@@ -70,8 +68,8 @@ def backup_undecided(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
         yield Finding(
             WARNING,
             "backup_undecided",
-            f"Whether {backup['name']} is a good backup cannot be said here: {backup['undecided']}.",
-            "Keep it, and fix what keeps it from being read.",
+            f"{backup['name']} cannot be checked here: {backup['undecided']}.",
+            "Keep it, and fix the cause.",
         )
 
 
@@ -81,7 +79,7 @@ def backup_damaged(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
             WARNING,
             "backup_damaged",
             f"{damaged['name']} is not a good backup: {damaged['damage']}.",
-            "Remove it once there is a good one; see why it came to be.",
+            "Remove it once there is a good one; find out why it is damaged.",
         )
 
 
@@ -110,14 +108,14 @@ def schedule_failed(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]
             yield Finding(
                 WARNING,
                 "schedule_not_active",
-                f"Its {what} is scheduled ({part['calendar']}), but {part['unit']} is not active: nothing will happen.",
-                "Run role vellaric.postgres.backup (playbook schedule), which starts it again.",
+                f"Its {what} is scheduled ({part['calendar']}), but {part['unit']} is not active: it will not run.",
+                "Run role vellaric.postgres.backup (playbook schedule), which activates it.",
             )
         if part["notification_error"]:
             yield Finding(
                 WARNING,
                 "notification_failed",
-                f"Nobody could be told what became of its last scheduled {what}: {part['notification_error']}.",
+                f"The notification about its last scheduled {what} failed: {part['notification_error']}.",
                 "Fix it, or declare another backup_notify_command or backup_notify_url.",
             )
 
@@ -131,15 +129,15 @@ def certificate_ending(facts: Facts, limits: Limits, now: str) -> Iterator[Findi
         yield Finding(
             WARNING,
             "certificate_not_served",
-            "The server shows clients another certificate than the one that lies in its directory.",
-            "Let it read its configuration again: run the task that declares it.",
+            "The server presents another certificate than the one in its directory.",
+            "Run the task that declares it, which reloads its configuration.",
         )
     if left > limits["certificate_warning_days"]:
         return
     yield Finding(
         CRITICAL if left <= limits["certificate_critical_days"] else WARNING,
         "certificate_ending",
-        f"Its certificate {'ends' if left > 0 else 'ended'} on {known['not_after'][:10]}"
+        f"Its certificate {'expires' if left > 0 else 'expired'} on {known['not_after'][:10]}"
         f" ({days(abs(left))} {'from now' if left > 0 else 'ago'}).",
         "Run the task that declares it, which renews the certificate.",
     )
@@ -153,9 +151,9 @@ def open_without_tls(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
     yield Finding(
         CRITICAL,
         "open_without_tls",
-        f"Port {shown['port']} is open to the world ({shown['bind_address']}), to anybody (trusted_sources), and does"
-        " not insist on TLS.",
-        "Set sslmode: require, name the networks of the application in trusted_sources, or bind to a private address"
+        f"Port {shown['port']} is published on {shown['bind_address']} for any address (trusted_sources), and does not"
+        " require TLS.",
+        "Set sslmode: require, declare the networks of the application as trusted_sources, or bind to a private address"
         " (bind_address).",
     )
 
@@ -169,7 +167,7 @@ def minor_version_behind(facts: Facts, limits: Limits, now: str) -> Iterator[Fin
             WARNING,
             "minor_version_behind",
             f"It runs PostgreSQL {running}; image {newer['reference']} on this host is {newer['version']}.",
-            "Move to it with pull: always, which takes a restart: minor versions fix security holes and data loss.",
+            "Update with pull: always, which takes a restart: minor versions fix security holes and data loss.",
         )
 
 
@@ -196,8 +194,8 @@ def open_to_host(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "open_to_host",
-            f"Everybody on the host gets into {root.path} (mode {root.mode:04o}), where its files belong to users of"
-            " its image: whoever has the id of one reads them.",
+            f"All users of the host have access to {root.path} (mode {root.mode:04o}). Its files belong to user ids of"
+            " the image, which may be those of other users there.",
             f"Give its databases and backups a directory of their own, or close that one (chmod o-rwx {root.path})."
             if root.strangers
             else "Run the task that declares it, which closes the directory.",
@@ -210,11 +208,11 @@ def directory_replaced(facts: Facts, limits: Limits, now: str) -> Iterator[Findi
         yield Finding(
             CRITICAL,
             "directory_replaced",
-            f"{listed(known)} was removed, replaced or mounted over while it ran: it still has the one of before, and"
+            f"{listed(known)} was removed, replaced or mounted over while it ran: it still has the old one, and"
             " what it writes there is lost.",
-            "Take a backup and put back what was there: a restart would leave its data behind (playbook diagnose)."
+            "Take a backup and put the old directory back: its data would be lost at a restart (playbook diagnose)."
             if any(path.startswith(facts["shown"]["data_directory"]) for path in known)
-            else "Restart it (playbook restart), which gives it what is there now.",
+            else "Restart it (playbook restart), which gives it the present one.",
         )
 
 
@@ -223,7 +221,7 @@ def data_in_container(facts: Facts, limits: Limits, now: str) -> Iterator[Findin
         yield Finding(
             CRITICAL,
             "data_in_container",
-            f"Part of its data lies in the container itself, with which it would be lost: {listed(facts['strays'])}.",
+            f"Part of its data is inside the container, and would be lost with it: {listed(facts['strays'])}.",
             "Stop it, copy that with docker cp to the place of the link in its data directory, and start it again.",
         )
 
@@ -233,8 +231,8 @@ def sql_ascii(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "sql_ascii",
-            "Its encoding is SQL_ASCII: it takes any bytes, and sorts and compares them without knowing characters.",
-            "Make a database of its own for it (UTF8 by default), and import a dump of this one there.",
+            "Its encoding is SQL_ASCII: it accepts any bytes, and sorts and compares them as bytes.",
+            "Create another database (UTF8 by default), and import a dump of this one there.",
         )
 
 
@@ -243,8 +241,9 @@ def not_confined(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             INFO,
             "not_confined",
-            "Its container was made by an earlier version of this collection, and can write to its root file system.",
-            "The next change that takes a new container closes that; declare read_only: true to have it now.",
+            "Its container was created by an earlier version of this collection, and can write to its root file"
+            " system.",
+            "The next change that replaces the container makes it read-only; declare read_only: true to have it now.",
         )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .finding import Facts
     from .thresholds import Limits
 
-_RUN = "Run the task that declares it, which puts that right; with --check --diff it shows what it would change."
+_RUN = "Run the task that declares it, which corrects this; with --check --diff it shows what it would change."
 
 
 def _observed(facts: Facts) -> ObservedPrivileges:
@@ -28,9 +28,7 @@ def _observed(facts: Facts) -> ObservedPrivileges:
 def excess_privileges(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
     held = privileges.held(_observed(facts))
     if held:
-        yield Finding(
-            CRITICAL, "excess_privileges", f"Somebody may do more than the database is for: {listed(held)}.", _RUN
-        )
+        yield Finding(CRITICAL, "excess_privileges", f"There are privileges beyond the database: {listed(held)}.", _RUN)
 
 
 def event_triggers(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
@@ -45,16 +43,16 @@ def event_triggers(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             INFO,
             "event_trigger",
-            f"Event triggers fire in superusers' sessions, too: {names}.",
-            "See that their functions call and write to nothing that belongs to the application's role.",
+            f"Event triggers also fire in superusers' sessions: {names}.",
+            "Check that their functions neither call nor write to objects of the application's role.",
         )
     off = [one["name"] for one in observed["triggers"] if not one["enabled"] and not one["owner_is_superuser"]]
     if off:
         yield Finding(
             INFO,
             "event_trigger",
-            f"Event triggers are disabled, as their functions belong to somebody who is no superuser: {listed(off)}.",
-            "Drop them, or give their functions to the superuser once you have read them, and enable them then.",
+            f"Event triggers are disabled, because their functions do not belong to a superuser: {listed(off)}.",
+            "Drop them, or review their functions, give them to the superuser, and enable them.",
         )
 
 
@@ -68,13 +66,15 @@ def odd_privileges(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         if granted["privilege"] != "ALTER SYSTEM":
             words.append(f"{granted['grantee']} may set {granted['parameter']}")
     for default in observed["defaults"]:
-        words.append(f"what {default['superuser']} will make is granted to {default['grantee']} (default privileges)")
+        words.append(
+            f"future objects of {default['superuser']} are granted to {default['grantee']} (default privileges)"
+        )
     if words:
         yield Finding(
             WARNING,
             "odd_privileges",
-            f"Somebody may do what nobody has declared: {listed(words)}.",
-            "Revoke what nobody needs. A run leaves it as it is.",
+            f"There are undeclared privileges: {listed(words)}.",
+            "Revoke what is not needed. A run does not change them.",
         )
 
 
@@ -84,17 +84,17 @@ def superuser_functions(facts: Facts, limits: Limits, now: str) -> Iterator[Find
         yield Finding(
             WARNING,
             "superuser_functions",
-            "Functions of a superuser's run as that superuser, whoever calls them (SECURITY DEFINER):"
-            f" {listed(observed['definers'])}.",
-            "Give them to the application's role (ALTER FUNCTION ... OWNER TO), or let only those call them who must.",
+            f"Functions run as a superuser, whoever calls them (SECURITY DEFINER): {listed(observed['definers'])}.",
+            "Give them to the application's role (ALTER FUNCTION ... OWNER TO), or revoke EXECUTE from who does not"
+            " need them.",
         )
     if observed["untrusted"]:
         names = listed([f"{one['function']} ({one['language']})" for one in observed["untrusted"]])
         yield Finding(
             WARNING,
             "untrusted_functions",
-            f"Functions in a language that reaches outside of the database may be called by the application: {names}.",
-            "They run as the user of the server, with its files and network. Drop those that nobody needs.",
+            f"The application's role may call functions in untrusted languages: {names}.",
+            "They run as the server's OS user, with access to its files and network. Drop those that are not needed.",
         )
 
 
@@ -108,8 +108,8 @@ def owns_elsewhere(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "owns_elsewhere",
-            f"The application's role owns other databases of the server, or something in them: {listed(names)}.",
-            "Give that to somebody else (ALTER DATABASE ... OWNER TO, REASSIGN OWNED), or drop it.",
+            f"The application's role owns other databases of the server, or objects in them: {listed(names)}.",
+            "Give them to another role (ALTER DATABASE ... OWNER TO, REASSIGN OWNED), or drop them.",
         )
 
 
@@ -127,7 +127,7 @@ def outranked(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             CRITICAL if any(name in contract for name, _text in words) else WARNING,
             "outranked",
-            f"It does not run with what is declared, but with what somebody has set: {listed([t for _n, t in words])}.",
+            f"It does not run with what is declared, because of: {listed([t for _n, t in words])}.",
             _RUN,
         )
     others = [f"ALTER SYSTEM SET {name}" for name in altered if name not in contract | declared | derived]
@@ -136,8 +136,8 @@ def outranked(facts: Facts, limits: Limits, now: str) -> Iterator[Finding]:
         yield Finding(
             INFO,
             "set_by_hand",
-            f"Parameters are set by hand, not by a declaration: {listed(others)}.",
-            "Declare them (settings), so that they are there where the database is made anew, or take them back.",
+            f"Parameters are set by hand, and not declared: {listed(others)}.",
+            "Declare them (settings), so that they are kept when the database is recreated, or reset them.",
         )
 
 
@@ -147,8 +147,8 @@ def connection_limit(facts: Facts, limits: Limits, now: str) -> Iterator[Finding
         yield Finding(
             WARNING,
             "connection_limit",
-            f"Fewer connections are let in than the server has, by a limit that somebody has set: {listed(words)}.",
-            "Where nobody wants it: ALTER ROLE, or ALTER DATABASE, ... CONNECTION LIMIT -1.",
+            f"A connection limit that is not declared is set: {listed(words)}.",
+            "If it is not wanted: ALTER ROLE, or ALTER DATABASE, ... CONNECTION LIMIT -1.",
         )
 
 

@@ -127,7 +127,7 @@ class Engine:
                 ) from None
         version = engine_socket.get(self._socket, "reach the engine", "/version", self._timeout)
         if "ApiVersion" not in version:
-            raise DatabaseError(f"Could not reach the engine: what answers on {self._socket} is none")
+            raise DatabaseError(f"Could not reach the engine: {self._socket} is not the socket of a Docker Engine")
         self._api_version = version["ApiVersion"]
 
     def get_ready(self) -> None:
@@ -293,7 +293,9 @@ class Engine:
             if self.inspect(container) is None:
                 return
             time.sleep(0.1)
-        raise DatabaseError(f"Container {container} has been being removed for {self._timeout} s: see the engine's log")
+        raise DatabaseError(
+            f"The removal of container {container} has not finished after {self._timeout} s: see the engine's log"
+        )
 
     def logs(self, container: str, lines: int = 20, since: str = "") -> str:
         """Return the last lines that a container wrote, or nothing where it cannot be asked.
@@ -352,7 +354,7 @@ class Engine:
             raise timeout
 
     def _state(self, container: str, identity: str) -> State:
-        with _errors(f"learn what became of a command in container {container}"):
+        with _errors(f"get the result of a command in container {container}"):
             answer = self._api.exec_inspect(identity)
         if answer["ExitCode"] is not None:
             return State(answer["ExitCode"], False)

@@ -97,7 +97,7 @@ class Execution:
             return False
         self._buffer += data
         if len(self._buffer) + sum(map(len, self.outputs.values())) > MOST_BYTES:
-            raise DatabaseError(f"A command in {self._container} writes without an end: it was left")
+            raise DatabaseError(f"A command in {self._container} does not stop writing: it was abandoned")
         while len(self._buffer) >= _FRAME_HEADER.size:
             stream, length = _FRAME_HEADER.unpack_from(self._buffer)
             end = _FRAME_HEADER.size + length
@@ -193,6 +193,6 @@ class Execution:
             elif now - gone_since >= GRACE_SECONDS:
                 raise self._lost()
             if now >= deadline:
-                raise Lost(f"The engine does not tell what became of a command in {self._container}")
+                raise Lost(f"The engine does not report the result of a command in {self._container}")
             time.sleep(pause)
             pause = min(pause * 1.5, 1.0)

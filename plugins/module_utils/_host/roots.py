@@ -62,15 +62,15 @@ class Open:
 
     @property
     def words(self) -> str:
-        return f"let nobody but root into {self.path} (mode {self.mode:04o} -> {self.wanted:04o})"
+        return f"allow only root into {self.path} (mode {self.mode:04o} -> {self.wanted:04o})"
 
     @property
     def why_not(self) -> str:
         what = f"{self.strangers[0]!r}" + (f" and {len(self.strangers) - 1} more" if len(self.strangers) > 1 else "")
         return (
-            f"everybody on the host gets into {self.path}, which is not closed since it holds other things, too"
-            f" ({what}): files of databases there belong to users of their images, and anybody on the host may have the"
-            f" id of one. Give a directory that holds nothing else, or close that one (chmod o-rwx {self.path})"
+            f"all users of the host have access to {self.path}, which is not closed, because it holds other things, too"
+            f" ({what}): files of databases there belong to user ids of their images, which may be those of other users"
+            f" on the host. Use a directory that holds nothing else, or close that one (chmod o-rwx {self.path})"
         )
 
 

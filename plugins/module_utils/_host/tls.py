@@ -65,7 +65,7 @@ def authority(data_root: str, now: str | None = None) -> tuple[bytes, bytes]:
     if have_certificate:
         raise DatabaseError(
             f"{key} is missing, without which {certificate} signs nothing: put the key back from a copy, or remove"
-            " the certificate too, upon which clients need the new one"
+            " the certificate too (clients then need the new one)"
         )
     _check_library()
     files.make_directory(directory, 0o755)

@@ -69,7 +69,7 @@ def _bring_about(module: Module) -> None:
     except NoEngine as error:
         if not module.check_mode:
             raise
-        module.warn(f"{error.message.rstrip('.')}. This prediction takes the host for one that has no databases yet.")
+        module.warn(f"{error.message.rstrip('.')}. The prediction assumes that the host has no databases yet.")
         engine = None
     declarations = images.chosen(module, module.params["docker_host"], declarations)
     outcomes, undeclared = run.converge(engine, module.params["data_root"], declarations, module.check_mode)

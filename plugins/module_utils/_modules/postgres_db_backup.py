@@ -59,7 +59,7 @@ def _run(module: Module) -> None:
     result = _result(outcome)
     if outcome.failure is not None:
         name = outcome.backup.file_name if outcome.backup else request.backup
-        module.fail_json(msg=f"{name} is not good: {outcome.failure}", **result)
+        module.fail_json(msg=f"{name} failed verification: {outcome.failure}", **result)
     module.exit_json(**result)
 
 

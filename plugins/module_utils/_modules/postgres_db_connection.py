@@ -105,7 +105,7 @@ def _ca_file(params: Mapping[str, Any]) -> str | None:
     if params["ca_certificate"] is None:
         return given
     if not _CERTIFICATE.search(params["ca_certificate"]):
-        raise DatabaseError("ca_certificate is no certificate in PEM")
+        raise DatabaseError("ca_certificate is not a PEM certificate")
     directory = os.path.dirname(os.path.abspath(texts.line(params["path"], "path")))
     name = given or f"{params['database']}-ca.crt"
     return os.path.join(directory, os.path.expanduser(texts.line(name, "ca_file")))

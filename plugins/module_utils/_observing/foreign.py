@@ -24,7 +24,7 @@ def observe(engine: Engine, spec: DatabaseSpec, remember: bool) -> adoptable.Ado
     """Look at the foreign container of a database that is to be taken over, and ask its server."""
     inspected = engine.inspect(spec.container)
     if inspected is None:
-        raise DatabaseError(f"Container {spec.container} was removed while it was looked at: run the task again")
+        raise DatabaseError(f"Container {spec.container} was removed meanwhile: run the task again")
     foreign = adoptable.from_inspect(inspected)
     if not foreign.running:
         return adoptable.Adoptable(
@@ -80,7 +80,7 @@ def _data(engine: Engine, spec: DatabaseSpec, foreign: adoptable.Foreign, answer
         return {}
     path = source[0]
     if cluster.major(path) is None:
-        raise DatabaseError(f"its data is not to be found on this host ({path} holds none)")
+        raise DatabaseError(f"its data was not found on this host ({path} holds none)")
     measured = cluster.measure(path)
     return {
         "data": path,

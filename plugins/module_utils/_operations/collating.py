@@ -259,4 +259,4 @@ def _left(database: dict[str, Any], index: dict[str, Any]) -> str:
 def _refreshed(database: dict[str, Any]) -> str:
     versions = [one["actual"] for one in database["collations"]]
     versions = sorted({*versions, database["actual"]} if database["changed"] else set(versions))
-    return f"note in database {database['name']} that its texts are sorted under version {', '.join(versions)}"
+    return f"refresh the collation versions of database {database['name']} to {', '.join(versions)}"

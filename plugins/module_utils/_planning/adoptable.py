@@ -214,9 +214,9 @@ def _obstacles(
         (
             foreign.host_network,
             "it is in the host's network, with no port of its own",
-            "make it again with a published port, on the same data",
+            "recreate it with a published port, on the same data",
         ),
-        (answer["standby"], "it is a standby", "take its primary over, or promote it first"),
+        (answer["standby"], "it is a standby", "adopt its primary, or promote it first"),
         (source is None, f"its data ({answer['data_directory']}) is on no volume and in no mounted directory", dump),
         (
             nested,

@@ -164,7 +164,7 @@ def _take_over(
     )
     return [
         Adopt(summary, config, closed(texts)),
-        Arrange(f"put its roles in order: {_role_words(spec, seen, record, adopted)}", config, texts),
+        Arrange(f"set up its roles: {_role_words(spec, seen, record, adopted)}", config, texts),
         *_server_steps(spec, seen, record, adopted, certificate.verifiable),
         removal_of_original(spec),
     ]
@@ -209,7 +209,7 @@ def _role_words(spec: DatabaseSpec, seen: Observed, record: Record, adopted: dic
     if adopted["bootstrap"] != "postgres":
         words.append(f"rename the superuser {adopted['bootstrap']} to postgres")
         if adopted["bootstrap"] == record.username:
-            words.append(f"make an ordinary role {record.username}")
+            words.append(f"create the ordinary role {record.username}")
     words.append(f"let {record.username} own database {adopted['database']} and what superusers own in it")
     words += _taken_words(spec, seen, record, adopted)
     if adopted["database"] != spec.name:
@@ -232,7 +232,7 @@ def _taken_words(spec: DatabaseSpec, seen: Observed, record: Record, adopted: di
     armed = privileges.armed({**server.privileges, "triggers": triggers})
     kept = [one["name"] for one in triggers if one["enabled"] and one["name"] not in armed]
     altered = [name for name in server.altered if name in spec.governed]
-    words = [f"take back ALTER SYSTEM SET {', '.join(altered)}"] if altered else []
+    words = [f"reset ALTER SYSTEM SET {', '.join(altered)}"] if altered else []
     words += [f"take away that {what}" for what in privileges.held(server.privileges)]
     words += [f"disable event trigger {name}: {why}" for name, why in armed.items()]
     if kept:

@@ -349,8 +349,8 @@ def refuse_loss(spec: DatabaseSpec, seen: Observed) -> None:
     """Raise Refused where data would go with the container."""
     if seen.strays and seen.container is not None:
         raise Refused(
-            f"Part of the data of {spec.container} lies in the container itself ({', '.join(seen.strays)}), with which"
-            " it would be lost. Nothing was changed: stop the database (state: stopped), copy that with docker cp to"
+            f"Part of the data of {spec.container} is inside the container ({', '.join(seen.strays)}), and would"
+            " be lost with it. Nothing was changed: stop the database (state: stopped), copy that with docker cp to"
             f" the place of the link in {spec.directory}/pgdata/{seen.data_majors[-1]}/docker, with the owner of the"
             " files beside it, and start it again"
         )

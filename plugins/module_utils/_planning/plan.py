@@ -50,7 +50,7 @@ def interrupting(spec: DatabaseSpec, seen: Observed) -> tuple[Step, ...]:
 
 
 def refused(error: DatabaseError) -> Action:
-    return Action("refuse", error.message, "refused", "as it is declared, it cannot be brought about")
+    return Action("refuse", error.message, "refused", "the declaration cannot be applied")
 
 
 def plan_database(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
@@ -84,7 +84,7 @@ def _refuse_engine(seen: Observed) -> None:
     if new and seen.networks is not None and networks.DEFAULT not in seen.networks:
         raise Refused(
             "This engine has no default network (bridge: none in /etc/docker/daemon.json), by way of which the port of"
-            " a database is published. Nothing was changed: take that setting out and restart the engine"
+            " a database is published. Nothing was changed: remove that setting and restart the engine"
         )
 
 

@@ -136,7 +136,7 @@ def _password_differs(spec: DatabaseSpec, record: Record, verifier: str | None) 
 
 def _disagreement(username: str, container: str) -> Refused:
     return Refused(
-        f"The stored password of {username} is not the one that {container} has: somebody changed it there, or another"
+        f"The stored password of {username} is not the one that {container} has: it was changed there, or another"
         " copy of the credentials is in use. Nothing was changed. To give the server the stored one, set"
         " update_password: always; to store the one that it has, give that as password; to replace both, rotate it"
         " (playbook vellaric.postgres.rotate)"
@@ -223,7 +223,7 @@ def _role_words(spec: DatabaseSpec, record: Record, role: ApplicationRole | None
     if role["privileged"] or not role["login"] or (role.get("ends") and record.login is None):
         return f"make {record.username} an ordinary role that can log in"
     if role.get("closed"):
-        return f"let {record.username} in, which has a connection limit of 0"
+        return f"allow {record.username} to connect (its connection limit is 0)"
     return f"set the password of {record.username}" if differs else None
 
 
@@ -234,7 +234,7 @@ def _database_words(spec: DatabaseSpec, record: Record, database: ApplicationDat
     if database["owner"] != record.username:
         return f"make {record.username} the owner of database {spec.name}"
     if database.get("closed"):
-        return f"let clients into database {spec.name}, which has a connection limit of 0"
+        return f"allow connections to database {spec.name} (its connection limit is 0)"
     return None
 
 

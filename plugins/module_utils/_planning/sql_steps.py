@@ -71,7 +71,7 @@ class Restrict(SqlStep):
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class LockSuperuser(SqlStep):
     verb = "lock_superuser"
-    summary: str = "leave the superuser without a password"
+    summary: str = "remove the password of the superuser"
 
     def script(self) -> str:
         return sql.lock_superuser()
@@ -106,7 +106,7 @@ class Overrides(SqlStep):
 
     @property
     def summary(self) -> str:
-        return f"let declared parameters hold: take back {', '.join(self.shown)}"
+        return f"restore declared parameters: reset {', '.join(self.shown)}"
 
     def script(self) -> str:
         return privileges.reset_overrides(self.name, self.owner, self.parameters)
@@ -125,7 +125,7 @@ class Altered(SqlStep):
 
     @property
     def summary(self) -> str:
-        return f"let declared parameters hold: ALTER SYSTEM RESET {', '.join(self.parameters)}"
+        return f"restore declared parameters: ALTER SYSTEM RESET {', '.join(self.parameters)}"
 
     def script(self) -> str:
         return privileges.reset_altered(self.parameters)
@@ -156,7 +156,7 @@ class EndSessions(SqlStep):
 
     @property
     def summary(self) -> str:
-        return f"end the sessions of {', '.join(self.roles)}"
+        return f"terminate the sessions of {', '.join(self.roles)}"
 
     def script(self) -> str:
         return roles.end_sessions(list(self.roles))
@@ -173,7 +173,7 @@ class EndLogins(SqlStep):
 
     @property
     def summary(self) -> str:
-        return f"end the login of {', '.join(self.roles)} in {self.grace} s"
+        return f"expire the login of {', '.join(self.roles)} in {self.grace} s"
 
     def script(self) -> str:
         return roles.end_logins(list(self.roles), self.grace)
@@ -216,4 +216,4 @@ class ProveLogin(Step):
     password: str = dataclasses.field(repr=False)
     verifiable: bool
     verb = "prove_login"
-    summary: str = "log in as the application, over TLS"
+    summary: str = "test a login as the application, over TLS"

@@ -119,7 +119,7 @@ class Reset(Step):
     container: str
     verb = "reset"
     excludes_backups = True
-    summary: str = "remove what an interrupted first start has left"
+    summary: str = "remove the remains of an interrupted first start"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -139,7 +139,7 @@ class Publish(Step):
 
     @property
     def summary(self) -> str:
-        return f"write {self.path}, by which clients on this host verify the server"
+        return f"write {self.path}, the CA certificate for clients on this host"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -181,7 +181,7 @@ class Networks(Step):
             ("leave", [name for name in self.leave if name not in again]),
         )
         words = ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
-        moves = "; the published port moves, so that its clients connect anew" if self.moves_port else ""
+        moves = "; the published port moves, so that clients have to reconnect" if self.moves_port else ""
         return f"networks: {words}{moves}"
 
 
@@ -221,7 +221,7 @@ class Replace(Step):
     grace: int
     verb = "replace"
     impact = "recreate"
-    reason = "the engine changes this in a new container only, which takes the data over"
+    reason = "the engine can change this only in a new container, which uses the same data"
 
     @property
     def summary(self) -> str:
@@ -348,7 +348,7 @@ class Adopt(Step):
     texts: dict[str, str]
     verb = "adopt"
     impact = "recreate"
-    reason = "its data is to be read by one server only, and by a container of ours"
+    reason = "only one server, in a container of ours, may use its data"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -303,5 +303,5 @@ def _status(record: Record | None, container: ContainerFacts | None) -> tuple[st
     if container.status == "created":
         return "error", "its container was never started: run the task that creates it again"
     if container.oom_killed:
-        return "error", "the OOM killer ended it: raise memory"
+        return "error", "the OOM killer killed it: raise memory"
     return "error", f"its container is {container.status}, with exit code {container.exit_code}: see docker logs"

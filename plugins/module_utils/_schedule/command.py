@@ -37,16 +37,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--directory",
         default=layout.schedule(str(spec.DEFAULTS["data_root"])),
-        help="where the schedules are and what became of them (default: %(default)s)",
+        help="where the schedules and their results are (default: %(default)s)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a schedule now, as its timer does")
     run.add_argument("schedule", help="its name, as list shows it")
     run.add_argument("--delay", type=int, default=0, metavar="SECONDS", help="wait up to that long first, at random")
-    run.add_argument("--missed", action="store_true", help="only where it should have come round since its last run")
+    run.add_argument("--missed", action="store_true", help="only if it was due since its last run")
     run.add_argument("--cron", action="store_true", help="write to the system's log, and print only what failed")
     run.set_defaults(handle=_run)
-    listing = commands.add_parser("list", help="show what is scheduled, and what became of it last")
+    listing = commands.add_parser("list", help="show the schedules and their last results")
     listing.set_defaults(handle=_list)
     check = commands.add_parser("check", help="check a file of settings")
     check.add_argument("path")

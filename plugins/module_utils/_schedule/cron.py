@@ -95,7 +95,7 @@ def parse(calendar: str) -> Cron:
     fields = (*fields[:4], frozenset(day % 7 for day in days))
     found = Cron(expression, fields, not parts[2].startswith("*") and not parts[4].startswith("*"))
     if found.following(datetime.datetime(2001, 1, 1)) is None:
-        raise DatabaseError(f"calendar is {calendar!r}, which never comes round: there is no such day")
+        raise DatabaseError(f"calendar is {calendar!r}, which never occurs: there is no such day")
     return found
 
 

@@ -127,4 +127,4 @@ def _trouble(given: str | Sequence[str], error: Exception, timeout: int) -> str:
         why = error.message
     else:
         why = getattr(error, "strerror", None) or type(error).__name__
-    return f"{where} could not be told: {why}"
+    return f"{where} could not be notified: {why}"

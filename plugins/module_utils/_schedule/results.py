@@ -23,7 +23,7 @@ _SCHEMA = 1
 METRICS_FILE = "vellaric_backup.prom"
 _INTERRUPTED = "it was interrupted: the host was shut down, or the run was killed"
 _METRICS = (
-    ("last_run_timestamp_seconds", "When the last scheduled run took the database in hand."),
+    ("last_run_timestamp_seconds", "When the last scheduled run started with the database."),
     ("last_success_timestamp_seconds", "When the last scheduled run of the database succeeded."),
     ("last_run_failed", "Whether the last scheduled run of the database failed."),
     ("duration_seconds", "How long the last scheduled run took for the database."),

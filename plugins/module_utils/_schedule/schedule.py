@@ -197,11 +197,11 @@ def why_not(shown: Mapping[str, Any], record: Record | None) -> tuple[bool, str]
     shown: as postgres_db_info describes it; record: its Record, or None.
     """
     if record is not None and not record.initialised and not record.adopted:
-        return True, "it is still being created: nobody can have written anything yet"
+        return True, "it is still being created, and has no data yet"
     if shown["container_status"] in ("running", "paused", "restarting"):
         return None
     if shown["status"] == "stopped":
-        return True, "it is stopped: nothing changes in it until it is started again"
+        return True, "it is stopped, and does not change"
     return False, shown["status_reason"] or f"its status is {shown['status']}"
 
 

@@ -141,12 +141,12 @@ class Run:
     def _why_none(self) -> str:
         own, settings = self._schedule, self._settings
         if own.database is None:
-            return "this host has none of them, so nothing is to be done"
+            return "this host has none of them: nothing to do"
         container = names.container_name(own.database, own.environment)
         deleted = listing.deleted(settings.data_root, own.database, own.environment)
         when = f" (deleted at {deleted[-1]['deleted_at']})" if deleted else ""
         return (
-            f"there is no database {container} on this host{when}, so nothing is to be done. Take it out of"
+            f"there is no database {container} on this host{when}, so there is nothing to do. Remove it from"
             " backup_databases, or create it"
         )
 
@@ -189,7 +189,7 @@ class Run:
             request = dataclasses.replace(request, retention=settings.retention(name, environment))
         else:
             if not any(backup.good for backup in place_of(shown["backup_directory"]).backups()):
-                return self._skipped(container, one, "it has no backup yet that could be verified")
+                return self._skipped(container, one, "it has no backup to verify yet")
             request = dataclasses.replace(request, state="verified")
         try:
             result = operations.run(self._engine, request, progress=self._say)
@@ -206,7 +206,7 @@ class Run:
         for warning in result.warnings:
             self._say(f"{container}: {warning}", WARNING)
         if result.failure is not None:
-            return self._failed(container, one, f"{backup.file_name} is not good: {result.failure}")
+            return self._failed(container, one, f"{backup.file_name} failed verification: {result.failure}")
         one["outcome"], one["last_success_at"] = results.OK, _now()
         return self._say(f"{container}: {self._success(result, backup)}")
 
@@ -226,7 +226,7 @@ class Run:
 
     def _skipped(self, container: str, one: results.DatabaseStatus, reason: str) -> None:
         one["outcome"], one["reason"] = results.SKIPPED, reason
-        self._say(f"{container}: nothing done: {reason}", NOTICE)
+        self._say(f"{container}: skipped: {reason}", NOTICE)
 
     def _failed(self, container: str, one: results.DatabaseStatus, reason: str) -> None:
         if self._is_gone(container):
@@ -292,8 +292,8 @@ def end_on_signals() -> None:
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
         raise Ended(
-            f"it was ended by {signal.Signals(number).name}: somebody stopped it, the host was shut down, or it took"
-            " longer than backup_run_timeout"
+            f"it was terminated by {signal.Signals(number).name}: it was stopped, the host was shut down, or it"
+            " took longer than backup_run_timeout"
         )
 
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

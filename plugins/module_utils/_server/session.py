@@ -224,7 +224,7 @@ def _observe(
         closed = ask(engine, facts, SUPERUSER, _CLOSED.format(database=sql.literal(database)), seconds)
         if closed == ["false"]:
             raise DatabaseError(
-                f"Database {database} of {facts.name} accepts no connections: somebody has closed it. To open it:"
+                f"Database {database} of {facts.name} accepts no connections (ALLOW_CONNECTIONS false). To allow them:"
                 f' ALTER DATABASE "{database}" ALLOW_CONNECTIONS true'
                 f" (docker exec -it {facts.name} psql -U {SUPERUSER})"
             ) from None
@@ -288,7 +288,7 @@ def _wait(
         restarts = facts.restart_count if restarts is None else restarts
         since = facts.started_at if since is None else since
         if facts.status in ("exited", "dead", "restarting") or facts.restart_count > restarts:
-            what = f"ended with exit code {facts.exit_code} instead of becoming ready"
+            what = f"exited with code {facts.exit_code} instead of becoming ready"
             raise _not_ready(engine, container, since, what, Ended)
         if facts.running and ready(facts, deadline):
             return facts

@@ -97,7 +97,7 @@ def test_what_is_not_what_was_backed_up_is_found_and_does_not_count(fresh):
     assert verification(fresh) is None
     # From now on it is not the latest good one, nor does it become that by being read.
     assert fresh.run(state="checked")["backup"]["name"] == older
-    assert catalog.find(fresh.place, name).damage.startswith("restored, it is not")
+    assert catalog.find(fresh.place, name).damage.startswith("the restored database differs")
 
 
 def test_a_verification_that_was_killed_is_cleared_away_by_the_next(fresh):

@@ -115,13 +115,13 @@ DRIFT = [
     ("COMMENT ON ROLE report IS NULL", "take report over"),
     ("ALTER ROLE admin RESET role", "let admin work as"),
     ("DROP ROLE report", "create report (readonly)"),
-    ("REVOKE SELECT ON before FROM vellaric_readonly", "grant readonly users what they lack"),
-    ("GRANT INSERT ON before TO vellaric_readonly", "grant readonly users what they lack"),
-    ("REVOKE USAGE ON SCHEMA more FROM vellaric_readwrite", "grant readwrite users what they lack"),
-    ("REVOKE UPDATE ON before FROM vellaric_readwrite", "grant readwrite users what they lack"),
+    ("REVOKE SELECT ON before FROM vellaric_readonly", "grant missing privileges to readonly users"),
+    ("GRANT INSERT ON before TO vellaric_readonly", "grant missing privileges to readonly users"),
+    ("REVOKE USAGE ON SCHEMA more FROM vellaric_readwrite", "grant missing privileges to readwrite users"),
+    ("REVOKE UPDATE ON before FROM vellaric_readwrite", "grant missing privileges to readwrite users"),
     (
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {USERNAME} REVOKE SELECT ON TABLES FROM vellaric_readonly",
-        "grant readonly users what they lack",
+        "grant missing privileges to readonly users",
     ),
 ]
 

@@ -194,7 +194,7 @@ def killed_processes(place: Place) -> Iterator[None]:
     harness.docker("restart", place.container)
 
 
-@fault("It is out of memory", "the OOM killer has ended it", "memory", "vellaric.postgres.resize")
+@fault("It is out of memory", "the OOM killer has killed it", "memory", "vellaric.postgres.resize")
 def killed_for_memory(place: Place) -> Iterator[None]:
     limits = ("--memory", "6m", "--memory-swap", "6m")
     harness.docker("stop", place.container)

@@ -21,7 +21,7 @@ def test_a_container_made_by_hand_is_taken_over(host):
         docker("exec", name, *query, "CREATE TABLE kept AS SELECT 42 AS answer")
         docker("exec", name, *query, "CREATE ROLE other LOGIN")
         predicted = fleet.play("adopt", "--check", "--diff", database_image=IMAGE)
-        assert changes(predicted) > 0 and "other can no longer log in" in predicted and "put its roles" in predicted
+        assert changes(predicted) > 0 and "other can no longer log in" in predicted and "set up its roles" in predicted
         assert inspect(name)["Config"]["Image"] == IMAGE and not host.directory("shop").exists()
         output = fleet.play("adopt", database_image=IMAGE)
         assert f"{volume}: left there for you to remove" in output

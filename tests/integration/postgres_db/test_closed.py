@@ -18,7 +18,7 @@ def test_a_connection_limit_of_nought_is_taken_away_and_another_one_is_left(host
     with pytest.raises(psycopg.OperationalError, match="too many connections"):
         host.connect("a")
     answer = host.converge("a")
-    assert verb in verbs(answer) and "connection limit of 0" in str(answer["actions"])
+    assert verb in verbs(answer) and "connection limit is 0" in str(answer["actions"])
     host.connect("a").close()
     host.psql("a", f"{altered} CONNECTION LIMIT 5")
     assert host.run("a")["actions"] == []

@@ -97,7 +97,7 @@ class Combination:
             return "a newer server's dump does not go into an older one"
         if self.form[0] != "plain" and READS_SINCE[client] > target:
             return "cannot read"
-        return "makes no table" if OPTIONS[self.options] is None else None
+        return "creates no table" if OPTIONS[self.options] is None else None
 
     def __str__(self) -> str:
         server, client, target = self.versions

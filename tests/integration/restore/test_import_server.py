@@ -110,7 +110,7 @@ def test_who_cannot_be_reached_is_told(shared, foreign):
     assert "password authentication failed" in refused(
         shared, "c", f"postgresql://postgres@{where}:5432/postgres?sslmode=prefer", password="wrong-password"
     )
-    assert "say so in the url (?sslmode=disable)" in refused(
+    assert "set it in the url (?sslmode=disable)" in refused(
         shared, "c", f"postgresql://postgres@{where}:5432/postgres"
     )
     assert "does not exist" in refused(shared, "c", f"postgresql://postgres@{where}:5432/nothing?sslmode=prefer")

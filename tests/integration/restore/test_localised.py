@@ -138,7 +138,7 @@ BAD = [
     ("CREATE TABLE a (i integer);\nCREATE POLICY p ON a TO somebody;\n", "roles: ['somebody']"),
     ("CREATE TYPE t;\nCREATE TABLE a (i t);\n", "which only a superuser may make"),
     ("CREATE TABLE a (i integer);\nSELECT 1 / 0;\n", "line 2"),
-    ("INSERT INTO a VALUES (1);\n", "makes no table"),
+    ("INSERT INTO a VALUES (1);\n", "creates no table"),
 ]
 
 

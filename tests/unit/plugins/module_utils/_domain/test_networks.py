@@ -69,7 +69,7 @@ def test_a_published_port_that_moves_is_an_interruption(old, new):
     planned = plan(builders.declared(networks=new), builders.settled(builders.declared(networks=old)))
     assert builders.verbs(planned) == ["write_record", "networks"]
     assert planned.steps[-1].impact == "restart"
-    assert "connect anew" in planned.steps[-1].summary
+    assert "have to reconnect" in planned.steps[-1].summary
     held = plan(builders.declared(networks=new, max_impact="none"), builders.settled(builders.declared(networks=old)))
     assert builders.verbs(held) == ["write_record"]
     assert [step.verb for step in held.pending] == ["networks"]

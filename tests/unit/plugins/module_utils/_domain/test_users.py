@@ -32,7 +32,10 @@ def with_role(name, **fields):
 def test_a_new_user_is_let_in_and_made():
     planned = plan(builders.declared(users=[REPORT]), builders.settled(builders.declared()))
     assert builders.verbs(planned) == ["write_record", "write_files", "reload", "users"]
-    assert builders.summary(planned, "users") == "users: create report (readonly), grant readonly users what they lack"
+    assert (
+        builders.summary(planned, "users")
+        == "users: create report (readonly), grant missing privileges to readonly users"
+    )
     hba = builders.texts(planned)[configuration.PG_HBA_CONF]
     assert f'host "app" "{builders.USERNAME}","report" ' in hba
     assert SECRET not in str(planned) and "SCRAM" not in str(planned)
@@ -45,7 +48,7 @@ def test_a_new_user_is_let_in_and_made():
         ({"member_of": [builders.USERNAME]}, "make report an ordinary readonly user"),
         ({"works_as": builders.USERNAME}, "let report work as itself"),
         ({"connection_limit": 7}, "limit report to any number of connections"),
-        ({"ends_in": 60.0}, "let the login of report not end"),
+        ({"ends_in": 60.0}, "remove the expiry of report"),
         ({"verifier": None}, "set the password of report"),
         ({"marked": False}, "take report over"),
     ],
@@ -58,7 +61,7 @@ def test_drift_of_a_role(fields, words):
 @pytest.mark.parametrize("given", [{"ungranted": ["vellaric_readonly"]}, {"defaults": []}, {"database": []}])
 def test_drift_of_what_is_granted(given):
     planned = plan(builders.declared(users=[REPORT]), settled(**given))
-    assert builders.summary(planned, "users") == "users: grant readonly users what they lack"
+    assert builders.summary(planned, "users") == "users: grant missing privileges to readonly users"
 
 
 def test_what_was_declared_goes_and_what_was_not_stays():
@@ -66,7 +69,7 @@ def test_what_was_declared_goes_and_what_was_not_stays():
     seen.server.users["roles"]["by_hand"] = builders.user_role(marked=False)
     planned = plan(builders.declared(), seen)
     assert builders.summary(planned, "users") == (
-        "users: remove report, remove role vellaric_readonly, which nobody needs now"
+        "users: remove report, remove role vellaric_readonly, which is no longer needed"
     )
 
 
@@ -136,7 +139,7 @@ def test_the_first_turn():
 
 def test_the_turn_that_is_over_ends():
     planned = turning(A, taken(), login_grace=60)
-    assert builders.summary(planned, "end_logins") == f"end the login of {builders.USERNAME} in 60 s"
+    assert builders.summary(planned, "end_logins") == f"expire the login of {builders.USERNAME} in 60 s"
     assert turning(A, taken(**{builders.USERNAME: 30.0}), login_grace=60).steps == ()
 
 

@@ -322,7 +322,7 @@ def test_data_that_lies_in_the_container():
 def test_a_directory_that_was_replaced_under_a_running_server():
     assert found(replaced=("/var/vellaric/backups/x",)) == [("critical", "directory_replaced")]
     assert "playbook restart" in advice(replaced=("/var/vellaric/backups/x",))
-    assert "a restart would leave" in advice(replaced=(f"{SHOWN['data_directory']}/pgdata",))
+    assert "would be lost at a restart" in advice(replaced=(f"{SHOWN['data_directory']}/pgdata",))
     assert found(replaced=()) == []
 
 

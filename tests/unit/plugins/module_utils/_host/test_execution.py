@@ -93,7 +93,7 @@ def test_an_engine_that_does_not_answer_once_is_asked_again(ends):
 def test_an_output_without_an_end_is_left(ends, monkeypatch):
     monkeypatch.setattr(execution, "MOST_BYTES", 1000)
     ends[1].sendall(said(b"x" * 2000))
-    with pytest.raises(DatabaseError, match="writes without an end"):
+    with pytest.raises(DatabaseError, match="does not stop writing"):
         running(ends, RUNS).finish(time.monotonic() + 60)
 
 

@@ -52,7 +52,7 @@ def test_comes_round(calendar, previous, following):
         ("* * 0 * *", "day of the month '0'"),
         ("* * * * funday", "'funday' is no day of the week"),
         ("* * * * mon;rm", "is no day of the week"),
-        ("0 0 30 2 *", "never comes round"),
+        ("0 0 30 2 *", "never occurs"),
         ("", "five fields"),
     ],
 )
