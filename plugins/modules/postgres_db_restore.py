@@ -14,7 +14,7 @@ description:
     (objects, rows of each table, extensions), collects the planner's statistics, and only then lets it take the present
     one's name. Until that moment clients use the present database; from then on, the restored one.
   - Roles that the backup speaks of and the server does not have, the database's owner, settings, grants, comment,
-    extensions and row security come along.
+    extensions and row security come along, where this host took the backup (O(trust_source)).
   - What was replaced is kept as a database of its own for O(keep_old) days, and named in RV(old_database).
   - A run that was interrupted, at any moment, is repaired by the next one.
 version_added: 0.2.0
@@ -63,6 +63,17 @@ options:
       - Whether the backup may be of another database than the one it is restored into.
       - What belonged to that database's role then belongs to this one's. Other roles that are missing are made without
         a password, and cannot log in.
+    type: bool
+    default: false
+  trust_source:
+    description:
+      - Whether a backup that this host has not taken is believed as one of its own.
+      - Without it, such a backup is loaded as a dump from anywhere is by M(vellaric.postgres.postgres_db_import).
+        Everything belongs to the database's role then. What only a superuser may make is left out and named in a
+        warning, but for extensions, which have to be declared for the database.
+      - With it, whoever has root on the host that took the backup becomes a superuser of this database by what he
+        writes into it.
+      - A host knows its backups by a seal in their manifests, whose key is C(.seal.key) below O(data_root).
     type: bool
     default: false
   mask:

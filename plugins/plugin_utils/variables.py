@@ -71,6 +71,7 @@ PLAYBOOKS: dict[str, dict[str, Any]] = {
     "clone_mask": _TEXT,
     "clone_mask_files": _TEXTS,
     "clone_timeout": _NUMBER,
+    "clone_trust_source": _SWITCH,
     "clone_unmasked": _SWITCH,
     "connect_as": _TEXT,
     "collations_concurrently": _SWITCH,
@@ -113,6 +114,7 @@ PLAYBOOKS: dict[str, dict[str, Any]] = {
     "restore_mask": _TEXT,
     "restore_mask_files": _TEXTS,
     "restore_timeout": _NUMBER,
+    "restore_trust_source": _SWITCH,
     "show_credentials": _SWITCH,
     "site_prepare": _SWITCH,
 }

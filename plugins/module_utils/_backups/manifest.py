@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._domain.errors import DatabaseError, Undecided
+from . import shape
 
 SCHEMA = 1
 CHECK, VERIFICATION = "check", "verification"
@@ -47,6 +48,7 @@ class Manifest:
     row_counts: by quoted qualified name of the table, at the snapshot; None where they were not counted.
     database_size_bytes: on the server's disk.
     superusers_own: fingerprints of what belonged to a superuser (_server/contents.py).
+    seal: by which the host that took it knows it again (seal.py); None where an earlier version took it.
     taken_by: one of TAKEN_BY.
     globals_sha256: of the file of roles and their settings beside it; None where there is none.
     checked_at: when it was last found whole; verified_at: when it was last restored and compared, and verified_how with
@@ -78,6 +80,7 @@ class Manifest:
     taken_by: str
     preload: str = ""
     superusers_own: list[str] = dataclasses.field(default_factory=list)
+    seal: str | None = None
     globals_sha256: str | None = None
     files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     checked_at: str | None = None
@@ -107,7 +110,7 @@ def to_json(manifest: Manifest) -> str:
 def from_json(text: str, path: str) -> Manifest:
     """Read a manifest. Raises DatabaseError where it is damaged, Undecided where a later version of ours wrote it."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_no_number)
         checksum, schema = content.pop("checksum"), content["schema"]
         if checksum != _checksum(content):
             raise ValueError("its own checksum does not fit")
@@ -117,9 +120,17 @@ def from_json(text: str, path: str) -> Manifest:
             )
         content.pop("schema")
         known = {key: content.pop(key) for key in _KNOWN if key in content}
-        return Manifest(**known, extra=content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = Manifest(**known, extra=content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DatabaseError(f"{path} is damaged ({error})") from error
+    wrong = shape.wrong(manifest)
+    if wrong is not None:
+        raise DatabaseError(f"{path} is damaged: {wrong} is not what a manifest has there")
+    return manifest
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def files_sum(files: Mapping[str, Mapping[str, Any]]) -> str:

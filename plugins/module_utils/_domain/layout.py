@@ -30,6 +30,11 @@ def public_authority(container: str) -> str:
     return os.path.join(CERTIFICATES, f"{container}.crt")
 
 
+def seal_key(data_root: str) -> str:
+    """The key with which the backups of the databases below one data root are sealed."""
+    return os.path.join(data_root, ".seal.key")
+
+
 def is_database(entry: str) -> bool:
     """Say whether an entry of a data root or of a root of backups is called as the directory of a database."""
     return re.fullmatch(r"[a-z0-9-]+-(production|staging|development)-postgres", entry) is not None

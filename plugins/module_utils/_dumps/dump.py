@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._backups import catalog, dump_options, formats, naming, room
+from .._backups import catalog, dump_options, formats, naming, room, seal
 from .._backups.manifest import Manifest, text_sum
 from .._backups.target import refuse_unless_backed_up
 from .._domain import clock
@@ -81,7 +81,7 @@ class _Taking:
                 manifest = dataclasses.replace(
                     manifest, dump_version=dump_version, duration_seconds=round(time.monotonic() - began, 3)
                 )
-                self._place.publish(stage, manifest, globals_text)
+                self._place.publish(stage, seal.sealed(manifest, target.data_root), globals_text)
         except socket.timeout:
             raise DatabaseError(
                 f"The backup of {self._container} was not finished after {options.timeout} s: it was"

@@ -44,7 +44,7 @@ _AUTHORIZATION = re.compile(
     rb"(CREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?" + rules.NAME + rb")\s+AUTHORIZATION\s+" + rules.NAME, re.I
 )
 _NO_BACKSLASH = re.compile(rb"SET\s+(?:SESSION\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(off|on)", re.I)
-_ENCODING = re.compile(rb"SET\s+client_encoding\s*(?:=|TO)\s*'?([\w-]+)", re.I)
+_ENCODING = re.compile(rb"SET\s+(?:client_encoding\s*(?:=|TO)|NAMES)\s*'?([\w-]+)", re.I)
 _CREATE_FUNCTION = re.compile(rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\s", re.I)
 _SERVER = re.compile(rb"\sSERVER\s+(" + rules.NAME + rb")", re.I)
 _BEGIN = re.compile(rb"(BEGIN|START\s+TRANSACTION)\b", re.I)
@@ -153,7 +153,7 @@ class Filter:
         self._left: set[bytes] = set()
         self._escapes = False
         self._open = False
-        self.codec = "utf-8"
+        self.encoding = texts.UTF8
         self.collected = Collected()
         self.complete = False
 
@@ -257,11 +257,12 @@ class Filter:
     # Statements
 
     def _statement(self, last: bool) -> bytes | Asked | None:
-        if self._scanner.position == 0 and not self._escapes and self._tables == frozenset():
+        plain = not self._escapes and self.encoding.characters is None
+        if self._scanner.position == 0 and plain and self._tables == frozenset():
             rows = _ROWS.match(self._buffer)
             if rows:
                 return self._take(rows.end())
-        end = self._scanner.end(self._buffer, last, self._escapes)
+        end = self.encoding.end(self._scanner, self._buffer, last, self._escapes)
         if end is None:
             if not last:
                 return None
@@ -396,13 +397,19 @@ class Filter:
         return statement
 
     def _shown(self, statement: bytes) -> str:
-        return texts.text(statement, self.codec)
+        return self.encoding.text(statement)
 
     def _follow(self, statement: bytes, start: int) -> None:
         """Keep track of what the session is in."""
         encoding = _ENCODING.match(statement, start)
         if encoding:
-            self.codec = texts.CODECS.get(encoding.group(1).decode("ascii").upper(), "utf-8")
+            self.encoding = texts.encoding(encoding.group(1))
+            if self.encoding.characters is not None and not self.foreign:
+                # A superuser runs some of it, and no server keeps text like that.
+                raise Refused(
+                    f"The backup is in {self._shown(encoding.group(1))}, in which this collection takes none. Nothing"
+                    " was changed: import it, with vellaric.postgres.postgres_db_import"
+                )
         quoting = _NO_BACKSLASH.match(statement, start)
         if quoting:
             self._escapes = quoting.group(1).lower() == b"off"

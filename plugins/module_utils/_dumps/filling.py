@@ -107,17 +107,17 @@ class Filling:
         search_path: str | None,
         progress: Callable[[int, int], None],
         declared: frozenset[str] = frozenset(),
+        backup: bool = False,
     ) -> Loaded:
         """Load a dump (dump_rules.OWN or FOREIGN), with all that stands in it but who owns what and may do what.
 
-        declared: extensions that are made first, unless the dump makes them itself.
+        declared: extensions that are made first, unless the dump makes them itself. backup: it is one, so that the
+        server's group may read it, and what it has evaluated changes no definition.
         """
-        own = policy is dump_rules.OWN
         superusers = json.loads(self._sql(replacement.SUPERUSERS))
         manner = load.Manner(
             policy=policy,
-            # Backups are the server's group's to read.
-            login=dataclasses.replace(self._begun, gid=self._image.gid if own else None),
+            login=dataclasses.replace(self._begun, gid=self._image.gid if backup else None),
             major=self._image.major,
             superuser=self._in_fresh,
             superusers=frozenset(name for name in superusers if superusers[name]),
@@ -128,9 +128,9 @@ class Filling:
             jobs=jobs,
             seconds=self._remaining(),
             progress=progress,
-            guard=self._guard if own else None,
+            guard=self._guard if backup else None,
         )
-        if own:
+        if policy is dump_rules.OWN:
             self._sql(loader.ALLOW_TABLESPACES)
         try:
             self.loaded = self._run(dump, manner, inside)

@@ -26,7 +26,7 @@ from .._planning.steps import Action
 from .._server import replacement
 from . import declared, dump_rules, exchange
 from .collected import Collected
-from .compare import differences, take_census
+from .compare import differences, take_census, without_left_out
 from .remote_database import Source
 from .swap import Outcome, Replacing, refuse_options
 
@@ -38,17 +38,6 @@ if TYPE_CHECKING:
 # A dump is smaller than what it fills, plain SQL the least: how much is not known before.
 _SPACE_FACTOR = {"plain": {"none": 1.5}, "custom": {}, "tar": {}, "directory": {}}
 _COMPRESSED_FACTOR = 4
-# Kinds of objects that are left out, so that their numbers do not agree; comments, with what they are on.
-_LEFT_OUT_KINDS = ("default_privileges", "event_triggers", "publications", "comments")
-# Of these kinds, as many less are expected as the report says were left out.
-_LEFT_OUT_OF = {
-    "functions": (
-        "functions in C or an untrusted language",
-        "functions that are LEAKPROOF",
-        "aggregates with an internal state",
-    ),
-    "foreign_tables": ("foreign tables that read files",),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -354,10 +343,7 @@ class _ImportingServer(_Importing):
     def _compare(self) -> None:
         facts, counts = self._count()
         taken = self._taken
-        objects = {kind: n for kind, n in taken.facts["objects"].items() if kind not in _LEFT_OUT_KINDS}
-        left_out = self._outcome.report["left_out"]
-        for kind, words in _LEFT_OUT_OF.items():
-            objects[kind] -= sum(left_out.get(one, 0) for one in words)
+        objects = without_left_out(taken.facts["objects"], self._outcome.report["left_out"])
         expected = dataclasses.replace(taken, objects=objects)
         wrong, notes = differences(expected, facts, counts)
         there, came = (one["objects"].get("comments") for one in (taken.facts, facts))

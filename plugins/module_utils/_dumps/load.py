@@ -30,7 +30,7 @@ from .._host import disk, files
 from .._host.engine import Engine
 from .._host.execution import Execution
 from .._server import loader
-from . import archive, dump_filter, dump_rules, dump_texts, watched
+from . import archive, dump_filter, dump_rules, watched
 from .collected import Collected
 from .dump_filter import Asked
 from .exchange import Exchange
@@ -269,7 +269,7 @@ class Loading:
             if asked.name in self._guarded and asked.kind == dump_filter.LET_NO_MORE:
                 superuser(loader.NOT_ALONE)
         else:
-            text = dump_texts.text(asked.text, self._filter.codec)
+            text = self._filter.encoding.text(asked.text)
             before, script, after = loader.statement(text, self._filter.foreign)
             for part in (before, script, after):
                 if part:

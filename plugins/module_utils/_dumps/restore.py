@@ -19,9 +19,9 @@ from .._domain.container import BACKUP_MOUNT, DATA_MOUNT
 from .._domain.errors import DatabaseError, Refused
 from .._host import files
 from .._planning.steps import Action
-from .._server import replacement, sql
-from . import declared, dump_rules, masking
-from .compare import differences, take_census
+from .._server import loader, replacement, sql
+from . import declared, dump_rules, masking, strangers
+from .compare import differences, take_census, without_left_out
 from .swap import Outcome, Replacing, refuse_options
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ class Options:
     backup: name of a backup, `latest`, `latest_verified`, or the path of a file on this host with its manifest beside
     it. allow_older: for `latest`, take one that is not the last, where what came later is not good. keep_old: days for
     which what was replaced is kept. mask: SQL that runs before anybody can connect. timeout: seconds that all of it may
-    take. source: where the backups lie, where they are another database's.
+    take. source: where the backups lie, where they are another database's. trust_source: whether the manifest of a
+    backup that this host has not taken is believed.
     """
 
     backup: str = "latest"
     source: Place | None = None
     allow_other_database: bool = False
     allow_older: bool = False
+    trust_source: bool = False
     backup_first: bool = True
     keep_old: int = 7
     jobs: int = 1
@@ -111,6 +113,9 @@ class _Restoring(Replacing):
         self._outcome.backup = self._backup
         self._manifest = refuse_backup(target, self._backup, self._options.allow_other_database)
         self._other = self._manifest.database_id != target.record.id
+        self._trusted = self._options.trust_source or strangers.is_taken_here(self._backup, target)
+        if not self._trusted:
+            strangers.refuse_extensions(self._backup, target, json.loads(self._sql(replacement.EXTENSIONS)))
         needed = (self._manifest.database_size_bytes or 0) * _SPACE_FACTOR
         self._refuse_without_space(needed, f"To restore {self._backup.file_name}")
 
@@ -130,12 +135,17 @@ class _Restoring(Replacing):
         first = len(self._leftovers)
         return [*steps[:first], checked, *steps[first:]]
 
-    _whose = "restore owners, settings and privileges"
+    @property
+    def _whose(self) -> str:
+        if not self._trusted:
+            return f"let everything belong to {self._owner}"
+        return "restore owners, settings and privileges"
 
     def _loading(self) -> list[Doing]:
         name = self._backup.file_name
+        how = "" if self._trusted else " as an import is, since this host did not take it"
         steps: list[Doing] = [
-            (Action("load", f"load {name} into a fresh database"), self._load),
+            (Action("load", f"load {name} into a fresh database{how}"), self._load),
             (Action("compare", "compare it with the manifest: objects, rows, extensions"), self._compare),
         ]
         if self._options.mask:
@@ -158,30 +168,38 @@ class _Restoring(Replacing):
             raise
         self._search_path = declared.search_path(manifest.database, source_owner)
         known = json.loads(self._sql(replacement.EXTENSIONS))
+        # Of a stranger's, those alone are there that are declared.
         untrusted = frozenset(name for name in manifest.extensions if not known.get(name))
         with self._visible() as inside, _tablespaces_named():
             loaded = self._fill.load(
                 formats.detect(self._path),
-                dump_rules.OWN,
+                dump_rules.OWN if self._trusted else dump_rules.FOREIGN,
                 inside,
                 self._options.jobs,
                 untrusted,
                 self._search_path,
                 self._say,
+                backup=True,
             )
         self._outcome.warnings += loaded.warnings
+        if not self._trusted:
+            self._outcome.warnings.append(strangers.told(self._backup, self._owner, loaded.collected.left_out))
 
     def _finish(self) -> None:
         manifest, fill = self._manifest, self._fill
         source_owner: str = manifest.database.get("owner", "")
         self._outcome.warnings += fill.refresh(self._search_path)
-        self._outcome.warnings += fill.hand_over(source_owner, self._owner, manifest.superusers_own)
+        owner, own = (source_owner, manifest.superusers_own) if self._trusted else (self._owner, [])
+        self._outcome.warnings += fill.hand_over(owner, self._owner, own)
         fill.grant()
         fill.give_to(self._owner)
-        if source_owner != self._owner:
-            made = source_owner in self._made_roles
+        made = source_owner in self._made_roles
+        if source_owner != self._owner and (self._trusted or made):
             self._sql(replacement.take_over(source_owner, self._owner, forget=made), self._fresh)
-        self._sql(replacement.settings(self._fresh, manifest.database, self._owner, source_owner))
+        database = manifest.database
+        if not self._trusted:
+            database = strangers.settings(database, source_owner, json.loads(self._sql(loader.USERS_PARAMETERS)))
+        self._sql(replacement.settings(self._fresh, database, self._owner, source_owner))
         if source_owner != self._owner and source_owner in self._made_roles:
             self._sql(f"DROP ROLE {sql.identifier(source_owner)};\n")
         declared.apply(self._sql, self._fresh, self._target.record, self._owner)
@@ -194,8 +212,11 @@ class _Restoring(Replacing):
         there = json.loads(self._sql(replacement.ROLES))
         text = self._place.read_roles(self._backup) or f"CREATE ROLE {sql.identifier(source_owner)};"
         self._made_roles, script, left_out = replacement.missing_roles(text, there, credentials=not self._other)
+        if not self._trusted:
+            # For policies that speak of them.
+            script, left_out = replacement.ensure_roles(self._made_roles), []
         if self._made_roles:
-            self._sql(f"{sql.UNLOGGED}\n{script}")
+            self._sql(loader.guarded(f"{sql.UNLOGGED}\n{script}"))
             made = [role for role in self._made_roles if role != source_owner or source_owner == self._owner]
             if made:
                 self._outcome.warnings.append(f"created the roles that the backup refers to: {', '.join(made)}")
@@ -222,7 +243,11 @@ class _Restoring(Replacing):
 
     def _compare(self) -> None:
         facts, counts = take_census(self._engine, self._container, self._fresh, self._deadline)
-        wrong, notes = differences(self._manifest, facts, counts)
+        expected = self._manifest
+        if not self._trusted:
+            left_out = self._fill.collected.left_out
+            expected = dataclasses.replace(expected, objects=without_left_out(expected.objects, left_out))
+        wrong, notes = differences(expected, facts, counts)
         if wrong:
             raise DatabaseError(
                 f"The restored database differs from {self._backup.file_name}: {'; '.join(wrong[:10])}."

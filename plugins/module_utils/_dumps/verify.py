@@ -240,6 +240,7 @@ class _Verification:
                 frozenset(name for name in manifest.extensions if not known.get(name)),
                 path,
                 self._say,
+                backup=True,
             )
             facts, counts = take_census(self._engine, self._container, database, self._deadline)
             wrong, notes = differences(manifest, facts, counts)

@@ -69,23 +69,34 @@ def entries(directory: str) -> list[str]:
 
 def write(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Replace a file in one step: after a crash or on a full disk it holds the old content or the new, whole."""
+    with _errors("write", path), _written(path, content, mode, uid, gid) as temporary:
+        os.replace(temporary, path)
+
+
+def create(path: str, content: bytes, mode: int) -> None:
+    """Make a file in one step where there is none. One that is there stays as it is, whoever made it."""
+    with _errors("write", path), _written(path, content, mode) as temporary, contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+
+
+@contextlib.contextmanager
+def _written(path: str, content: bytes, mode: int, uid: int = -1, gid: int = -1) -> Iterator[str]:
+    """Give the path of a file beside another that has its content by now; it is removed unless it was moved away."""
     directory = os.path.dirname(path)
-    with _errors("write", path):
-        descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=directory)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                os.fchmod(descriptor, mode)
-                if (uid, gid) != (-1, -1):
-                    os.fchown(descriptor, uid, gid)
-                stream.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        synchronise(directory)
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=PARTIAL, dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchmod(descriptor, mode)
+            if (uid, gid) != (-1, -1):
+                os.fchown(descriptor, uid, gid)
+            stream.flush()
+            os.fsync(descriptor)
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+    synchronise(directory)
 
 
 def sweep(directory: str) -> None:

@@ -121,6 +121,19 @@ def _strangers(path: str, known: Collection[str]) -> tuple[str, ...]:
     )
 
 
+def is_roots_alone(path: str) -> bool:
+    """Say whether nobody but root can put something else at a path, be it by another name."""
+    path = os.path.realpath(path)
+    while True:
+        status = os.stat(path)
+        # In a directory like /var/tmp nobody renames what is another's.
+        if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
+            return False
+        if path == "/":
+            return True
+        path = os.path.dirname(path)
+
+
 def _reached_by_others(path: str) -> bool:
     """Say whether a way leads there for others: each directory above lets them through."""
     path = os.path.realpath(path)

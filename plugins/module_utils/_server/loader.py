@@ -397,6 +397,13 @@ RESERVED_PARAMETERS = (
 )
 
 
+# What whoever owns a database may set for it.
+USERS_PARAMETERS = (
+    f"{ALONE}SELECT coalesce(pg_catalog.json_agg(pg_catalog.lower(name)), '[]')::text FROM pg_catalog.pg_settings"
+    " WHERE context IN ('user', 'backend');\n"
+)
+
+
 def give(given: list[tuple[str, str]]) -> str:
     """Give functions of the loading role's what only a superuser may: pairs of a function and what ALTER says of it."""
     for what, _words in given:

@@ -245,10 +245,19 @@ def settings(fresh: str, database: Mapping[str, Any], owner: str, source_owner: 
     return "\n".join(statements) + "\n"
 
 
-_ROLE = r'("(?:[^"]|"")+"|[^\s";]+)'
+# As pg_dumpall writes them. Anything else is not taken for one: a superuser runs them.
+_ROLE = r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)'
+_LITERAL = r"(?:'(?:[^'\\]|'')*'|E'(?:[^'\\]|''|\\\\)*')"
+_ATTRIBUTE = (
+    r"(?:(?:NO)?(?:SUPERUSER|INHERIT|CREATEROLE|CREATEDB|LOGIN|REPLICATION|BYPASSRLS)|CONNECTION LIMIT -?\d+"
+    rf"|(?:PASSWORD|VALID UNTIL) {_LITERAL})"
+)
+_PARAMETER = rf'(?:"(?:[^"]|"")+"|[a-zA-Z_][\w.]*) TO {_LITERAL}(?:, {_LITERAL})*'
 _CREATE_TABLESPACE = re.compile(f"CREATE TABLESPACE {_ROLE} .*;", re.S)
 _CREATE_ROLE = re.compile(f"CREATE ROLE {_ROLE};")
-_ALTER_ROLE = re.compile(f"ALTER ROLE {_ROLE} (WITH|SET) (.*);", re.S)
+_ALTER_ROLE = re.compile(
+    rf"ALTER ROLE {_ROLE} (?:(?P<with>WITH) (?P<attributes>{_ATTRIBUTE}(?: {_ATTRIBUTE})*)|SET {_PARAMETER});", re.A
+)
 # Who granted it may not be there.
 _GRANT_ROLE = re.compile(f"GRANT {_ROLE} TO {_ROLE}( WITH [A-Z, ]+?)?(?: GRANTED BY {_ROLE})?;")
 
@@ -265,9 +274,9 @@ def missing_roles(globals_text: str, there: Container[str], credentials: bool) -
     missing = [shown for shown in created if unquoted(shown) not in there]
     altered = [match for match in map(_ALTER_ROLE.fullmatch, known) if match and match.group(1) in missing]
     granted = [match for match in map(_GRANT_ROLE.fullmatch, known) if match]
-    superusers = [match.group(1) for match in altered if re.match(r"SUPERUSER\b", match.group(3))]
+    superusers = [match.group(1) for match in altered if "SUPERUSER" in (match["attributes"] or "").split()]
     lines, left_out = [f"CREATE ROLE {shown};" for shown in missing], []
-    lines += [match.group() for match in altered if credentials or match.group(2) == "SET"]
+    lines += [match.group() for match in altered if credentials or not match["with"]]
     for match in granted:
         role, member, options = match.group(1), match.group(2), match.group(3) or ""
         if role in missing and role not in superusers:

@@ -84,6 +84,26 @@ def test_who_granted_is_left_out_but_not_of_a_name():
     assert split(script)[1:] == ['GRANT a TO "b GRANTED BY c" WITH ADMIN OPTION, INHERIT FALSE;']
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CREATE ROLE \\!id;",
+        "CREATE ROLE x\\;",
+        "ALTER ROLE made WITH LOGIN \\! touch /tmp/x\n;",
+        "ALTER ROLE made WITH LOGIN PASSWORD E'\\';",
+        "ALTER ROLE made SET work_mem TO (SELECT pg_reload_conf());",
+        "ALTER ROLE made SET work_mem TO 'x' \\g |id\n;",
+        "ALTER ROLE made SET search_path TO E'\\'' \\! id\n'';",
+        "ALTER ROLE made WITH LOGIN /* */ SUPERUSER;",
+        "GRANT made TO \\!id;",
+    ],
+)
+def test_what_pg_dumpall_does_not_write_is_not_run(line):
+    """A backup of another host's comes with a file of anybody's."""
+    names, script, _left_out = replacement.missing_roles(f"CREATE ROLE made;\n{line}\n", ["postgres"], credentials=True)
+    assert (names, script) == (["made"], "CREATE ROLE made;\n")
+
+
 def test_settings_keep_their_values():
     database = {
         "settings": [
