@@ -26,10 +26,18 @@ def environment(raw: dict[str, Any] | None) -> dict[str, str]:
     return dict(entry.partition("=")[::2] for entry in entries)
 
 
+# Of what a server's user may write.
+_MOST_BYTES = 1 << 20
+
+
 def content(path: str) -> bytes | None:
     """Return what is in a file, None where it is not there or may not be read."""
+    return _content(path)
+
+
+def _content(path: str, most: int | None = None, follow: bool = True) -> bytes | None:
     try:
-        found = files.read(path)
+        found = files.read(path, most, follow)
     except DatabaseError:
         return None
     return None if found is None else found.content
@@ -97,7 +105,7 @@ def _is_gone(source: str, kind: str) -> bool:
 
 
 def _data_at(path: str, wanted: int | None, missing: str | None, rivals: tuple[str, ...]) -> DataFacts:
-    mark = content(os.path.join(path, "PG_VERSION"))
+    mark = _content(os.path.join(path, "PG_VERSION"), files.MARK_BYTES, follow=False)
     said = (mark or b"").strip()
     uid, files_uid, mode = hosts.ownership(path)
     return DataFacts(
@@ -123,14 +131,15 @@ def declared_buffers(own: Any, data: DataFacts | None) -> int | None:
     """Return what the files of a server of ours say of shared_buffers, for one that does not run."""
     if own is None:
         return None
-    initial = _parameters(os.path.join(data.path, "postgresql.conf")) if data is not None and data.path else {}
-    personal = _parameters(os.path.join(own.directory, configuration.PERSONAL_CONF))
+    known = os.path.join(data.path, "postgresql.conf") if data is not None and data.path else None
+    initial = _parameters(_content(known, _MOST_BYTES, follow=False)) if known is not None else {}
+    personal = _parameters(content(os.path.join(own.directory, configuration.PERSONAL_CONF)))
     given = {**initial, **own.derived, **personal, **own.settings}
     return in_bytes(given.get("shared_buffers"))
 
 
-def _parameters(path: str) -> dict[str, str]:
-    return configuration.personal_parameters((content(path) or b"").decode("utf-8", "replace"))
+def _parameters(text: bytes | None) -> dict[str, str]:
+    return configuration.personal_parameters((text or b"").decode("utf-8", "replace"))
 
 
 def in_bytes(value: Any) -> int | None:

@@ -41,7 +41,7 @@ class Measure:
 
 def major(directory: str) -> int | None:
     """Return the major version of a data directory as it says itself, or None where there is none."""
-    version = files.read(os.path.join(directory, MARK), files.MARK_BYTES)
+    version = files.read(os.path.join(directory, MARK), files.MARK_BYTES, follow=False)
     text = b"" if version is None else version.content.strip()
     return int(text) if text.isdigit() else None
 

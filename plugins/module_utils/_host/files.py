@@ -24,16 +24,18 @@ MARK_BYTES = 64
 _TOO_DEEP = (errno.EMFILE, errno.ENAMETOOLONG)
 
 
-def read(path: str, most: int | None = None) -> FileFacts | None:
+def read(path: str, most: int | None = None, follow: bool = True) -> FileFacts | None:
     """Return the FileFacts of a file, or None where there is none.
 
     Whoever is in a container may have put anything in its directories: a pipe, which keeps its reader waiting for ever,
     is refused, and so is what has more bytes than are wanted.
-    most: bytes. Raises DatabaseError.
+    most: bytes. follow: whether a symbolic link is one of the operator's, and not of a server's user, who has it lead
+    to a device that does something where root opens it. Raises DatabaseError.
     """
     try:
         # A pipe without a writer is then opened at once.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+        with os.fdopen(os.open(path, flags), "rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise OSError("it is no regular file: see who put it there, and remove it")
@@ -141,9 +143,28 @@ def make_directory(path: str, mode: int, uid: int = -1, gid: int = -1) -> None:
         _make_parents(os.path.dirname(path))
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
-        os.chmod(path, mode)
-        if (uid, gid) != (-1, -1):
-            os.chown(path, uid, gid)
+        # Not by its name: a server's user, who may write beside it, puts a link in its place at any time.
+        descriptor = _open_directory(path)
+        try:
+            os.fchmod(descriptor, mode)
+            if (uid, gid) != (-1, -1):
+                os.fchown(descriptor, uid, gid)
+        finally:
+            os.close(descriptor)
+
+
+def _open_directory(path: str) -> int:
+    """Open a directory, through a symbolic link only where that is root's own."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW)
+    except OSError:
+        status = os.lstat(path)
+        if not stat.S_ISLNK(status.st_mode):
+            raise
+        if status.st_uid != 0:
+            raise OSError("it is a symbolic link that is not root's: see who put it there, and remove it") from None
+        return os.open(path, flags)
 
 
 def change_mode(path: str, mode: int) -> None:

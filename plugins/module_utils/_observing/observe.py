@@ -273,7 +273,8 @@ def data_majors(directory: str) -> tuple[int, ...]:
     """Return the major versions that have a data directory, as they say themselves, sorted."""
     root = os.path.join(directory, "pgdata")
     versions = [
-        files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES) for name in files.entries(root)
+        files.read(os.path.join(root, name, "docker", "PG_VERSION"), files.MARK_BYTES, follow=False)
+        for name in files.entries(root)
     ]
     return tuple(sorted(int(v.content) for v in versions if v is not None and v.content.strip().isdigit()))
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.errors import DatabaseError
-from ansible_collections.vellaric.postgres.plugins.module_utils._host import files
+from ansible_collections.vellaric.postgres.plugins.module_utils._host import cluster, files
 
 
 def test_a_file_is_read_back_with_its_mode_and_owner(tmp_path):
@@ -205,3 +205,31 @@ def test_directories_in_each_other_by_the_thousand_are_removed_and_nothing_besid
     files.remove_tree(str(tree))
     assert sorted(os.listdir(tmp_path)) == ["outside"]
     assert (outside / "kept").read_text() == "kept"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes links of others'")
+def test_no_directory_is_made_through_a_link_of_somebody_elses(tmp_path):
+    """In a directory of the server's user's, a name is a link to the host's own directories the moment it is free."""
+    victim, theirs = tmp_path / "victim", tmp_path / "theirs"
+    victim.mkdir(mode=0o755)
+    theirs.mkdir()
+    link = theirs / "new"
+    link.symlink_to(victim)
+    os.lchown(link, 999, 999)
+    with pytest.raises(DatabaseError, match="symbolic link that is not root's"):
+        files.make_directory(str(link), 0o700, 999, 999)
+    assert (victim.stat().st_mode & 0o777, victim.stat().st_uid) == (0o755, 0)
+    # One of the operator's leads to another disk.
+    os.lchown(link, 0, 0)
+    files.make_directory(str(link), 0o700, 999, 998)
+    assert (victim.stat().st_mode & 0o777, victim.stat().st_uid, victim.stat().st_gid) == (0o700, 999, 998)
+
+
+def test_nothing_is_opened_that_a_server_has_a_link_lead_to(tmp_path):
+    """A device may do something where root opens it."""
+    (tmp_path / "there").write_text("15\n")
+    (tmp_path / "PG_VERSION").symlink_to(tmp_path / "there")
+    assert files.read(str(tmp_path / "PG_VERSION")).content == b"15\n"
+    for look in (lambda: files.read(str(tmp_path / "PG_VERSION"), follow=False), lambda: cluster.major(str(tmp_path))):
+        with pytest.raises(DatabaseError, match="PG_VERSION"):
+            look()
