@@ -68,7 +68,9 @@ _SINCE = {
 _UNTIL = {15: {"force_parallel_mode": "off"}}
 # What only a superuser may give. Neither triggers nor rules of others' fire, nor event triggers but those that are to
 # fire always. Errors are told in English: tools that give no code can then be understood.
-_SUPERUSER = {"session_replication_role": "replica", "lc_messages": "C"}
+# What an owner may have been let set (GRANT SET ON PARAMETER), and whoever else comes to need, keeps no session of ours
+# out.
+_SUPERUSER = {"session_replication_role": "replica", "lc_messages": "C", "session_preload_libraries": ""}
 _SUPERUSER_SINCE = {17: {"event_triggers": "off"}}
 NEWEST = max(*_SINCE, *_SUPERUSER_SINCE)
 

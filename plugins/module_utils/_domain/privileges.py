@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         function: str
         dangerous: bool
 
+    class GrantedCatalog(TypedDict):
+        grantee: str
+        catalog: str
+
     class GrantedParameter(TypedDict):
         grantee: str
         parameter: str
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
 
         memberships: list[Membership]
         functions: list[GrantedFunction]
+        catalogs: list[GrantedCatalog]
         parameters: list[GrantedParameter]
         maintenance: list[Maintenance]
         triggers: list[EventTrigger]
@@ -99,6 +104,8 @@ DANGEROUS_ROLES = (
 )
 # Functions that reach files of the server, which only a superuser may call unless somebody has granted it.
 FILE_FUNCTIONS = ("lo_export", "lo_import", "pg_ls_dir", "pg_read_binary_file", "pg_read_file", "pg_stat_file")
+# Catalogs with the verifiers of all passwords, and with passwords for other servers.
+SECRET_CATALOGS = ("pg_authid", "pg_shadow", "pg_user_mapping")
 # Superusers' sessions work in these.
 MAINTENANCE = ("postgres", "template0", "template1")
 
@@ -106,6 +113,7 @@ MAINTENANCE = ("postgres", "template0", "template1")
 NOTHING: ObservedPrivileges = {
     "memberships": [],
     "functions": [],
+    "catalogs": [],
     "parameters": [],
     "maintenance": [],
     "triggers": [],
@@ -122,6 +130,7 @@ def held(observed: ObservedPrivileges) -> list[str]:
     """Return what the application's role and the declared users may do that a run takes from them, in words."""
     words = [f"{one['member']} is a member of {_through(one)}" for one in observed["memberships"] if one["gives"]]
     words += [f"{one['grantee']} may call {one['function']}" for one in observed["functions"] if one["dangerous"]]
+    words += [f"{one['grantee']} may read {one['catalog']}" for one in observed["catalogs"]]
     words += [
         f"{one['grantee']} may set {one['parameter']} for the whole server"
         for one in observed["parameters"]

@@ -20,6 +20,7 @@ from .._backups.manifest import Manifest, text_sum
 from .._backups.target import refuse_unless_backed_up
 from .._domain import clock
 from .._domain.errors import DatabaseError
+from .._server import answers
 from .._server.session import SUPERUSER, environment, psql
 from .._server.sql import literal
 from . import snapshot as snapshots
@@ -47,7 +48,8 @@ def take(
     running = refuse_unless_backed_up(target)
     dump_options.refuse(options, running.image.major)
     formats.refuse_what_stays_closed(options.format, options.compression)
-    return _Taking(engine, running, options, progress or (lambda text: None)).run()
+    with answers.understood(running.container):
+        return _Taking(engine, running, options, progress or (lambda text: None)).run()
 
 
 class _Taking:

@@ -212,11 +212,12 @@ class _Restoring(Replacing):
         there = json.loads(self._sql(replacement.ROLES))
         text = self._place.read_roles(self._backup) or f"CREATE ROLE {sql.identifier(source_owner)};"
         self._made_roles, script, left_out = replacement.missing_roles(text, there, credentials=not self._other)
+        script = loader.guarded(f"{sql.UNLOGGED}\n{script}")
         if not self._trusted:
             # For policies that speak of them.
             script, left_out = replacement.ensure_roles(self._made_roles), []
         if self._made_roles:
-            self._sql(loader.guarded(f"{sql.UNLOGGED}\n{script}"))
+            self._sql(script)
             made = [role for role in self._made_roles if role != source_owner or source_owner == self._owner]
             if made:
                 self._outcome.warnings.append(f"created the roles that the backup refers to: {', '.join(made)}")

@@ -29,7 +29,7 @@ from .._domain.journal import RESTORE, Journal
 from .._domain.show import size as shown_size
 from .._host import disk, files, journals, locks
 from .._planning.steps import Action
-from .._server import replacement, session
+from .._server import answers, replacement, session
 from . import dump, exchange
 from .filling import Filling
 
@@ -129,7 +129,8 @@ class Replacing:
 
     def predict(self) -> Outcome:
         """Say what a run would do, as its Outcome; nothing is changed."""
-        self._observe()
+        with answers.understood(self._container):
+            self._observe()
         self._outcome.actions = [step for step, function in self._steps()]
         if self._exists and self._options.keep_old:
             self._outcome.old_database = self._kept_name()
@@ -141,7 +142,8 @@ class Replacing:
         what, seconds = self._container, self._options.wait_timeout
         with locks.exclusive(layout.database_lock(self._target.data_root, what), seconds, what):
             with locks.exclusive(layout.backup_lock(self._target.data_root, what), seconds, f"the backups of {what}"):
-                return self._run()
+                with answers.understood(self._container):
+                    return self._run()
 
     def _run(self) -> Outcome:
         self._observe()

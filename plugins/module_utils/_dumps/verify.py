@@ -22,7 +22,7 @@ from .._domain import container as containers
 from .._domain.errors import DatabaseError, Undecided
 from .._domain.show import size as shown_size
 from .._host import files, images, locks
-from .._server import replacement, session, sql
+from .._server import answers, replacement, session, sql
 from . import declared, dump_rules, exchange
 from .compare import differences, take_census
 from .filling import Filling
@@ -84,7 +84,8 @@ def verify(
             return [now.failure]
         if backup.manifest is None:
             raise DatabaseError(f"{backup.file_name} cannot be verified: {backup.damage}")
-        return _Verification(engine, target, backup, backup.manifest, path, jobs, timeout, progress).run()
+        with answers.understood(f"{target.container}-verify"):
+            return _Verification(engine, target, backup, backup.manifest, path, jobs, timeout, progress).run()
 
 
 class _Verification:

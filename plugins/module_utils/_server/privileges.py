@@ -53,6 +53,13 @@ _GRANTED_FUNCTIONS = """pg_proc AS p JOIN pg_init_privs AS i
   WHERE p.pronamespace = 'pg_catalog'::regnamespace
     AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM subjects))
     AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS b WHERE b.grantee = a.grantee)"""
+_SECRETS = ", ".join(f"'pg_catalog.{name}'::regclass" for name in privileges.SECRET_CATALOGS)
+# Of a table or one of its columns.
+_GRANTED_CATALOGS = f"""(SELECT c.oid, c.relname, c.relacl AS acl FROM pg_class AS c
+    UNION ALL SELECT c.oid, c.relname, t.attacl FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid) AS c,
+    aclexplode(c.acl) AS a
+  WHERE c.oid IN ({_SECRETS})
+    AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM subjects))"""
 _GRANTED_PARAMETERS = """pg_parameter_acl AS p, aclexplode(p.paracl) AS a
   WHERE (a.grantee = 0 OR a.grantee IN (SELECT oid FROM subjects))"""
 
@@ -89,6 +96,8 @@ def question(role: str, version: int) -> str:
         "functions": f"""SELECT json_build_object('grantee', {_GRANTEE}, 'function', p.oid::regprocedure::text,
     'dangerous', p.proname IN {_names(privileges.FILE_FUNCTIONS)})
   FROM {_GRANTED_FUNCTIONS} ORDER BY p.oid, a.grantee""",
+        "catalogs": f"""SELECT DISTINCT jsonb_build_object('grantee', {_GRANTEE}, 'catalog', c.relname)
+  FROM {_GRANTED_CATALOGS}""",
         "parameters": parameters,
         "maintenance": f"""SELECT json_build_object('database', datname, 'owner', rolname)
   FROM pg_database JOIN subjects ON subjects.oid = datdba
@@ -154,6 +163,9 @@ def suspects(username: str) -> str:
   OR EXISTS (SELECT FROM pg_db_role_setting WHERE array_length(setconfig, 1) > 1 OR NOT setconfig[1] ^@ 'role=')
   OR EXISTS (SELECT FROM pg_database AS d JOIN pg_roles AS r ON r.oid = d.datdba
     WHERE r.rolname = {literal(username)} AND d.datname IN {_names(privileges.MAINTENANCE)})
+  OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
+    WHERE c.oid IN ({_SECRETS}) AND a.grantee <> c.relowner)
+  OR EXISTS (SELECT FROM pg_attribute WHERE attrelid IN ({_SECRETS}) AND attacl IS NOT NULL)
   OR coalesce(pg_relation_size({_PARAMETER_ACL}), 0) > 0
   OR EXISTS (SELECT FROM pg_proc AS p, aclexplode(p.proacl) AS a WHERE p.proname IN {_names(privileges.FILE_FUNCTIONS)}
     AND p.pronamespace = 'pg_catalog'::regnamespace AND a.grantee <> p.proowner))::text;
@@ -187,6 +199,9 @@ SELECT {_revoke("m")} FROM pg_auth_members AS m
 {reach}
 SELECT format('REVOKE ALL ON FUNCTION %s FROM %s CASCADE', p.oid::regprocedure, {grantee})
   FROM {_GRANTED_FUNCTIONS} AND p.proname IN {_names(privileges.FILE_FUNCTIONS)} \\gexec
+{reach}
+SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', c.oid::regclass, {grantee})
+  FROM {_GRANTED_CATALOGS} \\gexec
 SELECT current_setting('server_version_num')::int >= {_PARAMETER_ACL_SINCE * 10000} AS has_parameters \\gset
 \\if :has_parameters
 {reach}

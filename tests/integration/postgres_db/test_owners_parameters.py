@@ -43,7 +43,7 @@ ODD = {
     "restrict_nonsystem_relation_kind": ["view, foreign-table"],
     "local_preload_libraries": ["gone"],
 }
-BEYOND_THE_LIST = {"role": USERNAME}
+BEYOND_THE_LIST = {"role": USERNAME, "session_authorization": USERNAME, "session_preload_libraries": "gone"}
 
 
 def odd_values(name, kind, value, least, most, choices):
@@ -65,6 +65,8 @@ def odd_values(name, kind, value, least, most, choices):
 def test_every_parameter_that_an_owner_may_set(host, major):
     host.run("a", image=IMAGES[major], extensions=["pg_stat_statements"])
     host.query("a", "CREATE TABLE public.t AS SELECT g AS i, now() AS at FROM generate_series(1, 10) AS g")
+    # As somebody lets the owner who does not know what that comes to.
+    host.psql("a", f'GRANT SET ON PARAMETER session_preload_libraries TO "{USERNAME}"')
     name, refused = host.name("a"), []
     known = host.query(
         "a",
@@ -78,7 +80,7 @@ def test_every_parameter_that_an_owner_may_set(host, major):
             for one in [*known, *[(key, "string", None, None, None, None) for key in BEYOND_THE_LIST]]:
                 values = [BEYOND_THE_LIST[one[0]]] if one[0] in BEYOND_THE_LIST else odd_values(*one)
                 quoted = values[min(turn, len(values) - 1)].replace("'", "''")
-                wanted = quoted if one[0] in ("search_path", "temp_tablespaces", "role") else f"'{quoted}'"
+                wanted = quoted if one[0] in ("search_path", "temp_tablespaces", *BEYOND_THE_LIST) else f"'{quoted}'"
                 try:
                     owner.execute(f'ALTER DATABASE "{name}" SET {one[0]} = {wanted}')
                 except psycopg.Error:

@@ -20,13 +20,16 @@ GRANT ALTER SYSTEM ON PARAMETER archive_command TO {USERNAME}; GRANT SET ON PARA
 ALTER DATABASE template1 OWNER TO {USERNAME};
 GRANT vellaric_readonly TO {USERNAME}; GRANT pg_write_server_files TO vellaric_readonly"""
 GRANTS_HERE = f"""GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {USERNAME};
-GRANT EXECUTE ON FUNCTION lo_import(text) TO PUBLIC"""
+GRANT EXECUTE ON FUNCTION lo_import(text) TO PUBLIC;
+GRANT SELECT ON pg_authid TO PUBLIC; GRANT SELECT (passwd) ON pg_shadow TO vellaric_readonly"""
 BECOMES = (
     "SET ROLE postgres",
     "SET ROLE helper",
     "COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'",
     "SELECT pg_read_file('/etc/passwd')",
     "SELECT lo_import('/etc/passwd')",
+    "SELECT rolpassword FROM pg_authid",
+    "SET ROLE vellaric_readonly; SELECT passwd FROM pg_shadow",
     "ALTER SYSTEM SET archive_command = 'true'",
     "ALTER DATABASE template1 SET work_mem = '1MB'",
     "SET ROLE pg_write_server_files",
@@ -58,7 +61,14 @@ def test_what_the_role_was_given_is_taken_from_it(shared, options):
     answer = host.converge("a", **options)
     assert "privileges" in verbs(answer)
     before = answer["diff"]["before"]["not_declared"]
-    for words in ("member of postgres", "between (and so of helper)", "lo_import", "archive_command", "template1"):
+    for words in (
+        "member of postgres",
+        "between (and so of helper)",
+        "lo_import",
+        "pg_authid",
+        "archive_command",
+        "template1",
+    ):
         assert any(words in one for one in before), (words, before)
     assert "not_declared" not in answer["diff"]["after"]
     for attack in BECOMES:

@@ -48,7 +48,7 @@ FOUND = """SELECT json_build_object(
   'makers', (SELECT count(*) FROM pg_roles WHERE rolcreaterole AND NOT rolsuper),
   'members', (SELECT count(*) FROM pg_auth_members WHERE roleid >= 16384),
   'functions', (SELECT json_object_agg(proname, proowner::regrole::text) FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace),
+    WHERE pronamespace = 'public'::regnamespace AND proname !~ '^file_fdw'),
   'leakproof', (SELECT count(*) FROM pg_proc WHERE proleakproof AND oid >= 16384),
   'triggers', (SELECT count(*) FROM pg_event_trigger), 'casts', (SELECT count(*) FROM pg_cast WHERE oid >= 16384),
   'publications', (SELECT count(*) FROM pg_publication), 'foreign', (SELECT count(*) FROM pg_foreign_table),
@@ -77,11 +77,17 @@ def elsewhere():
         host.close()
 
 
+@pytest.fixture(scope="module")
+def here(shared):
+    """A database of this host."""
+    shared.run("b", extensions=["file_fdw"])
+    return shared
+
+
 @pytest.fixture
-def brought(host, elsewhere):
-    """A database of this host, and the backup with its files beside it."""
-    host.run("b", extensions=["file_fdw"])
-    directory = Path(host.root, "brought")
+def brought(here, elsewhere, tmp_path):
+    """The backup of the other host, with its files beside it."""
+    directory = tmp_path / "brought"
     directory.mkdir(mode=0o700)
     for path in Path(elsewhere[1].path).parent.glob(f"{elsewhere[1].file_name}*"):
         shutil.copy(path, directory)
@@ -109,13 +115,14 @@ def nothing_ran(host):
     assert in_container(host.container("b"), "sh", "-c", "ls /tmp/pwned 2>/dev/null || :") == b""
 
 
-def test_what_another_host_took_is_the_applications_alone(host, elsewhere, brought):
+def test_what_another_host_took_is_the_applications_alone(here, elsewhere, brought):
+    host = here
     answer = restored(host, brought)
     there = found(host)
     owned = {"evil": USERNAME, "leaks": USERNAME, "fires": USERNAME}
     assert there.pop("functions") == owned and there.pop("tables") == {"kept": USERNAME}, there
     assert there.pop("settings") == [["work_mem=7MB"]]
-    assert there.pop("policy") == f"{{clerk,{USERNAME}}}" or "clerk" in str(there), there
+    assert sorted(there.pop("policy")[1:-1].split(",")) == sorted(["clerk", USERNAME])
     assert there == {
         "supers": ["postgres"],
         "makers": 0,
@@ -131,13 +138,15 @@ def test_what_another_host_took_is_the_applications_alone(host, elsewhere, broug
     }
     assert answer["restored"]["rows"] == 50 and len(host.query("b", "TABLE kept")) == 50
     warnings = str(answer["warnings"])
-    assert "was not taken by this host" in warnings and "event triggers (1)" in warnings, warnings
+    assert "was not taken by this host" in warnings and "event triggers (2)" in warnings, warnings
     assert "clone_trust_source" in warnings
     host.psql_in("b", "CREATE TABLE by_the_superuser (a int)")
     with pytest.raises(Exception, match="permission denied|must be superuser"):
         host.query("b", "SELECT evil()")
     nothing_ran(host)
     nothing_left(host, "b")
+    if not THOROUGH:
+        return
     # What its own host took, be it by the same words, is believed there, and here where that is said.
     assert "not taken by this host" not in str(run(elsewhere[0], "a", backup_first=False, keep_old=0).get("warnings"))
     believed = restored(host, brought, trust_source=True)
@@ -146,8 +155,9 @@ def test_what_another_host_took_is_the_applications_alone(host, elsewhere, broug
     assert "not taken by this host" not in str(believed.get("warnings"))
 
 
-def test_no_word_of_a_forged_manifest_makes_it_ones_own(host, brought):
+def test_no_word_of_a_forged_manifest_makes_it_ones_own(here, brought):
     """As if it was of this very database, with roles that may log in, and SQL where a word is expected."""
+    host = here
     forge(brought, database_id=host.record("b")["id"])
     restored(host, brought, allow_other_database=False)
     there = found(host)
@@ -155,8 +165,7 @@ def test_no_word_of_a_forged_manifest_makes_it_ones_own(host, brought):
     assert host.psql(
         "b", "SELECT count(*) FROM pg_authid WHERE rolname IN ('boss', 'middle') AND rolpassword <> ''"
     ) == ("0")
-    seals = [None, "0" * 64, "é"]
-    for seal in seals if THOROUGH else seals[1:2]:
+    for seal in [None, "0" * 64, "é"] if THOROUGH else []:
         forge(brought, seal=seal)
         restored(host, brought)
         assert found(host)["functions"]["evil"] == USERNAME
@@ -167,13 +176,15 @@ def test_no_word_of_a_forged_manifest_makes_it_ones_own(host, brought):
     with pytest.raises(Failed) as failure:
         restored(host, brought, trust_source=True)
     assert "damaged: database" in failure.value.message
-    # Beside what was there: a user who exists gets nothing, and loses nothing.
-    forge(brought, database={**content, "owner": "postgres"})
-    restored(host, brought)
-    assert found(host)["functions"]["evil"] == USERNAME
+    if THOROUGH:
+        # A user who exists gets nothing, and loses nothing.
+        forge(brought, database={**content, "owner": "postgres"})
+        restored(host, brought)
+        assert found(host)["functions"]["evil"] == USERNAME
     nothing_ran(host)
 
 
+@pytest.mark.skipif(not THOROUGH, reason="takes 15 s, and the parts have tests of their own: VELLARIC_TEST_THOROUGH=1")
 def test_a_seal_counts_where_nobody_else_has_the_backup_in_hand(host):
     host.run("b")
     host.psql_in("b", "CREATE FUNCTION public.kept() RETURNS int LANGUAGE sql AS 'SELECT 1'")
@@ -191,7 +202,9 @@ def test_a_seal_counts_where_nobody_else_has_the_backup_in_hand(host):
         assert ("as an import is" in planned["actions"][1]["summary"]) is (uid != 0), planned["actions"]
 
 
-def test_extensions_that_only_a_superuser_makes_are_declared_first(host, elsewhere, brought):
+def test_extensions_that_only_a_superuser_makes_are_declared_first(here, brought):
+    host = here
+    host.psql_in("b", "DROP SERVER IF EXISTS files CASCADE")
     host.run("b", extensions=[])
     with pytest.raises(Failed) as failure:
         restored(host, brought)
