@@ -138,7 +138,7 @@ class _Restoring(Replacing):
     @property
     def _whose(self) -> str:
         if not self._trusted:
-            return f"let everything belong to {self._owner}"
+            return f"make {self._owner} the owner of everything"
         return "restore owners, settings and privileges"
 
     def _loading(self) -> list[Doing]:
