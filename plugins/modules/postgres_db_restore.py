@@ -216,6 +216,16 @@ unmasked:
       type: int
       returned: always
       sample: 3
+clients_waited_seconds:
+  description: Seconds for which the clients of the pooler waited. They saw no error of it.
+  type: float
+  returned: always
+  sample: 0.2
+clients_cut:
+  description: Clients of the pooler that lost their connection, of those that keep one of the server's.
+  type: int
+  returned: always
+  sample: 0
 interruption_seconds:
   description: Seconds for which clients were kept out.
   type: float

@@ -16,7 +16,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._backups import catalog, dump_options
@@ -44,6 +44,7 @@ _RESERVE = 48 << 20
 if TYPE_CHECKING:
     from .._backups.target import Running, Target
     from .._host.engine import Engine
+    from .._server.pooling import Wait
 
     # A step, and what does it.
     Doing = tuple[Action, Callable[[], object]]
@@ -71,7 +72,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What a run came to. restored: what was found in the fresh database; report: what is known of an import.
 
-    unmasked: of masked columns that still hold values of the source, table, column and rows.
+    unmasked: of masked columns that still hold values of the source, table, column and rows. waits: of the clients of
+    its pooler.
     """
 
     actions: list[Action] = dataclasses.field(default_factory=list)
@@ -81,6 +83,7 @@ class Outcome:
     old_database: str | None = None
     old_dropped: list[str] = dataclasses.field(default_factory=list)
     interruption: float = 0.0
+    waits: list[Wait] = dataclasses.field(default_factory=list)
     restored: dict[str, Any] = dataclasses.field(default_factory=dict)
     report: dict[str, Any] = dataclasses.field(default_factory=dict)
     unmasked: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -341,8 +344,9 @@ class Replacing:
         name = self._target.name
         old = self._kept_name()
         began = time.monotonic()
-        self._sql(replacement.swap(name, self._fresh, old))
-        self._swapped = True
+        with self._clients_wait():
+            self._sql(replacement.swap(name, self._fresh, old))
+            self._swapped = True
         # On a disk that is full the names of the databases still say it.
         with contextlib.suppress(DatabaseError):
             journals.write(self._directory, self._journal.past_return())
@@ -350,6 +354,27 @@ class Replacing:
             self._outcome.interruption = time.monotonic() - began
             self._outcome.old_database = old if self._options.keep_old else None
             self._pause_subscriptions(old)
+
+    @contextlib.contextmanager
+    def _clients_wait(self) -> Iterator[None]:
+        """Let those of a pooler wait: the swap ends all sessions, and after it they find the fresh database."""
+        record = self._target.record
+        if not record.others:
+            yield
+            return
+        # Few databases have one, and each run compiles anew what it loads of Ansible's archive.
+        from .._server import pooling
+
+        container, seconds = pooling.recorded(self._engine, record), pooling.pause_timeout(record)
+        name = self._target.name
+        wait = None
+        try:
+            with pooling.waiting(self._engine, container, self._target.facts, name, seconds, ends=True) as wait:
+                yield
+        finally:
+            if wait is not None:
+                self._outcome.waits.append(wait)
+                self._outcome.warnings += wait.warnings
 
     def _pause_subscriptions(self, old: str) -> None:
         try:

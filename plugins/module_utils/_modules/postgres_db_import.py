@@ -72,6 +72,8 @@ def _import(module: Module) -> dict[str, Any]:
         "old_database": outcome.old_database,
         "old_dropped": outcome.old_dropped,
         "interruption_seconds": round(outcome.interruption, 2),
+        "clients_waited_seconds": round(sum(wait.seconds for wait in outcome.waits), 2),
+        "clients_cut": sum(wait.ended for wait in outcome.waits),
         "diff": {
             "before_header": target.container,
             "after_header": target.container,

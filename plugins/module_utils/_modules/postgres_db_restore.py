@@ -101,6 +101,8 @@ def result(target: Target, outcome: Outcome) -> dict[str, Any]:
         "restored": outcome.restored,
         "unmasked": outcome.unmasked,
         "interruption_seconds": round(outcome.interruption, 2),
+        "clients_waited_seconds": round(sum(wait.seconds for wait in outcome.waits), 2),
+        "clients_cut": sum(wait.ended for wait in outcome.waits),
         "diff": {
             "before_header": target.container,
             "after_header": target.container,

@@ -6,105 +6,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import shutil
-import threading
-import time
 
 import psycopg
 import pytest
 from harness import IMAGE, PASSWORD, USERNAME, derived_image, docker, eventually, listener, remove_images, verbs
-
-PARTS = "ansible_collections.vellaric.postgres.plugins.module_utils."
-console = importlib.import_module(PARTS + "_server.console")
-pgbouncer = importlib.import_module(PARTS + "_domain.pgbouncer")
-REPORTING = {"name": "reporting", "role": "readonly", "password": PASSWORD}
-UID = 996
-
-
-class Pooled:
-    """A database with a pooler, as its clients and an operator see it."""
-
-    def __init__(self, host, short):
-        self.host, self.short, self.name = host, short, host.name(short)
-        self.container = f"{host.container(short)}-pool"
-
-    def run(self, **options):
-        return self.host.run(self.short, **{"pooler": True, **options})
-
-    def converge(self, **options):
-        return self.host.converge(self.short, **{"pooler": True, **options})
-
-    def facts(self):
-        answer = docker("inspect", "--type", "container", self.container, check=False)
-        return json.loads(answer)[0] if answer and answer != "[]" else None
-
-    def console(self, command, seconds=5):
-        facts = self.facts()
-        return console.run(facts["State"]["Pid"], facts["Id"], UID, UID, command, seconds)
-
-    def connect(self, session=False, **options):
-        parameters = {
-            "host": "127.0.0.1",
-            "port": self.host.pooler(self.short)["port"],
-            "user": USERNAME,
-            "password": PASSWORD,
-            "dbname": pgbouncer.session_name(self.name) if session else self.name,
-            "connect_timeout": 10,
-            "autocommit": True,
-            "sslmode": "verify-full",
-            "sslrootcert": f"{self.host.directory(self.short)}/tls/ca.crt",
-            # What psycopg prepares by itself is another test's.
-            "prepare_threshold": None,
-        }
-        return psycopg.connect(**{**parameters, **options})
-
-    def answers(self, **options):
-        with contextlib.suppress(psycopg.OperationalError), self.connect(**options) as client:
-            return client.execute("SELECT 1").fetchone() == (1,)
-        return False
-
-    def network(self):
-        return docker("network", "ls", "-q", "--filter", f"name=^{self.container}$")
-
-    @contextlib.contextmanager
-    def clients(self, most=5):
-        """Clients that ask all the time, half of them with a new connection each time. Gives what they have to tell."""
-        told = {"errors": [], "answers": 0, "longest": 0.0}
-        over = threading.Event()
-
-        def ask(stays):
-            client = None
-            while not over.is_set():
-                began = time.monotonic()
-                try:
-                    client = client or self.connect()
-                    client.execute("SELECT 1").fetchone()
-                    told["answers"] += 1
-                except psycopg.Error as error:
-                    told["errors"].append(str(error))
-                    client = None
-                told["longest"] = max(told["longest"], time.monotonic() - began)
-                if client is not None and not stays:
-                    client.close()
-                    client = None
-                time.sleep(0.01)
-            if client is not None:
-                client.close()
-
-        threads = [threading.Thread(target=ask, args=(number % 2 == 0,)) for number in range(most)]
-        for thread in threads:
-            thread.start()
-        try:
-            eventually(lambda: told["answers"] > most)
-            yield told
-            count = told["answers"]
-            eventually(lambda: told["answers"] > count + most)
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join()
+from pooled import REPORTING, Pooled, pgbouncer, pooler
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +55,6 @@ def test_its_container_is_as_confined_as_that_of_the_server(pooled):
 
 def test_what_a_reload_leaves_as_it_is_is_known(pooled):
     fixed = {row["key"] for row in pooled.console("SHOW CONFIG") if row["changeable"] == "no"}
-    pooler = importlib.import_module(PARTS + "_domain.pooler")
     assert fixed - set(pooler.MANAGED) <= set(pgbouncer.READ_AT_START), fixed - set(pooler.MANAGED)
 
 
@@ -177,8 +84,8 @@ def test_what_somebody_has_changed_is_put_right(pooled):
 def test_changes_come_by_reload_and_clients_stay(pooled):
     declared = {"users": [REPORTING], "settings": {"max_connections": "60"}}
     with pooled.clients() as told:
-        pooler = {"pool_size": 7, "settings": {"server_idle_timeout": 30}, "max_clients": 200}
-        assert verbs(pooled.converge(**declared, pooler=pooler)) == ["write_record", "pooler_files"]
+        given = {"pool_size": 7, "settings": {"server_idle_timeout": 30}, "max_clients": 200}
+        assert verbs(pooled.converge(**declared, pooler=given)) == ["write_record", "pooler_files"]
         found = {row["key"]: row["value"] for row in pooled.console("SHOW CONFIG")}
         assert (found["server_idle_timeout"], found["max_client_conn"]) == ("30", "200")
         pooled.run(**declared)
@@ -218,6 +125,28 @@ def test_clients_wait_while_the_server_is_interrupted(pooled):
             assert answer["clients_cut"] == 0 and answer["interruption_seconds"] > 0
     finally:
         remove_images(tag)
+
+
+def test_clients_wait_while_a_restore_takes_the_place_of_the_database(pooled):
+    """One that holds a transaction loses it, as without a pooler; the others see no error."""
+    names = {key: pooled.host.defaults[key] for key in ("data_root", "backup_root", "environment")}
+    given = {**names, "name": pooled.name}
+    pooled.host.query("shop", "CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS answer")
+    pooled.host._result("postgres_db_backup", given)
+    pooled.host.query("shop", "UPDATE kept SET answer = 43")
+    with pooled.clients() as told:
+        answer = pooled.host._result("postgres_db_restore", {**given, "backup": "latest", "backup_first": False})
+    assert told["errors"] == [] and 0 < answer["clients_waited_seconds"] < 5, (answer, told)
+    with pooled.connect() as client:
+        assert client.execute("TABLE kept").fetchall() == [(42,)]
+        client.execute("BEGIN")
+        client.execute("SELECT 1")
+        with pooled.clients() as told:
+            answer = pooled.host._result("postgres_db_restore", {**given, "backup": "latest", "backup_first": False})
+        assert told["errors"] == [] and USERNAME in str(answer.get("warnings")), (answer.get("warnings"), told)
+        with pytest.raises(psycopg.OperationalError):
+            client.execute("SELECT 2")
+    assert pooled.answers()
 
 
 def test_a_transaction_that_goes_on_is_named_and_left_alone(pooled):

@@ -20,12 +20,13 @@ PACKAGE = "ansible_collections.vellaric.postgres.plugins."
 EFFECTS = {
     "_host.engine": (
         *("create", "start", "stop", "restart", "rename", "update", "remove", "unpause", "pull"),
-        *("join", "leave"),
+        *("join", "leave", "create_network", "remove_network"),
     ),
     "_host.files": ("write", "move", "remove", "remove_tree"),
     "_host.cluster": ("copy", "move"),
     "_host.cluster_identity": ("renew",),
     "_server.session": ("psql", "prove_login"),
+    "_server.console": ("run",),
 }
 # For modules that mostly run commands in containers: before each of those.
 COMMANDS = {"_host.engine": ("open",), "_host.files": ("write", "remove_tree")}
