@@ -45,8 +45,8 @@ options:
   gather:
     description:
       - What to ask for beyond what each database is. Each gives a key of that name in RV(databases), V(settings) one
-        that is called C(server_settings), or says in RV(databases[].missing) why there is none. Nothing by default,
-        which asks no server.
+        that is called C(server_settings), and V(pooler) C(pooler_statistics), or says in RV(databases[].missing) why
+        there is none. Nothing by default, which asks no server.
       - V(container), the container as the engine and the kernel see it.
       - V(statistics), the figures of a dashboard, in words and as numbers. It takes half a second to measure the
         processor, once for all databases.
@@ -57,13 +57,15 @@ options:
       - V(replication), the write-ahead log, its archiving, standbys and slots.
       - V(backups), what there is to restore.
       - V(tls), the certificate that clients are shown.
+      - V(pooler), what the clients of its pooler do, and who of them waits. Nothing of a database that has none.
       - V(findings), what an operator should act on.
       - V(logs), the last lines that the server wrote.
       - Passwords in statements and log lines are masked.
     type: list
     elements: str
     default: []
-    choices: [container, statistics, settings, sizes, queries, activity, replication, backups, tls, findings, logs]
+    choices:
+      [container, statistics, settings, sizes, queries, activity, replication, backups, tls, pooler, findings, logs]
   timeout:
     description: Seconds that one database may take to answer. The others do not wait for it.
     type: int
@@ -166,6 +168,14 @@ options:
         description: Days until the major version has no more updates.
         type: float
         default: 180
+      pooler_wait_warning_seconds:
+        description: For how long a client of its pooler has waited for a connection to the server.
+        type: float
+        default: 5
+      pooler_wait_critical_seconds:
+        description: As O(thresholds.pooler_wait_warning_seconds).
+        type: float
+        default: 60
 seealso:
   - module: vellaric.postgres.postgres_db
 """
@@ -1618,6 +1628,100 @@ databases:
           type: str
           returned: always
           sample: 'TLSv1.3'
+    pooler_statistics:
+      description: What the clients of its pooler do. Of a database without one, there is none.
+      type: dict
+      returned: with O(gather=pooler), where it could be had
+      contains:
+        version:
+          description: The version of PgBouncer that runs.
+          type: str
+          returned: always
+          sample: '1.24.1'
+        paused:
+          description: The names by which clients wait, because somebody has paused them (C(PAUSE)).
+          type: list
+          elements: str
+          returned: always
+          sample: []
+        clients_active:
+          description: How many clients are connected, and wait for nothing.
+          type: int
+          returned: always
+          sample: 42
+        clients_waiting:
+          description: How many clients wait for a connection to the server.
+          type: int
+          returned: always
+          sample: 0
+        clients_limit:
+          description: How many clients may be connected at most.
+          type: int
+          returned: always
+          sample: 1000
+        maxwait_seconds:
+          description: For how long the client has waited that has waited the longest.
+          type: float
+          returned: always
+          sample: 0.0
+        server_connections:
+          description: How many connections to the server it has.
+          type: int
+          returned: always
+          sample: 5
+        server_connections_limit:
+          description: How many of them it may have.
+          type: int
+          returned: always
+          sample: 15
+        pools:
+          description: >-
+            One pool for each user and name of the database, at most O(limit) of them: those first of which a client
+            waits the longest, then those with most clients.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            database:
+              description: The name by which its clients came.
+              type: str
+              returned: always
+              sample: my-database
+            user:
+              description: The user as whom they logged in.
+              type: str
+              returned: always
+              sample: db_user_0123456789ab
+            mode:
+              description: For how long a client gets a connection to the server.
+              type: str
+              returned: always
+              sample: transaction
+            clients_active:
+              description: How many of them are connected, and wait for nothing.
+              type: int
+              returned: always
+              sample: 42
+            clients_waiting:
+              description: How many of them wait.
+              type: int
+              returned: always
+              sample: 0
+            maxwait_seconds:
+              description: For how long the one that has waited the longest has.
+              type: float
+              returned: always
+              sample: 0.0
+            server_connections:
+              description: How many connections to the server they share.
+              type: int
+              returned: always
+              sample: 5
+            server_connections_active:
+              description: How many of these a client uses at this moment.
+              type: int
+              returned: always
+              sample: 2
     findings:
       description: What an operator should act on, the worst first.
       type: list

@@ -68,7 +68,7 @@ def _database(given: Any, where: str) -> tuple[dict[str, Any], list[str]]:
             try:
                 shown[key] = None if given[key] is None else of(given[key], key)
             except Odd as error:
-                shown[key], odd["settings" if key == "server_settings" else key] = None, str(error)
+                shown[key], odd[_GATHERED_AS.get(key, key)] = None, str(error)
     if odd:
         shown["missing"] = {**(shown.get("missing") or {}), **{key: f"the answer is odd: {odd[key]}" for key in odd}}
     return shown, list(odd.values())
@@ -358,6 +358,30 @@ _DATABASE = Record(
     ),
     missing=MappingOf(text),
 )
+_POOLER = Record(
+    version=text,
+    paused=_TEXTS,
+    clients_active=amount,
+    clients_waiting=amount,
+    clients_limit=amount,
+    maxwait_seconds=amount,
+    server_connections=amount,
+    server_connections_limit=amount,
+    pools=ListOf(
+        Record(
+            "database",
+            "user",
+            database=text,
+            user=text,
+            mode=text,
+            clients_active=amount,
+            clients_waiting=amount,
+            maxwait_seconds=amount,
+            server_connections=amount,
+            server_connections_active=amount,
+        )
+    ),
+)
 # What there is on request.
 _GATHERED: dict[str, typed.Type] = {
     "container": _CONTAINER,
@@ -369,6 +393,9 @@ _GATHERED: dict[str, typed.Type] = {
     "replication": _REPLICATION,
     "backups": _BACKUPS,
     "tls": _TLS,
+    "pooler_statistics": _POOLER,
     "findings": ListOf(_FINDING),
     "logs": _TEXTS,
 }
+# Keys that are not called as what is gathered.
+_GATHERED_AS = {"server_settings": "settings", "pooler_statistics": "pooler"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from . import capacity, health, safety, trust
+from . import capacity, health, pooling, safety, trust
 from .finding import SEVERITIES
 from .thresholds import DEFAULTS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .finding import Facts
     from .thresholds import Limits
 
-RULES = (*health.RULES, *capacity.RULES, *safety.RULES, *trust.RULES)
+RULES = (*health.RULES, *capacity.RULES, *pooling.RULES, *safety.RULES, *trust.RULES)
 
 
 def findings(facts: Facts, thresholds: Mapping[str, float | None], now: str) -> list[dict[str, str]]:
@@ -28,7 +28,7 @@ def findings(facts: Facts, thresholds: Mapping[str, float | None], now: str) -> 
 
     facts: what was gathered, by its name in the result; besides, shown (the description of the database), silent (why
     its server does not answer), checks, trust, disk, backup_disk, newer_image, opened, unconfined, strays,
-    drift and samples (earlier statistics).
+    drift, pooler_silent (why its pooler tells nothing) and samples (earlier statistics).
     """
     limits = cast("Limits", {**DEFAULTS, **thresholds})
     found = [finding for rule in RULES for finding in rule(facts, limits, now)]

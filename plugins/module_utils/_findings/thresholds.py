@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         retained_wal_bytes: float
         restarts: float
         end_of_life_days: float
+        pooler_wait_warning_seconds: float
+        pooler_wait_critical_seconds: float
 
 
 DEFAULTS: Limits = {
@@ -50,4 +52,7 @@ DEFAULTS: Limits = {
     "retained_wal_bytes": 10 << 30,
     "restarts": 3,
     "end_of_life_days": 180.0,
+    "pooler_wait_warning_seconds": 5.0,
+    # PgBouncer sends away who has waited for 120.
+    "pooler_wait_critical_seconds": 60.0,
 }

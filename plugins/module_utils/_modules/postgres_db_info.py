@@ -32,6 +32,7 @@ GATHERED = (
     "replication",
     "backups",
     "tls",
+    "pooler",
     "findings",
     "logs",
 )

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from .._domain import pgbouncer
 from .._domain.errors import DatabaseError
@@ -39,14 +40,24 @@ socket.send_fds(ours, [b"c"], [theirs.fileno()])
 def run(pid: int, container_id: str, uid: int, gid: int, command: str, seconds: float) -> list[dict[str, str | None]]:
     """Run a command and return its rows, by the columns' names (none for a command that shows nothing).
 
+    As run_all does for one.
+    """
+    return run_all(pid, container_id, uid, gid, [command], seconds)[0]
+
+
+def run_all(
+    pid: int, container_id: str, uid: int, gid: int, commands: Sequence[str], seconds: float
+) -> list[list[dict[str, str | None]]]:
+    """Run commands one after the other and return their rows, by the columns' names.
+
     pid: the container's first process, as the engine of this host gives it; uid, gid: those of PgBouncer.
     Raises wire.Unreachable; wire.Rejected with PgBouncer's error; wire.Garbled; socket.timeout after seconds, when the
     command may go on (PAUSE).
     """
     deadline = time.monotonic() + seconds
     with wire.reached(pid, container_id, _SOCKET) as path, _connected(path, uid, gid, deadline) as connection:
-        names, rows = wire.exchange(connection, _beginning(), command, deadline)
-    return [dict(zip(names, row)) for row in rows]
+        tables = wire.exchanges(connection, _beginning(), commands, deadline)
+    return [[dict(zip(names, row)) for row in rows] for names, rows in tables]
 
 
 def _beginning() -> bytes:

@@ -106,19 +106,28 @@ def exchange(
     connection: socket.socket, beginning: bytes, sql: str, deadline: float
 ) -> tuple[list[str], list[list[str | None]]]:
     """Ask on a connection that nothing was sent on yet, and end the session: columns' names, rows. Raises as `ask`."""
+    return exchanges(connection, beginning, [sql], deadline)[0]
+
+
+def exchanges(
+    connection: socket.socket, beginning: bytes, questions: Iterable[str], deadline: float
+) -> list[tuple[list[str], list[list[str | None]]]]:
+    """Ask one after the other as `exchange` does."""
+    tables = []
     try:
         within(connection, deadline)
         connection.sendall(beginning)
         messages = _messages(connection, deadline)
         read_answer(messages)
-        connection.sendall(query(sql))
-        table = read_table(messages)
+        for sql in questions:
+            connection.sendall(query(sql))
+            tables.append(read_table(messages))
         # It need not hear that: it has answered.
         with contextlib.suppress(OSError):
             connection.sendall(message(b"X", b""))
     except (ConnectionError, EOFError) as error:
         raise Unreachable(f"the connection ended: {error}") from error
-    return table
+    return tables
 
 
 def within(connection: socket.socket, deadline: float) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Vellaric contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of all databases of a host at once: the kernel, the disk, the servers and the backups.
+"""What is asked of all databases of a host at once: the kernel, the disk, the servers, their poolers and the backups.
 
 A database that hangs or is broken costs its own time and nothing else: what could not be had of it is missing, with the
 reason, and the others have long been answered.
@@ -26,7 +26,7 @@ from .._host import cgroups, disk, files, mounts, peer_certificate, roots, tls
 from .._observing import observe
 from .._schedule import timetable
 from .._server import queries
-from . import drift, shape
+from . import drift, pooled, shape
 
 # What a processor does in less says little. Databases are asked nothing meanwhile: that would be measured too.
 _MEASURED_SECONDS = 0.5
@@ -43,7 +43,9 @@ _SECTIONS = {
     "replication": ("replication",),
     "findings": ("statistics", "settings", "activity", "replication", "checks", "trust"),
 }
-_FOR_FINDINGS = ("container", "statistics", "settings", "activity", "replication", "backups", "tls")
+# Keys of the result that are not called as what is gathered.
+_GATHERED_AS = {"server_settings": "settings", "pooler_statistics": "pooler"}
+_FOR_FINDINGS = ("container", "statistics", "settings", "activity", "replication", "backups", "tls", "pooler")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +193,10 @@ def _answering(engine: Engine, data_root: str, database: Database, wanted: set[s
             missing.note("logs", drift.why_silent(database) or "")
         else:
             found["logs"] = engine.logs(container.name, options.log_lines, options.log_since).splitlines()
+    if _needs(wanted, "pooler"):
+        found["pooler"], found["pooler_silent"] = pooled.gather(database, options.limit, options.timeout)
+        if found["pooler_silent"] is not None:
+            missing.note("pooler", found["pooler_silent"])
     if "findings" in wanted:
         found["newer_image"] = drift.newer_image(engine, data_root, database)
     silent = drift.why_silent(database)
@@ -269,6 +275,8 @@ def _described(
         )
         if running and after is None:
             missing.note("statistics", f"the kernel's figures for process {running.pid} cannot be read on this host")
+    if found.get("pooler") is not None:
+        full["pooler_statistics"] = found["pooler"]
     if "sizes" in wanted:
         full["sizes"] = shape.sizes(answers.get("sizes"), found)
     if "backups" in found:
@@ -319,14 +327,17 @@ def _findings(
         "samples": options.history.get(shown["container_name"]) or [],
         **{
             name: found.get(name)
-            for name in ("disk", "backup_disk", "newer_image", "opened", "replaced", "unconfined", "strays", "drift")
+            for name in (
+                *("disk", "backup_disk", "newer_image", "opened", "replaced", "unconfined", "strays", "drift"),
+                "pooler_silent",
+            )
         },
     }
     return evaluate.findings(facts, options.thresholds, now)
 
 
 def _asked_for(key: str) -> str:
-    return "settings" if key == "server_settings" else key
+    return _GATHERED_AS.get(key, key)
 
 
 def _age(moment: str, now: str) -> int:

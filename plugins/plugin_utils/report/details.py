@@ -29,6 +29,7 @@ def lines(database: Shown, now: float, paint: Paint = plain, width: int | None =
 def _sections(one: Shown, now: float, paint: Paint, width: int) -> Iterator[tuple[str, list[str]]]:
     known = fleets.statistics(one)
     yield "Connection", pairs(_connection(one), paint, "    ")
+    yield "Pooler", pairs(_pooler(one), paint, "    ")
     yield "Container", pairs(_container(one), paint, "    ")
     yield "Limits and parameters", pairs(_limits(one), paint, "    ")
     yield "Figures", pairs(_figures(known), paint, "    ") if known else []
@@ -52,6 +53,32 @@ def _connection(one: Shown) -> list[Fact]:
         ("trusted sources", _list(one.get("trusted_sources"))),
         ("authority", one.get("ca_file")),
     ]
+
+
+def _pooler(one: Shown) -> list[Fact]:
+    declared, known = one.get("pooler"), one.get("pooler_statistics")
+    if declared is None:
+        return []
+    told: list[Fact] = [
+        ("host", declared.get("host")),
+        ("port", declared.get("port")),
+        ("database", f"{declared.get('database')}, for sessions {declared.get('session_database')}"),
+        ("status", declared.get("container_status")),
+    ]
+    if known is not None:
+        told += [
+            ("PgBouncer", known.get("version")),
+            ("clients", fleets.pooled_clients(known)),
+            ("connections to the server", fleets.pooled_connections(known)),
+        ]
+        told += [(f"{pool['user']} in {pool['database']}", _pool(pool)) for pool in known.get("pools") or []]
+    return told
+
+
+def _pool(pool: Mapping[str, Any]) -> str:
+    waiting = pool.get("clients_waiting")
+    waits = f" and {waiting} that wait ({pool.get('maxwait_seconds')} s)" if waiting else ""
+    return f"{pool.get('clients_active')} clients{waits}, {pool.get('server_connections')} connections"
 
 
 def _container(one: Shown) -> list[Fact]:

@@ -105,6 +105,20 @@ def statistics(database: Shown) -> dict[str, Any]:
     return database.get("statistics") or {}
 
 
+def pooled_clients(known: dict[str, Any]) -> str:
+    """Say how many clients a pooler has, from its statistics: C(12 / 1000), C(12 / 1000, 3 wait (4.2 s), paused)."""
+    active, waiting = known.get("clients_active") or 0, known.get("clients_waiting") or 0
+    words = [f"{active + waiting} / {known.get('clients_limit')}"]
+    words += [f"{waiting} wait ({known.get('maxwait_seconds') or 0:.1f} s)"] if waiting else []
+    words += ["paused"] if known.get("paused") else []
+    return ", ".join(words)
+
+
+def pooled_connections(known: dict[str, Any]) -> str:
+    """Say how many connections to the server a pooler has: C(5 of at most 30)."""
+    return f"{known.get('server_connections')} of at most {known.get('server_connections_limit')}"
+
+
 def findings(database: Shown) -> list[dict[str, Any]]:
     """Return the findings of a database, the worst first."""
     return sorted(database.get("findings") or [], key=lambda finding: _rank(SEVERITIES, finding["severity"]))

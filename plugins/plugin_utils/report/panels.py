@@ -153,6 +153,7 @@ def facts(one: Shown) -> list[Fact]:
     states = known.get("connections_by_state") or {}
     told = [
         ("Address", fleets.address(one)),
+        *_pooler(one),
         ("User", one.get("username")),
         ("sslmode", one.get("sslmode")),
         ("Docker host", one["inventory_host"]),
@@ -169,6 +170,19 @@ def facts(one: Shown) -> list[Fact]:
         ("Data", one.get("data_directory")),
     ]
     return [(name, value) for name, value in told if value not in (None, "", figures.UNKNOWN)]
+
+
+def _pooler(one: Shown) -> list[Fact]:
+    declared, known = one.get("pooler"), one.get("pooler_statistics")
+    if declared is None:
+        return []
+    told: list[Fact] = [("Pooler", f"{declared.get('host')}:{declared.get('port')}")]
+    if known is not None:
+        told += [
+            ("Clients of the pooler", fleets.pooled_clients(known)),
+            ("Its connections", fleets.pooled_connections(known)),
+        ]
+    return told
 
 
 def _certificate(tls: Mapping[str, Any]) -> str | None:

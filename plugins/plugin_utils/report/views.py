@@ -29,6 +29,8 @@ def listing(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> lis
 
 def statistics(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> list[str]:
     heading = [*_place_heading(fleet), "STATUS", "SIZE", "CONNECTIONS", "CPU", "MEMORY", "UPTIME", "CACHE HITS"]
+    pooled = any(one.get("pooler") for one in fleet.databases)
+    heading += ["POOLED CLIENTS"] if pooled else []
     rows: list[list[Cell | str]] = []
     for one in fleet.databases:
         known = fleets.statistics(one)
@@ -40,7 +42,7 @@ def statistics(fleet: Fleet, paint: Paint = plain, width: int | None = None) -> 
         row += [right(_known(known, "cpu"))]
         row += [right(_known(known, "memory"), _warned(figures.ratio(known.get("memory_percent"), 100), 0.9, 0.98))]
         row += [right(_known(known, "uptime")), right(figures.percent(None if hits is None else 100 * hits))]
-        rows.append(row)
+        rows.append([*row, *([_pooled(one)] if pooled else [])])
     return [*table(heading, rows, paint), *_reasons(fleet, paint)] if rows else _nothing(fleet, paint)
 
 
@@ -155,6 +157,14 @@ def _known(known: Mapping[str, Any], key: str) -> str:
 
 def _warned(part: float | None, warning: float = 0.8, critical: float = 0.95) -> str | None:
     return None if part is None or part < warning else "warning" if part < critical else "critical"
+
+
+def _pooled(one: Shown) -> Cell:
+    known = one.get("pooler_statistics")
+    if known is None:
+        return right(figures.UNKNOWN)
+    waits = known.get("clients_waiting") or known.get("paused")
+    return right(fleets.pooled_clients(known), "warning" if waits else None)
 
 
 def _query(query: Mapping[str, Any], width: int) -> list[Cell | str]:

@@ -374,6 +374,7 @@ def test_every_threshold_is_used_by_a_rule():
     facts["activity"]["vacuum_held_by"] = [{"kind": "slot", "name": "x", "age": 1}]
     facts["replication"] = {"slots": [{"name": "x", "active": True, "retained_bytes": 1}]}
     facts["container"] = {**FACTS["container"], "restart_count": 1}
+    facts["pooler_statistics"] = {"clients_waiting": 1, "maxwait_seconds": 1, "paused": [], "pools": []}
     for rule in evaluate.RULES:
         list(rule(facts, limits, NOW))
     assert read == set(thresholds.DEFAULTS)

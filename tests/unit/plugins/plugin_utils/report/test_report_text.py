@@ -188,3 +188,14 @@ def test_a_host_whose_answer_is_odd_is_named_and_the_others_are_shown(view):
     complaint = "docker3: its answer is odd: mail-production-postgres: statistics.size_bytes is out of range"
     assert complaint.replace("mail", fleets.database(5)["name"]) in lines
     assert any("shop" in line for line in lines)
+
+
+def test_a_pooler_is_shown_where_there_is_one():
+    database = mutated.recorded()["databases"][0]
+    table = shown("statistics", one(database))
+    assert table[0].endswith("POOLED CLIENTS") and table[1].rstrip().endswith("4 / 1000, 1 wait (0.2 s)")
+    assert "POOLED CLIENTS" not in shown("statistics")[0]
+    text = "\n".join(shown("details", one(database)))
+    assert "shop, for sessions shop_session" in text and "2 of at most 30" in text
+    paused = {**database["pooler_statistics"], "paused": ["shop"]}
+    assert "paused" in shown("statistics", one({**database, "pooler_statistics": paused}))[1]
