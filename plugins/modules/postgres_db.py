@@ -94,13 +94,12 @@ options:
     type: str
   base_domain: &base_domain
     description:
-      - Domain below which the database has a host name, C({container}.db.{base_domain}). The name is told to
-        clients and is in the server's certificate; making it resolve is left to you.
+      - Domain below which the database has a host name, C({container}.db.{base_domain}). Clients are given
+        that name, and the server's certificate has it; you have to make it resolve.
     type: str
   address: &address
     description:
-      - "Address or name at which clients reach the Docker host: what they are told where there is no
-        O(base_domain)."
+      - "Address or name at which clients reach the Docker host. They are given it without O(base_domain)."
       - "Default: O(bind_address), or the host's own name where that is all addresses."
     type: str
   trusted_sources: &trusted_sources
@@ -121,7 +120,7 @@ options:
         may where its address in the default network, such as V(172.17.0.1), is a trusted source.
       - An engine before version 28 publishes the port by way of the network whose name comes first in the alphabet.
         Joining one whose name comes before C(bridge), or leaving it, moves the published port, so that its clients
-        have to connect anew. RV(actions) then says V(restart).
+        have to reconnect. RV(actions) then says V(restart).
     type: list
     elements: str
   network_aliases: &network_aliases
@@ -135,8 +134,8 @@ options:
     elements: str
   sslmode: &sslmode
     description:
-      - "What clients are told. Default: V(prefer). The server always offers TLS; with V(require) and V(verify-full) it
-        also insists on it."
+      - "What clients are told to use. Default: V(prefer). The server always offers TLS; with V(require) and
+        V(verify-full) it also requires it."
     type: str
     choices: [disable, prefer, require, verify-full]
   tls_certificate: &tls_certificate
@@ -187,13 +186,13 @@ options:
     choices: [always, on_create]
   login_grace: &login_grace
     description:
-      - "Where two login roles take turns (see O(username)): seconds after which the one whose turn is over can no
-        longer log in. Connections that it has stay. Default: that role keeps its login."
+      - "Where two login roles take turns (see O(username)): seconds after which the one that is not in use
+        can no longer log in. Its open connections stay. Default: that role keeps its login."
     type: int
   end_sessions: &end_sessions
     description:
       - End all sessions of those roles that a password is given for (O(password), O(users)), once they have it, as
-        after a password was found out. Whoever has the new one can log in again. Each run that asks for it does it.
+        for example after a leak. Clients with the new password can log in again. Each run with this option does it.
     type: bool
   memory: &memory
     description:
@@ -575,7 +574,7 @@ pending:
       returned: always
       sample: restart
     reason:
-      description: Why it cannot be had with less.
+      description: Why it takes this impact.
       type: str
       returned: always
       sample: it reads max_connections only when it starts

@@ -15,8 +15,8 @@ description:
   - A backup is called C(CONTAINER-YYYYMMDD-HHMMSS), in UTC, with an ending that tells its format, and lies in the
     directory of the database's backups.
   - A run that fails, is killed or runs out of time leaves no part of a backup that counts, and no process in the
-    container. What a killed run could not take away itself, the next one does.
-  - With O(state=verified) a backup is proved, by restoring it into a throw-away container without a network and
+    container. The next run removes what a killed one has left.
+  - With O(state=verified) a backup is verified, by restoring it into a temporary container without a network and
     comparing what is there then with what was there when it was taken.
 version_added: 0.2.0
 author:

@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: postgres_db_collations
 short_description: Bring a PostgreSQL database in a container over to another C library
 description:
-  - When an image comes with another C library or ICU, text may sort otherwise than when indexes were made. Rows are
+  - When an image comes with another C library or ICU, text may sort differently than when indexes were built. Rows are
     then not found, and unique indexes let duplicates in. The finding C(collation_mismatch) says so.
   - In all databases of the server, rebuilds the indexes that depend on a collation which has changed, by its columns,
     by its expressions, or by what compares text without saying so, and then notes the versions as they are now. Where
@@ -41,7 +41,7 @@ options:
     description:
       - Whether clients may write while an index is rebuilt. It then takes longer, waits for the transactions that are
         open, and needs room for the index once more.
-      - Indexes of exclusion constraints and of superusers' tables keep off writes to their table in any case.
+      - Rebuilding indexes of exclusion constraints and of superusers' tables always blocks writes to their table.
     type: bool
     default: true
   everything:

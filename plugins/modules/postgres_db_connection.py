@@ -144,7 +144,7 @@ path:
   type: str
   sample: /srv/shop/.env
 ca_file:
-  description: Where clients are told to find the certificate of the server's authority. V(null) where they are not.
+  description: Where clients find the certificate of the server's authority. V(null) where they are not.
   returned: success
   type: str
   sample: /srv/shop/my-database-ca.crt

@@ -35,7 +35,7 @@ attributes:
     support: full
 options:
   name:
-    description: The name of the database. With O(client), it is for the commands that are told.
+    description: The name of the database. With O(client), it is used in the commands that are shown.
     type: str
   environment:
     description: Its environment. It goes with O(name).
@@ -59,7 +59,7 @@ options:
   password:
     description:
       - The stored password of that role. It is compared with the server's, and logged in with; it is never returned.
-      - Without it, what needs it is not looked at.
+      - Without it, checks that need it are not made.
     type: str
   password_error:
     description: Why there is no O(password), for the words of what needs it.
@@ -107,7 +107,7 @@ options:
 seealso:
   - module: vellaric.postgres.postgres_db_info
 notes:
-  - What a server has logged is looked at where it does not run, and is shown with passwords masked.
+  - The log is read only if the server does not run; passwords in it are masked.
 """
 
 EXAMPLES = r"""
@@ -135,7 +135,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 container_name:
-  description: The container that was looked at. Empty with O(client).
+  description: The container that was checked. Empty with O(client).
   type: str
   returned: success
   sample: shop-production-postgres
@@ -145,7 +145,7 @@ managed:
   returned: success
   sample: true
 diagnosed_at:
-  description: When it was looked at (ISO 8601, UTC).
+  description: When it was checked (ISO 8601, UTC).
   type: str
   returned: success
   sample: "2026-01-31T09:26:53.000Z"
@@ -155,22 +155,22 @@ serves:
   returned: success
   sample: false
 cause:
-  description: RV(checks[].check) of what is to be fixed first. Null where nothing is.
+  description: RV(checks[].check) of the cause, which has to be fixed first. Null where there is none.
   type: str
   returned: success
   sample: disk
 verdict:
-  description: What it comes to, in a sentence.
+  description: The result, in a sentence.
   type: str
   returned: success
   sample: "The disk of the data is full: the server stops without free space."
 fix:
-  description: The command that fixes the cause. Empty where there is none to be fixed.
+  description: The command that fixes the cause. Empty where there is none.
   type: str
   returned: success
   sample: ansible-playbook vellaric.postgres.start -e database_name=shop -e database_environment=production
 checks:
-  description: What was looked at, in the order in which one thing needs the other.
+  description: The checks, in the order in which they depend on each other.
   type: list
   elements: dict
   returned: success
@@ -185,7 +185,7 @@ checks:
       sample: There is free space on the disks
     state:
       description: V(holds); V(fails), which keeps clients off; V(warns), which is to be acted on, though clients are
-        served; V(unknown), where it could not be looked at.
+        served; V(unknown), where it could not be checked.
       type: str
       sample: fails
     evidence:
@@ -193,7 +193,7 @@ checks:
       type: str
       sample: "the data (/var/vellaric/postgres): 0 B of 20 GB free"
     cause:
-      description: Why it does not hold, or could not be looked at.
+      description: Why it does not hold, or could not be checked.
       type: str
       sample: "The disk of the data is full: the server stops without free space."
     fix:
@@ -201,7 +201,7 @@ checks:
       type: str
       sample: free space (df -h, docker system df) or enlarge the disk
     because:
-      description: RV(checks[].check) of what it follows from, where that is why it was not looked at, else null.
+      description: RV(checks[].check) that it follows from, where it was not checked for that reason, else null.
       type: str
       sample: null
     log:

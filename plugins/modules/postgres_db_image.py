@@ -12,7 +12,7 @@ short_description: Make sure of images of PostgreSQL on a Docker host
 description:
   - Looks for images, and pulls those that are not there. Where no registry answers, it takes the stand-in that role
     P(vellaric.postgres.image#role) has built of Debian's packages, or says that one is to be built.
-  - Any number of images is one task. One that cannot be had does not keep the others from being looked for.
+  - Any number of images is one task. One that is not available does not stop the others.
   - It uses the C(docker) command, and with that the logins that the host has at registries. It does not build.
 version_added: 0.1.0
 author:
@@ -135,7 +135,7 @@ images:
       type: str
       sample: In place of postgres:15-alpine, which no registry gave, this host uses vellaric/postgres:15-bookworm
     error:
-      description: Why it cannot be had; empty where it can.
+      description: Why it is not available; empty where it is.
       type: str
       sample: ""
 """

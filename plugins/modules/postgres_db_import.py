@@ -11,10 +11,10 @@ module: postgres_db_import
 short_description: Import a dump file or another server's database into a PostgreSQL database in a container
 description:
   - Loads a dump that this collection did not take, or the database of another server, into a fresh database beside the
-    present one, counts or compares what has come in, and only then lets it take the present one's name.
+    present one, counts or compares what was imported, and only then gives it the present one's name.
   - "A dump file may be plain SQL, or an archive in custom, tar or directory format, compressed with gzip, zstd, lz4, xz
-    or bzip2: that is told by its content, not by its name."
-  - "What is imported is not trusted: it is loaded by a role that has no part in anything that is there, and by programs
+    or bzip2: that is detected by its content, not by its name."
+  - "What is imported is not trusted: it is loaded by a role without any privileges on what is there, and by programs
     that run as a user who owns nothing. It cannot run programs, and cannot read or write files."
   - Everything comes to belong to the application's role. Owners, grants and what only a superuser may make
     (publications, subscriptions, event triggers) are left out, and counted in RV(report). Extensions that only a
@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - What can be looked at before is looked at, also on the other server. Whether a dump can be loaded only the load
+      - What can be checked before is checked, also on the other server. Whether a dump can be loaded only the load
         tells.
   diff_mode:
     support: full
@@ -48,7 +48,7 @@ options:
     description:
       - The database to import, as C(postgresql://USER@HOST:PORT/DATABASE?sslmode=MODE). The container connects to it,
         so that V(localhost) is not the Docker host.
-      - Without C(sslmode), V(verify-full) is meant where there is O(ca_file), and V(require) where there is none.
+      - Without C(sslmode), V(verify-full) is used with O(ca_file), and V(require) without it.
       - The password is not part of it; give O(password).
       - What Neon, Supabase, Heroku and Prisma add (C(channel_binding), C(connection_limit), C(options), C(pgbouncer),
         C(schema) and their kind) is passed over, and a warning names it. Give the direct address of the database, not
@@ -58,7 +58,7 @@ options:
     description: Password of the user in O(url). It is in no argument, environment or log, on neither side.
     type: str
   ca_file:
-    description: Certificate of the authority, in PEM on the Docker host, with which the server of O(url) proves itself.
+    description: Certificate of the authority, in PEM on the Docker host, that verifies the server of O(url).
     type: path
   replace:
     description: Whether what is imported may take the place of a database that already holds something.
@@ -66,7 +66,7 @@ options:
     default: false
   roles:
     description:
-      - Roles that policies of the import speak of. Where they are missing they are made, and nobody can log in as them.
+      - Roles that policies of the import refer to. They are created where they are missing; nobody can log in as them.
     type: list
     elements: str
     default: []
@@ -176,7 +176,7 @@ report:
       returned: always
       sample: 12582912
 imported:
-  description: What has come in; empty in check mode.
+  description: What was imported; empty in check mode.
   type: dict
   returned: success
   sample: {"tables": 42, "rows": 1048576, "size_bytes": 88080384, "extensions": {"plpgsql": "1.0"}}

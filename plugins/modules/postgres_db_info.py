@@ -12,9 +12,9 @@ short_description: List the PostgreSQL databases of a Docker host
 description:
   - Returns the databases that this collection manages on the Docker host that the module runs on, all of them, or those
     of a name or an environment. A database that is stopped, or whose container is missing, is there too and says so.
-  - With O(gather) it also asks engine, server and files for what a person wants to see and what an operator has to act
-    on. One database that hangs or is broken costs its own O(timeout) and nothing else; what could not be had of it is
-    in RV(databases[].missing) with the reason, and never makes the task fail.
+  - With O(gather) it also collects figures and findings from engine, server and files. A database that hangs or is
+    broken does not delay the others, and does not make the task fail. What is not available of it is in
+    RV(databases[].missing), with the reason.
 version_added: 0.1.0
 author:
   - Vellaric contributors (@vellaric)
@@ -312,7 +312,7 @@ databases:
           returned: always
           sample: restart
         reason:
-          description: Why it cannot be had with less.
+          description: Why it takes this impact.
           type: str
           returned: always
           sample: it reads max_connections only when it starts
@@ -560,7 +560,7 @@ databases:
     container:
       description: The container as the engine and the kernel see it.
       type: dict
-      returned: with O(gather=container), where it could be had
+      returned: with O(gather=container), where it is available
       contains:
         id:
           description: Its id.
@@ -642,7 +642,7 @@ databases:
     statistics:
       description: The figures of a dashboard. Of a database that does not answer, those of the server are V(null).
       type: dict
-      returned: with O(gather=statistics), where it could be had
+      returned: with O(gather=statistics), where it is available
       contains:
         status:
           description: V(running), V(stopped) or V(error).
@@ -851,7 +851,7 @@ databases:
     server_settings:
       description: How the server is set.
       type: dict
-      returned: with O(gather=settings), where it could be had
+      returned: with O(gather=settings), where it is available
       contains:
         version:
           description: Version of the server.
@@ -908,7 +908,7 @@ databases:
     sizes:
       description: Where the space is.
       type: dict
-      returned: with O(gather=sizes), where it could be had
+      returned: with O(gather=sizes), where it is available
       contains:
         directory_bytes:
           description: What the data directory takes on the disk.
@@ -1072,7 +1072,7 @@ databases:
       description: The statements that take longest on average.
       type: list
       elements: dict
-      returned: with O(gather=queries), where it could be had
+      returned: with O(gather=queries), where it is available
       contains:
         query:
           description: The statement, with parameters in place of its constants.
@@ -1127,7 +1127,7 @@ databases:
     activity:
       description: What goes on.
       type: dict
-      returned: with O(gather=activity), where it could be had
+      returned: with O(gather=activity), where it is available
       contains:
         transactions:
           description: The transactions that have been open longest.
@@ -1271,7 +1271,7 @@ databases:
     replication:
       description: The write-ahead log and who reads it.
       type: dict
-      returned: with O(gather=replication), where it could be had
+      returned: with O(gather=replication), where it is available
       contains:
         role:
           description: V(primary) or V(standby).
@@ -1405,7 +1405,7 @@ databases:
         What there is to restore. Each backup has the keys that M(vellaric.postgres.postgres_db_backup)
         returns of it.
       type: dict
-      returned: with O(gather=backups), where it could be had
+      returned: with O(gather=backups), where it is available
       contains:
         directory:
           description: Where they are on the host.
@@ -1512,7 +1512,7 @@ databases:
           returned: always
           contains:
             calendar: &schedule_calendar
-              description: When it comes round; V(null) where it is not scheduled for this database.
+              description: When it runs; V(null) where it is not scheduled for this database.
               type: str
               returned: always
               sample: daily
@@ -1522,12 +1522,12 @@ databases:
               returned: always
               sample: vellaric-backup@production.timer
             active: &schedule_active
-              description: Whether it comes round by itself; V(null) where systemd could not be asked.
+              description: Whether its timer is active; V(null) where systemd could not be asked.
               type: bool
               returned: always
               sample: true
             next_run_at: &schedule_next_run_at
-              description: When it comes round next, in UTC.
+              description: When it runs next, in UTC.
               type: str
               returned: always
               sample: '2026-01-25T00:18:36Z'
@@ -1552,7 +1552,7 @@ databases:
               returned: always
               sample: '2026-01-24T00:18:49Z'
             notification_error: &schedule_notification_error
-              description: Why nobody could be told of the last run; V(null) where there is nothing to complain of.
+              description: Why the notification of the last run failed; V(null) where it did not.
               type: str
               returned: always
               sample: null
@@ -1573,7 +1573,7 @@ databases:
     tls:
       description: The certificate that clients are shown.
       type: dict
-      returned: with O(gather=tls), where it could be had
+      returned: with O(gather=tls), where it is available
       contains:
         subject:
           description: Whose it is.
@@ -1726,7 +1726,7 @@ databases:
       description: What an operator should act on, the worst first.
       type: list
       elements: dict
-      returned: with O(gather=findings), where it could be had
+      returned: with O(gather=findings), where it is available
       contains:
         severity:
           description: V(critical), act now; V(warning), act soon; V(info), good to know.
@@ -1757,10 +1757,10 @@ databases:
       description: The last lines that the server wrote, the last one at the end.
       type: list
       elements: str
-      returned: with O(gather=logs), where it could be had
+      returned: with O(gather=logs), where it is available
       sample: ["2026-01-24 14:22:50.123 UTC [1] LOG:  database system is ready to accept connections"]
     missing:
-      description: What of O(gather) could not be had, or not whole, and why. By the name in O(gather).
+      description: What of O(gather) is missing or incomplete, and why. By the name in O(gather).
       type: dict
       returned: with O(gather)
       sample: {"statistics": "my-database-production-postgres did not answer within 10 s: it may be hung or overloaded"}

@@ -13,7 +13,7 @@ description:
   - Reads a backup to its end, loads it into a fresh database beside the present one, compares that with the manifest
     (objects, rows of each table, extensions), collects the planner's statistics, and only then lets it take the present
     one's name. Until that moment clients use the present database; from then on, the restored one.
-  - Roles that the backup speaks of and the server does not have, the database's owner, settings, grants, comment,
+  - Roles that the backup refers to and the server does not have, the database's owner, settings, grants, comment,
     extensions and row security come along, where this host took the backup (O(trust_source)).
   - What was replaced is kept as a database of its own for O(keep_old) days, and named in RV(old_database).
   - A run that was interrupted, at any moment, is repaired by the next one.
@@ -38,7 +38,7 @@ options:
     description:
       - Name of a backup in the directory of the database's backups; V(latest) for the newest good one,
         V(latest_verified) for the newest that was restored for a test; or the whole path of a backup on the host.
-      - What an earlier restore took of the database that it replaced is meant only by its name, so that a restore that
+      - A backup that an earlier restore took of the replaced database is used only by its name, so that a restore that
         is run twice comes to the same.
       - Beside it must be its manifest, C(BACKUP.json). Where roles are missing, they come from C(BACKUP.globals.sql).
     type: str
@@ -85,8 +85,8 @@ options:
       - Functions may not change definitions meanwhile (C(ALTER TABLE) and the like); statements of the script itself
         and its C(DO) blocks may.
       - Where one fails, nothing is replaced. RV(unmasked) says which columns that an C(UPDATE) sets still hold values
-        of the source, also in partitions and children. A warning says which could not be looked at, such as those of
-        views and foreign tables.
+        of the source, also in partitions and children. A warning names those that could not be checked, such as those
+        of views and foreign tables.
     type: list
     elements: str
     default: []
