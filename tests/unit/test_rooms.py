@@ -63,3 +63,13 @@ def test_no_import_runs_down(path):
 @pytest.mark.parametrize("path", [*MODULES, *CONTROLLER], ids=lambda path: path.name)
 def test_no_file_is_too_long(path):
     assert lines_of_code(path) <= MOST_LINES
+
+
+def test_unit_tests_have_the_name_of_what_they_test_or_the_design_says_of_what_they_are():
+    design = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    for directory in ("module_utils", "plugin_utils"):
+        tests = ROOT / "tests/unit/plugins" / directory
+        for path in tests.rglob("test_*.py"):
+            module = ROOT / "plugins" / directory / path.relative_to(tests).with_name(path.name[len("test_") :])
+            named = path.name in design or (path.name.startswith("test_report_") and "test_report_*.py" in design)
+            assert module.exists() or named, path

@@ -211,7 +211,7 @@ def test_a_url_is_told(scheduled, answer):
     assert "which pg_dump has from PostgreSQL 16 on" in said, "the backup's own failure is said first"
     assert server.told[0]["event"] == "failed" and "PostgreSQL 16" in server.told[0]["text"]
     assert "s3cret" not in said + json.dumps(scheduled.status("production"))
-    assert ("could not be told: it answered 500" in said) is (answer == 500)
+    assert ("could not be notified: it answered 500" in said) is (answer == 500)
     assert (scheduled.status("production")["notification_error"] is None) is (answer == 200)
 
 
@@ -240,7 +240,7 @@ def test_a_run_that_is_ended_leaves_nothing(scheduled):
         # Another one waits for its turn.
         scheduled.declare(wait_timeout=1)
         said = scheduled.run("verify-production", code=1)
-        assert "Another run is still working on the scheduled backups of this host for 1 s" in said
+        assert "Another run is still working on the scheduled backups of this host after 1 s" in said
         run.send_signal(signal.SIGTERM)
         said = run.communicate(timeout=60)[1]
         assert run.returncode == 1 and "ended by SIGTERM" in said and "Traceback" not in said
