@@ -36,7 +36,7 @@ def exclusive(path: str, seconds: float, what: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Busy(
-                        f"Another run is still working on {what} after {seconds} s: wait for it, or raise wait_timeout"
+                        f"Another run has been working on {what} for {seconds} s: wait for it, or raise wait_timeout"
                     ) from None
                 time.sleep(0.02)
         yield

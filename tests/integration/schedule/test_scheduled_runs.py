@@ -120,7 +120,7 @@ def test_one_that_meets_a_verification_by_hand_is_no_failure(scheduled):
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         said = scheduled.run("verify-production")
-    assert "skipped: Another run is still working on a verification" in said
+    assert "skipped: Another run has been working on a verification" in said
     status = scheduled.status("verify-production")
     assert status["outcome"] == "ok"
     assert status["databases"][scheduled.host.container("shop")]["outcome"] == "skipped"
@@ -240,7 +240,7 @@ def test_a_run_that_is_ended_leaves_nothing(scheduled):
         # Another one waits for its turn.
         scheduled.declare(wait_timeout=1)
         said = scheduled.run("verify-production", code=1)
-        assert "Another run is still working on the scheduled backups of this host after 1 s" in said
+        assert "Another run has been working on the scheduled backups of this host for 1 s" in said
         run.send_signal(signal.SIGTERM)
         said = run.communicate(timeout=60)[1]
         assert run.returncode == 1 and "ended by SIGTERM" in said and "Traceback" not in said

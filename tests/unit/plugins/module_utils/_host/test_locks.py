@@ -47,7 +47,7 @@ def holder(path):
 
 def test_a_lock_of_another_process_is_respected_and_named(path, holder):
     before = time.monotonic()
-    with pytest.raises(DatabaseError, match=r"Another run is still working on app .* raise wait_timeout"):
+    with pytest.raises(DatabaseError, match=r"Another run has been working on app .* raise wait_timeout"):
         with locks.exclusive(path, 0.1, "app"):
             pytest.fail("two hold one lock")
     assert 0.1 <= time.monotonic() - before < 2
