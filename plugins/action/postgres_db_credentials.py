@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            options = self._options()
+            options = self._options(task_vars)
             databases = options["databases"]
             if databases is None:
                 databases = [{key: options[key] for key in DATABASE_OPTIONS}]
@@ -109,14 +109,14 @@ class ActionModule(ActionBase):
         data = {_ARTIFACT: {**(plain(former, str) if former else {}), **new}}
         return {"data": data, "per_host": False, "aggregate": True}
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         arguments = plain(self._task.args, str)
         passwords = _passwords(arguments)
         if any(isinstance(password, (list, dict)) for password in passwords):
             # The validator would make text of it.
             raise InvalidName("password: the value given is a list or a mapping: it must be text")
         try:
-            return checked(argument_spec(), arguments, **constraints())
+            return checked(argument_spec(), arguments, task_vars=task_vars, **constraints())
         except Invalid as error:
             raise OptionsError(remove_values(str(error), {str(password) for password in passwords})) from None
 

@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             # What is in a declaration is looked at where it is refused in its own words.
-            options = checked(argument_spec(), self._task.args, ("databases",))
+            options = checked(argument_spec(), self._task.args, ("databases",), task_vars)
         except Invalid as error:
             return {**result, "failed": True, "msg": str(error)}
         databases = options["databases"]

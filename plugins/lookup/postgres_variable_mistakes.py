@@ -62,6 +62,7 @@ class LookupModule(LookupBase):
         wrong, odd = ours.unknown(list(there), tuple(terms), frozenset(load_extra_vars(self._loader)))
         for text in odd:
             Display().warning(text)
+        wrong += ours.told_by_host(there)
         return wrong + ours.mistakes({name: self._value(there[name]) for name in ours.known() if name in there})
 
     def _value(self, value: Any) -> Any:

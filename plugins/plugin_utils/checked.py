@@ -11,6 +11,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import options
+from ansible_collections.vellaric.postgres.plugins.plugin_utils import variables
 from ansible_collections.vellaric.postgres.plugins.plugin_utils.plain import plain
 
 
@@ -18,12 +19,22 @@ class Invalid(ValueError):
     """Options that the plugin does not take. The message says which, one to a line."""
 
 
-def checked(spec: Mapping[str, Any], given: Any, elsewhere: tuple[str, ...] = (), **constraints: Any) -> dict[str, Any]:
+def checked(
+    spec: Mapping[str, Any],
+    given: Any,
+    elsewhere: tuple[str, ...] = (),
+    task_vars: Mapping[str, Any] | None = None,
+    **constraints: Any,
+) -> dict[str, Any]:
     """Return the options, complete and of their types. Raises Invalid.
 
     given: the task's arguments; vault-encrypted texts are decrypted, which the validator of ansible-core 2.17 cannot
-    do. elsewhere: options whose values are looked at elsewhere. constraints: such as mutually_exclusive.
+    do. elsewhere: options whose values are looked at elsewhere. task_vars: of a task that reads or writes files of the
+    controller, which no host chooses by what it answers. constraints: such as mutually_exclusive.
     """
+    told = variables.told_by_host(task_vars or {})
+    if told:
+        raise Invalid("\n".join(told))
     arguments = plain(given, str)
     wrong = options.mistakes({name: argument for name, argument in spec.items() if name not in elsewhere}, arguments)
     if not wrong:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -222,6 +223,21 @@ def _letters_apart(name: str, other: str) -> int:
     """Return how many letters one has to change, at most, to come from a name to the other."""
     steps = difflib.SequenceMatcher(None, name, other, autojunk=False).get_opcodes()
     return sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in steps if kind != "equal")
+
+
+def told_by_host(there: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong where a host has answered with variables of ours. there: the variables of a task.
+
+    Ansible takes facts from the answer of any module, and prefers them to the inventory: by them, a host would choose
+    where its credentials are kept, whose it is given, and on which host something is written.
+    """
+    facts, host = there.get("ansible_facts") or {}, there.get("inventory_hostname")
+    return [
+        f"{name} was set by an answer of host {host} (as a fact): only the inventory, the play and -e may set it. If"
+        " you set it yourself with set_fact, do so without cacheable. Otherwise find out who has root on that host"
+        for name in sorted(known())
+        if name in facts
+    ]
 
 
 def mistakes(values: dict[str, object]) -> list[str]:

@@ -152,3 +152,24 @@ def test_what_a_run_came_to_is_told_as_text(controller):
     output = controller.run("ansible-playbook", "telling.yml")
     assert "Not declared, and left alone: other-production-postgres." in output
     assert output.count("touch") > 4
+
+
+def test_no_fact_of_a_host_is_taken_for_a_declaration(controller):
+    """Ansible takes facts from whatever a host answers: it says neither where credentials lie nor what is written."""
+    claimed = {name: str(controller.owned) for name in ("database_credentials_file", "report_dest", "report_path")}
+    facts = {**claimed, "report_history": str(controller.owned), "report_output": "json"}
+    controller.answering(claiming={**answer(), "ansible_facts": facts, "changed": True})
+    declared = {"database_name": "shop", "database_environment": "development"}
+    play = {
+        "hosts": "claiming",
+        "gather_facts": False,
+        "vars": declared,
+        "tasks": [{"ansible.builtin.include_role": {"name": "vellaric.postgres.database"}}],
+    }
+    (controller.root / "claiming.yml").write_text(yaml.safe_dump([play]))
+    output = controller.run("ansible-playbook", "claiming.yml", succeeds=False)
+    assert "database_credentials_file was set by an answer of host claiming" in output
+    output = controller.run("ansible-playbook", "vellaric.postgres.list", "--limit", "claiming")
+    assert "shop" in output
+    controller.run("ansible-playbook", "vellaric.postgres.report", "--limit", "claiming", succeeds=None)
+    assert (controller.root / "postgres-report/history.jsonl").exists()

@@ -38,3 +38,10 @@ def test_values_that_are_looked_at_elsewhere_are_left_alone():
     spec = {**SPEC, "parts": {"type": "list", "elements": "raw"}}
     odd = [{"size": 1.5}]
     assert checked(spec, {"name": "shop", "parts": odd}, ("parts",))["parts"] == odd
+
+
+def test_no_host_answers_for_the_inventory():
+    there = {"inventory_hostname": "evil", "ansible_facts": {"distribution": "Debian", "database_name": "x"}}
+    with pytest.raises(Invalid, match="^database_name was set by an answer of host evil "):
+        checked(SPEC, {"name": "shop"}, task_vars=there)
+    assert checked(SPEC, {"name": "shop"}, task_vars={**there, "ansible_facts": {"distribution": "Debian"}})
