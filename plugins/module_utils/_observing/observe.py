@@ -263,9 +263,9 @@ def _adoptable(
     if begun and begun["container"] == own.id:
         return None
     # Few runs take anything over, and each compiles anew what it loads of Ansible's archive.
-    from . import foreign
+    from . import adoption
 
-    found: Adoptable = foreign.observe(engine, spec, remember)
+    found: Adoptable = adoption.observe(engine, spec, remember)
     return found
 
 

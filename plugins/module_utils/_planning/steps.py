@@ -65,6 +65,17 @@ class Step:
         return self.impact != "none" or self.excludes_backups
 
 
+class Worded(Step):
+    """A step whose summary is one text with its fields in it. says: that text, a format with the step as argument 0."""
+
+    says = ""
+    if not TYPE_CHECKING:
+
+        @property
+        def summary(self) -> str:
+            return self.says.format(self)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Action(Step):
     """A step of an operation that does it itself, such as a backup or a restore."""
@@ -76,16 +87,13 @@ class Action(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Reserve(Step):
+class Reserve(Worded):
     """Choose the port and write the record, and the journal of what begins, while no other run can choose."""
 
     record: Record
     journal: Journal | None = None
     verb = "reserve"
-
-    @property
-    def summary(self) -> str:
-        return f"reserve port {self.record.port} and write the record of {self.record.container}"
+    says = "reserve port {0.record.port} and write the record of {0.record.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -103,15 +111,12 @@ class WriteRecord(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Pull(Step):
+class Pull(Worded):
     image: str
     verb = "pull"
     ends_round = True
     is_drift = False
-
-    @property
-    def summary(self) -> str:
-        return f"pull image {self.image}"
+    says = "pull image {0.image}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -133,13 +138,10 @@ class Certificate(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Publish(Step):
+class Publish(Worded):
     path: str
     verb = "publish"
-
-    @property
-    def summary(self) -> str:
-        return f"write {self.path}, the CA certificate for clients on this host"
+    says = "write {0.path}, the CA certificate for clients on this host"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -201,18 +203,15 @@ class Create(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Initialise(Step):
+class Initialise(Worded):
     container: str
     config: ContainerConfig
     verb = "initialise"
-
-    @property
-    def summary(self) -> str:
-        return f"wait for container {self.container} to initialise the data directory"
+    says = "wait for container {0.container} to initialise the data directory"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Replace(Step):
+class Replace(Worded):
     """changes: what differs, in words. grace: the seconds that the old server has to shut down."""
 
     container: str
@@ -222,14 +221,11 @@ class Replace(Step):
     verb = "replace"
     impact = "recreate"
     reason = "the engine can change this only in a new container, which uses the same data"
-
-    @property
-    def summary(self) -> str:
-        return f"replace container {self.container} ({self.changes})"
+    says = "replace container {0.container} ({0.changes})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Update(Step):
+class Update(Worded):
     """Change the limits of a container that runs."""
 
     container: str
@@ -238,24 +234,18 @@ class Update(Step):
     impact: str = "none"
     reason: str = ""
     verb = "update"
-
-    @property
-    def summary(self) -> str:
-        return f"change {self.changes}"
+    says = "change {0.changes}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Start(Step):
+class Start(Worded):
     """status: the engine's word for what it is now, which says how it is started."""
 
     container: str
     status: str
     impact: str = "none"
     verb = "start"
-
-    @property
-    def summary(self) -> str:
-        return f"start container {self.container}"
+    says = "start container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -289,28 +279,22 @@ class Reload(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Stop(Step):
+class Stop(Worded):
     container: str
     grace: int
     verb = "stop"
     impact = "restart"
-
-    @property
-    def summary(self) -> str:
-        return f"stop container {self.container}"
+    says = "stop container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Remove(Step):
+class Remove(Worded):
     container: str
     grace: int
     verb = "remove"
     impact = "recreate"
     excludes_backups = True
-
-    @property
-    def summary(self) -> str:
-        return f"stop and remove container {self.container}"
+    says = "stop and remove container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -327,16 +311,13 @@ class RemovePrevious(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PutBack(Step):
+class PutBack(Worded):
     """Undo a replacement that was interrupted."""
 
     container: str
     verb = "put_back"
     excludes_backups = True
-
-    @property
-    def summary(self) -> str:
-        return f"put back container {self.container}, whose replacement was interrupted"
+    says = "put back container {0.container}, whose replacement was interrupted"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -362,28 +343,22 @@ class Arrange(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class FinalBackup(Step):
+class FinalBackup(Worded):
     container: str
     verb = "final_backup"
     excludes_backups = True
-
-    @property
-    def summary(self) -> str:
-        return f"take a final backup of {self.container}"
+    says = "take a final backup of {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Trash(Step):
+class Trash(Worded):
     """database_id: of its record, by which it is called in the trash."""
 
     directory: str
     database_id: str
     verb = "trash"
     excludes_backups = True
-
-    @property
-    def summary(self) -> str:
-        return f"move {self.directory} to the trash"
+    says = "move {0.directory} to the trash"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -412,7 +387,7 @@ class Expire(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Undelete(Step):
+class Undelete(Worded):
     """entry: of the trash; when: it was deleted."""
 
     entry: str
@@ -420,10 +395,7 @@ class Undelete(Step):
     when: str
     verb = "undelete"
     ends_round = True
-
-    @property
-    def summary(self) -> str:
-        return f"take {self.database_id}, deleted at {self.when}, back from the trash"
+    says = "take {0.database_id}, deleted at {0.when}, back from the trash"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refu
 def kinds(base=steps.Step):
     for kind in base.__subclasses__():
         yield from kinds(kind)
-        if kind not in (steps.Action, sql_steps.SqlStep):
+        if kind not in (steps.Action, steps.Worded, sql_steps.SqlStep):
             yield kind
 
 
