@@ -28,7 +28,7 @@ from . import declared, dump_rules, exchange
 from .collected import Collected
 from .compare import differences, take_census, without_left_out
 from .remote_database import Source
-from .swap import Outcome, Replacing, refuse_options
+from .swap import Outcome, Replacing
 
 if TYPE_CHECKING:
     from .._backups.target import Target
@@ -72,10 +72,8 @@ def import_database(
     With check_mode nothing is changed, and the actions are what would be done. Raises DatabaseError; the database is
     then as it was.
     """
-    refuse_options(options)
     kind = _ImportingFile if options.path is not None else _ImportingServer
-    work = kind(engine, target, options, progress)
-    return work.predict() if check_mode else work.run()
+    return kind.carry_out(engine, target, options, check_mode, progress)
 
 
 class _Importing(Replacing):

@@ -22,7 +22,7 @@ from .._planning.steps import Action
 from .._server import loader, replacement, sql
 from . import declared, dump_rules, masking, strangers
 from .compare import differences, take_census, without_left_out
-from .swap import Outcome, Replacing, refuse_options
+from .swap import Outcome, Replacing
 
 if TYPE_CHECKING:
     from .._backups.catalog import Backup
@@ -97,9 +97,7 @@ def restore(
     With check_mode nothing is changed, and the actions are what would be done. Raises DatabaseError; the database is
     then as it was.
     """
-    refuse_options(options)
-    work = _Restoring(engine, target, options, progress)
-    return work.predict() if check_mode else work.run()
+    return _Restoring.carry_out(engine, target, options, check_mode, progress)
 
 
 class _Restoring(Replacing):

@@ -107,6 +107,20 @@ class Replacing:
         self._outcome = Outcome()
         self._fresh = replacement.fresh_name(target.name)
 
+    @classmethod
+    def carry_out(
+        cls,
+        engine: Engine,
+        target: Target,
+        options: Options,
+        check_mode: bool,
+        progress: Callable[[str], None] | None,
+    ) -> Outcome:
+        """Run it, or say what a run would do. Raises DatabaseError; the database is then as it was."""
+        refuse_options(options)
+        work = cls(engine, target, options, progress)
+        return work.predict() if check_mode else work.run()
+
     # For the classes below
 
     def _look(self) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._backups import catalog
 from .._backups.target import observe_target
 from .._domain.names import ENVIRONMENTS
 from .._dumps import import_dump, remote_database
-from . import arguments
+from . import arguments, replaced
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
@@ -59,25 +58,9 @@ def _import(module: Module) -> dict[str, Any]:
     engine.get_ready()
     target = observe_target(engine, given["data_root"], given["name"], given["environment"], given["backup_root"])
     outcome = import_dump.import_database(engine, target, options, module.check_mode, module.log)
-    for warning in outcome.warnings:
-        module.warn(f"{target.container}: {warning}")
-    before = outcome.backup_before
+    replaced.warn(module, target, outcome)
     return {
-        "changed": bool(outcome.actions),
-        "container_name": target.container,
-        "actions": [step.result() for step in outcome.actions],
+        **replaced.result(target, outcome, outcome.report["source"]),
         "report": outcome.report,
         "imported": outcome.restored,
-        "backup_before": catalog.describe(before) if before else None,
-        "old_database": outcome.old_database,
-        "old_dropped": outcome.old_dropped,
-        "interruption_seconds": round(outcome.interruption, 2),
-        "clients_waited_seconds": round(sum(wait.seconds for wait in outcome.waits), 2),
-        "clients_cut": sum(wait.ended for wait in outcome.waits),
-        "diff": {
-            "before_header": target.container,
-            "after_header": target.container,
-            "before": {"database": target.name, "holds": "what it holds now"},
-            "after": {"database": target.name, "holds": outcome.report["source"]},
-        },
     }

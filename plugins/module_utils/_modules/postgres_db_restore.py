@@ -13,7 +13,7 @@ from .._backups.target import observe_target
 from .._domain.names import ENVIRONMENTS
 from .._dumps import restore
 from .._dumps.swap import Outcome
-from . import arguments
+from . import arguments, replaced
 from .arguments import ENGINE_ARGUMENTS, ROOT_ARGUMENT
 from .module import Module, edge
 
@@ -73,8 +73,7 @@ def _restore(module: Module) -> dict[str, Any]:
         wait_timeout=given["wait_timeout"],
     )
     outcome = restore.restore(engine, target, options, module.check_mode, module.log)
-    for warning in outcome.warnings:
-        module.warn(f"{target.container}: {warning}")
+    replaced.warn(module, target, outcome)
     return result(target, outcome)
 
 
@@ -88,25 +87,11 @@ def _source(engine: Engine, given: Mapping[str, Any]) -> Place | None:
 
 def result(target: Target, outcome: Outcome) -> dict[str, Any]:
     """Return what the module says of an Outcome."""
-    backup, before = outcome.backup, outcome.backup_before
+    backup = outcome.backup
     holds = f"{backup.file_name}, of {backup.created_at}" if backup else "nothing"
     return {
-        "changed": bool(outcome.actions),
-        "container_name": target.container,
-        "actions": [step.result() for step in outcome.actions],
+        **replaced.result(target, outcome, holds),
         "backup": catalog.describe(backup) if backup else None,
-        "backup_before": catalog.describe(before) if before else None,
-        "old_database": outcome.old_database,
-        "old_dropped": outcome.old_dropped,
         "restored": outcome.restored,
         "unmasked": outcome.unmasked,
-        "interruption_seconds": round(outcome.interruption, 2),
-        "clients_waited_seconds": round(sum(wait.seconds for wait in outcome.waits), 2),
-        "clients_cut": sum(wait.ended for wait in outcome.waits),
-        "diff": {
-            "before_header": target.container,
-            "after_header": target.container,
-            "before": {"database": target.name, "holds": "what it holds now"},
-            "after": {"database": target.name, "holds": holds},
-        },
     }
