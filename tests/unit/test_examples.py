@@ -84,6 +84,9 @@ WORDS = "|".join(
         r"postgres-\w+(?=\+\+)",
     )
 )
+# Those of a template, and values of which a fleet's declaration has a few to choose from.
+TEMPLATED = r"(?<=[^|]\| )[a-z_.]+\b|\b(?:hostvars|selectattr|rejectattr|inventory_hostname)\b"
+CHOSEN = r"(?<=    state: )[a-z]+|(?<=    sslmode: )[a-z]+|(?<=    environment: )[a-z]+"
 KEYWORDS = {"become", "hosts", "name", "register", "tasks"}
 
 
@@ -105,6 +108,8 @@ def slips(example):
         ]
         keys = re.finditer(r"^[ -]*?(\w+)(?=:)", example.text, re.MULTILINE)
         found += [match for match in keys if match[1] in there and not any(a < match.start() < b for a, b in own)]
+        found += re.finditer(TEMPLATED, example.text)
+        found += re.finditer(CHOSEN, example.text) if "postgres_databases:" in example.text else ()
     for match in found:
         commented = "#" in example.text[: match.start()].rpartition("\n")[2]
         if not commented:

@@ -223,7 +223,9 @@ def _of_playbook(playbook: str, options, example: Example) -> list[str]:
     for variable in values:
         if variable not in known.taken(name):
             found.append(f"playbook {name} knows no {variable}")
-    return found + known.mistakes_in_variables(values)
+    # The short forms stand for variables of role report.
+    long = {f"report_{variable}": value for variable, value in values.items()}
+    return found + known.mistakes_in_variables({**long, **values})
 
 
 def given_variables(text: str) -> dict:

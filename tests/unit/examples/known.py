@@ -168,6 +168,12 @@ def _plugin(collection: str, kind: str, name: str) -> Path | None:
     return base / "plugins" / kind / f"{name}.py" if base.exists() else None
 
 
+def is_lookup(name: str) -> bool:
+    collection, _dot, plugin = name.rpartition(".")
+    path = _plugin(collection or "ansible.builtin", "lookup", plugin)
+    return path is None or path.exists()
+
+
 def _texts(path: Path) -> dict[str, str]:
     """Return the texts that a file gives names to, in itself or in its class."""
     found = {}

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import re
 
-import jinja2
 import yaml
 from ansible.playbook.block import Block
 from ansible.playbook.play import Play
 from ansible.playbook.task import Task
 from ansible_collections.vellaric.postgres.plugins.plugin_utils import variables
-from ansible_collections.vellaric.postgres.tests.unit.examples import commands, known
+from ansible_collections.vellaric.postgres.tests.unit.examples import commands, declared, known, templates
 from ansible_collections.vellaric.postgres.tests.unit.examples.sources import ROOT, Example
 
 _KEYWORDS = {*Task.fattributes, *Block.fattributes, "local_action"}
@@ -44,7 +43,7 @@ def mistakes(example: Example) -> list[str]:
     except yaml.YAMLError as error:
         return [f"is no YAML: {error}"]
     found = [text for document in documents for text in _of_document(document, example)]
-    return found + _of_templates(documents) + of_names(example.text)
+    return found + _of_templates(documents, example.around) + of_names(example.text)
 
 
 def mistakes_in_json(example: Example) -> list[str]:
@@ -102,9 +101,7 @@ def of_variables(values: dict) -> list[str]:
             found += [
                 f"a credential has no {key}" for entry in entries for key in set(entry) - {"username", "password"}
             ]
-        elif name == "postgres_databases" and isinstance(value, list):
-            found += known.mistakes_in_variables({name: value})
-    return found + known.mistakes_in_variables(values)
+    return found + declared.mistakes(values) + known.mistakes_in_variables(values)
 
 
 def _of_inventory_plugin(document: dict) -> list[str]:
@@ -163,12 +160,22 @@ def _of_task(task: dict, example: Example) -> list[str]:
     if len(modules) != 1:
         return [f"a task has one module, not {modules}"]
     module = modules[0]
+    found = [text for value in _conditions(task) for text in templates.mistakes("{{ " + value + " }}", example.around)]
+    if found:
+        return found
     if module in _OF_ROLES:
         given = task[module]
         return _of_role(given.get("name", ""), given.get("tasks_from"), task.get("vars") or {})
     if "." not in module:
         return [f"{module} is a module without its collection's name, or no keyword of a task"]
     return known.mistakes_in_options(module, task[module]) + _of_results(task, module, example)
+
+
+def _conditions(task: dict) -> list[str]:
+    """Return what is a template without braces."""
+    arguments = task.get("ansible.builtin.assert") or {}
+    given = [task.get(key) for key in ("when", "until", "failed_when", "changed_when")] + [arguments.get("that")]
+    return [text for one in given for text in (one if isinstance(one, list) else [one]) if isinstance(text, str)]
 
 
 def _of_role(name: str, tasks_from: str | None, given: dict) -> list[str]:
@@ -205,21 +212,17 @@ def _of_results(task: dict, module: str, example: Example) -> list[str]:
     return found
 
 
-def _of_templates(value: object) -> list[str]:
+def _of_templates(value: object, around: str) -> list[str]:
     if isinstance(value, dict):
-        return [text for part in value.items() for text in _of_templates(list(part))]
+        return [text for part in value.items() for text in _of_templates(list(part), around)]
     if isinstance(value, list):
-        return [text for part in value for text in _of_templates(part)]
+        return [text for part in value for text in _of_templates(part, around)]
     if not known.templated(value):
         return []
-    try:
-        jinja2.Environment().parse(value)
-    except jinja2.TemplateError as error:
-        # Filters and tests of Ansible are known only to Ansible; they parse all the same.
-        return [f"is no template: {error}"]
+    found = templates.mistakes(value, around)
     names = [name for name in re.findall(r"(?<![.'\"\w])[a-z_]+\b", value) if variables.family(name)]
     there = {*variables.known(), *variables.RETURNED}
-    return [
+    return found + [
         f"there is no variable {name}"
         for name in names
         if name not in there and not THEIRS.fullmatch(name) and name not in known.words()
