@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / "tests/lab/host"
 COLLECTIONS = PROJECT / ".venv/collections"
 HOST, NAME = "docker1.example.com", "vellaric-first-hour"
-IMAGES = ("vellaric/postgres:15-bookworm",)
+IMAGE = "vellaric/postgres:15-bookworm"
 SECONDS = 600
 # What a person types into psql.
 TYPED = b"SELECT current_database(), count(*) AS tables FROM pg_tables WHERE schemaname = 'public';\n\\q\n"
@@ -72,7 +72,7 @@ def main() -> int:
     # What a run that was interrupted has left.
     subprocess.run([LAB, "stop", NAME], capture_output=True, check=True)
     started = subprocess.run(
-        [LAB, "start", NAME, "--init", "systemd", "--release", release, "--engine"],
+        [LAB, "start", NAME, "--init", "systemd", "--release", release, "--engine", "--image", IMAGE],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -80,9 +80,6 @@ def main() -> int:
     address = re.search(r"ansible_host=(\S+)", started).group(1)
     key = re.search(r"ansible_ssh_private_key_file=(\S+)", started).group(1)
     try:
-        for image in IMAGES:
-            saved = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
-            subprocess.run(["docker", "exec", "-i", NAME, "docker", "load", "-q"], stdin=saved.stdout, check=True)
         with tempfile.TemporaryDirectory(prefix="vellaric-first-hour-") as made:
             told = transcript(Path(made), address, key)
     finally:

@@ -142,3 +142,14 @@ def test_a_slip_of_the_pen_in_a_sentence_is_found():
             if match[0] != "database_memroy" and not mistakes(dataclasses.replace(example, text=text)):
                 passed.append((example.where, text))
     assert passed == []
+
+
+def test_the_first_hour_was_run_as_it_is_written():
+    """tests/first_hour.py runs what the page says, and keeps what was printed."""
+    page, transcript = (
+        known.read(sources.ROOT / f"docs/{name}.md") for name in ("first-hour", "transcripts/first-hour")
+    )
+    written = re.findall(r"^```sh\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL)
+    assert len(written) > 5
+    assert [command for command in written if f"```console\n$ {command}\n" not in transcript] == []
+    assert transcript.count("```console\n") == len(written)

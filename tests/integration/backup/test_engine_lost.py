@@ -68,9 +68,8 @@ def test_a_command_that_ends_while_nobody_tells_the_engine(shared, monkeypatch, 
     not harness.THOROUGH, reason="needs a host with an engine of its own, which takes minutes to be made"
 )
 def test_containerd_dies_while_a_backup_is_taken(tmp_path):
-    machine = Machine(NAME, tmp_path, "--release", "bookworm", "--engine")
+    machine = Machine(NAME, tmp_path, "--release", "bookworm", "--engine", "--image", harness.IMAGE)
     try:
-        machine.load(harness.IMAGE)
         options = {"name": "shop", "environment": "development"}
         given = {"image": harness.IMAGE, "pull": "never", "username": harness.USERNAME, "password": harness.PASSWORD}
         machine.module("postgres_db", **options, **given)

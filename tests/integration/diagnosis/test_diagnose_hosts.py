@@ -23,10 +23,8 @@ SOCKETS = ("docker.socket", "docker.service")
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    machine = Machine("diagnose-1", tmp_path_factory.mktemp("machine"), "--engine")
+    machine = Machine("diagnose-1", tmp_path_factory.mktemp("machine"), "--engine", "--image", harness.IMAGE)
     try:
-        machine.run("sh", "-c", "for _ in $(seq 60); do docker info >/dev/null 2>&1 && exit; sleep 1; done; exit 1")
-        machine.load(harness.IMAGE)
         (machine.root / "vault-password").write_text("a vault password of the tests")
         create(machine)
         yield machine

@@ -10,20 +10,22 @@ by tests of its own, or checked against the code (tests/unit/test_examples.py).
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.vellaric.postgres.tests.unit.examples import commands, sources
-from harness import IMAGE, OTHER_MAJOR_IMAGE, THOROUGH
+from harness import IMAGE, OTHER_MAJOR_IMAGE, REPOSITORY, THOROUGH
 from lab import BIN, Machine
 
 # What is run in each run of the tests.
-FEW = ("create", "list", "connect")
+FEW = ("create", "list")
 # What has to be before what; the plays, and then what is run on the host itself, are between the two.
 FIRST = ("adopt", "prepare", "create", "schedule", "backup", "backups", "verify")
 LAST = ("rotate", "site", "delete", "undelete")
@@ -49,6 +51,9 @@ class Spoken:
     words: tuple[str, ...]
     on_host: bool = False
     play: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where} {shlex.join(self.words)}"
 
     @property
     def playbook(self) -> str:
@@ -98,12 +103,15 @@ def plain(one: Spoken, root: Path) -> list[str]:
 class Example(Machine):
     """One host, with all that the examples speak of."""
 
+    made = False
+
     def prepare(self) -> None:
-        for image, tags in ((IMAGE, ("15", "15-alpine")), (OTHER_MAJOR_IMAGE, ("17-bookworm",) if THOROUGH else ())):
-            if tags:
-                self.load(image)
-            for tag in tags:
-                self.run("docker", "tag", image, f"postgres:{tag}")
+        for tag in ("15", "15-alpine"):
+            self.run("docker", "tag", IMAGE, f"postgres:{tag}")
+        if THOROUGH:
+            self.load(OTHER_MAJOR_IMAGE)
+            self.run("docker", "tag", OTHER_MAJOR_IMAGE, "postgres:17-bookworm")
+            self.foreign("my-database-production-postgres")
         line = (self.root / "hosts.ini").read_text().splitlines()[1].partition(" ")[2]
         (self.root / "inventory").mkdir()
         (self.root / "inventory/hosts.ini").write_text(f"[postgres_hosts]\ndocker1 {line}\n[apps]\napp1 {line}\n")
@@ -117,30 +125,22 @@ class Example(Machine):
     def foreign(self, name: str) -> None:
         self.run("docker", "run", "-d", "--name", name, "-e", "POSTGRES_PASSWORD=of-another", IMAGE)
 
-    def databases(self) -> None:
-        """Have those that the examples speak of, with their default image's tag."""
+    def have_databases(self) -> None:
+        """Have those that the examples speak of, once, with their default image's tag."""
+        if self.made:
+            return
+        self.made = True
         self.run("docker", "rm", "-f", "-v", "my-database-production-postgres")
-        for name, environment in SPOKEN_OF:
-            more = ["-e", '{"database_users": [{"name": "report", "role": "readonly"}]}'] if name == "shop" else []
-            given = ["-e", f"database_name={name}", "-e", f"database_environment={environment}"]
-            made = self.command("ansible-playbook", "vellaric.postgres.create", *given, *more)
-            assert made.returncode == 0, made.stdout + made.stderr
+        fleet = [{"name": name, "environment": environment} for name, environment in SPOKEN_OF]
+        fleet[-1]["users"] = [{"name": "report", "role": "readonly"}]
+        made = self.command(
+            "ansible-playbook", "vellaric.postgres.site", "-e", json.dumps({"postgres_databases": fleet})
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
         self.foreign("wiki-db-1")
         for name, environment in SPOKEN_OF:
-            self.run(
-                *(
-                    "docker",
-                    "exec",
-                    "-u",
-                    "postgres",
-                    f"{name}-{environment}-postgres",
-                    "psql",
-                    "-qd",
-                    name,
-                    "-c",
-                    ORDERS,
-                )
-            )
+            psql = ("exec", "-u", "postgres", f"{name}-{environment}-postgres", "psql", "-qd", name, "-c", ORDERS)
+            self.run("docker", *psql)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
@@ -168,7 +168,8 @@ class Example(Machine):
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    machine = Example(f"vellaric-test-examples-{os.getpid()}", tmp_path_factory.mktemp("examples"), "--engine")
+    options = ("--engine", "--image", IMAGE)
+    machine = Example(f"vellaric-test-examples-{os.getpid()}", tmp_path_factory.mktemp("examples"), *options)
     try:
         machine.prepare()
         yield machine
@@ -176,20 +177,23 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
         machine.stop()
 
 
-@pytest.mark.skipif(THOROUGH, reason="all of them are run")
-def test_a_few_run_as_they_are_written(machine: Example) -> None:
-    wanted = {one.playbook: one for one in spoken() if one.playbook in FEW and "--check" not in one.words}
-    assert set(wanted) == set(FEW)
-    assert [broken for broken in map(machine.fails, wanted.values()) if broken] == []
+def chosen() -> list[Spoken]:
+    """All of them in thorough runs, which take ten minutes; else a few."""
+    if THOROUGH:
+        return spoken()
+    few = {one.playbook: one for one in spoken() if one.playbook in FEW and "--check" not in one.words}
+    return [few[playbook] for playbook in FEW]
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes ten minutes: VELLARIC_TEST_THOROUGH=1")
-def test_they_run_as_they_are_written(machine: Example) -> None:
-    broken, made = [], False
-    machine.foreign("my-database-production-postgres")
-    for one in spoken():
-        if not made and one.playbook not in ("adopt", "prepare"):
-            machine.databases()
-            made = True
-        broken.append(machine.fails(one))
-    assert [one for one in broken if one] == [], "\n\n".join(one for one in broken if one)
+@pytest.mark.parametrize("one", chosen(), ids=str)
+def test_it_runs_as_it_is_written(machine: Example, one: Spoken) -> None:
+    if THOROUGH and one.playbook not in ("adopt", "prepare"):
+        machine.have_databases()
+    assert machine.fails(one) == ""
+
+
+@pytest.mark.skipif(not THOROUGH, reason="takes two minutes: VELLARIC_TEST_THOROUGH=1")
+def test_the_first_hour_is_as_it_is_written() -> None:
+    """Writes docs/transcripts/first-hour.md, too."""
+    finished = subprocess.run([sys.executable, "tests/first_hour.py"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -29,9 +29,9 @@ SUMS = (
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     given = os.environ.get("VELLARIC_LAB_ENGINE_HOST")
-    machine = Machine(given or f"vellaric-test-restore-{os.getpid()}", tmp_path_factory.mktemp("machine"), "--engine")
+    name, options = given or f"vellaric-test-restore-{os.getpid()}", ("--engine", "--image", IMAGE)
+    machine = Machine(name, tmp_path_factory.mktemp("machine"), *options)
     try:
-        machine.load(IMAGE)
         login = {"username": USERNAME, "password": PASSWORD}
         machine.module("postgres_db", name="elsewhere", environment="staging", image=IMAGE, pull="never", **login)
         yield machine
