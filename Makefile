@@ -14,6 +14,7 @@ WORKERS ?= 3
 TESTS ?= tests/integration
 # Which scenarios `make molecule` runs.
 SCENARIOS ?= $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
+SCENARIOS_AT_ONCE ?= 2
 # As root, as the modules run on a host. Sudo is told to keep nothing of the rest.
 ROOT = $(if $(SUDO),$(SUDO) env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1)
 INTEGRATION = $(PROGRESS) $(ROOT) pytest -q --durations=15 -n $(WORKERS) --dist loadfile $(TESTS)
@@ -72,11 +73,10 @@ lab: $(VENV)/.test .vault-password ## Bring up the engine and the images that th
 	@$(SUDO) true
 	$(PROGRESS) --tasks $(ROOT) tests/lab/up
 
+# Scenarios wait, too: for packages, and for what is started.
 molecule: lab $(VENV)/.tools ## Run the scenarios of extensions/molecule on lab hosts
-	@export PATH="$$PATH:$(CURDIR)/$(VENV)/tools/bin"; for scenario in $(SCENARIOS); do \
-		echo "Scenario $$scenario ..."; \
-		$(PROGRESS) --tasks $(ROOT) molecule test -s $$scenario || exit; \
-	done
+	@export PATH="$$PATH:$(CURDIR)/$(VENV)/tools/bin"; \
+		$(PROGRESS) --each -j $(SCENARIOS_AT_ONCE) $(foreach name,$(SCENARIOS),'$(name)=$(ROOT) molecule test -s $(name)')
 
 integration: lab $(VENV)/.tools ## Test modules, roles and playbooks on the real engine
 	$(INTEGRATION)

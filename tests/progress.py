@@ -6,6 +6,7 @@
     progress.py COMMAND [ARGUMENT]...     one command, whose output passes as it is
     progress.py --tasks COMMAND...        the same for ansible-playbook, without the tasks that have nothing to tell
     progress.py --each NAME=COMMAND...    several, by the shell; the name is before each line
+    progress.py --each -j NUMBER ...      so many of them at a time
 
 Where nothing was said for some seconds, a line says what is being waited for. Needs nothing but Python, since it runs
 before there is a virtual environment.
@@ -54,17 +55,25 @@ class Tasks:
 
 class Running:
     def __init__(self, name, command, shell, tasks=False):
-        self.name, self.began, self.ended = name, time.monotonic(), None
+        self.name, self.began, self.ended = name, None, None
+        self._command, self._shell, self.process = command, shell, None
         self._filter = Tasks() if tasks or name else None
         self.silent = self._filter is not None
         self.rest, self.last, self.tail = b"", "", []
+
+    def start(self):
+        self.began = time.monotonic()
         # Nobody sees the pipe: what would be coloured still is.
-        more = {"ANSIBLE_FORCE_COLOR": "1", "PY_COLORS": "1"} if sys.stdout.isatty() and not name else {}
-        if name:
+        more = {"ANSIBLE_FORCE_COLOR": "1", "PY_COLORS": "1"} if sys.stdout.isatty() and not self.name else {}
+        if self.name:
             # One says what is waited for, not each of a row.
             more["VELLARIC_PROGRESS_SECONDS"] = "inf"
         self.process = subprocess.Popen(
-            command, shell=shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **more}
+            self._command,
+            shell=self._shell,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **more},
         )
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -117,13 +126,16 @@ def waiting(running):
     return f"... {'; '.join(told)}\n".encode()
 
 
-def follow(commands):
+def follow(commands, at_once):
     """Show what the commands say until all have ended."""
-    selector, running, spoken, fresh = selectors.DefaultSelector(), list(commands), time.monotonic(), True
-    ask_sudo = time.monotonic() + keep_sudo()
-    for command in commands:
-        selector.register(command.process.stdout, selectors.EVENT_READ, command)
-    while running:
+    selector, running, spoken, fresh = selectors.DefaultSelector(), [], time.monotonic(), True
+    ask_sudo, later = time.monotonic() + keep_sudo(), list(commands)
+    while running or later:
+        while later and len(running) < at_once:
+            command = later.pop(0)
+            command.start()
+            running.append(command)
+            selector.register(command.process.stdout, selectors.EVENT_READ, command)
         for key, _events in selector.select(timeout=1):
             command, shown = key.data, b""
             data = os.read(key.fd, 65536)
@@ -148,16 +160,21 @@ def main(arguments):
         sys.stderr.write(__doc__)
         return 2
     if arguments[0] != "--each":
+        at_once = 1
         tasks = arguments[0] == "--tasks"
         commands = [Running("", arguments[1:] if tasks else arguments, False, tasks)]
     else:
-        commands = [Running(*each.split("=", 1), True) for each in arguments[1:]]
+        at_once, each = (
+            (int(arguments[2]), arguments[3:]) if arguments[1:2] == ["-j"] else (len(arguments), arguments[1:])
+        )
+        commands = [Running(*one.split("=", 1), True) for one in each]
     try:
-        follow(commands)
+        follow(commands, at_once)
     except KeyboardInterrupt:
         # They were interrupted, too, and clean up after themselves.
         for command in commands:
-            command.process.wait()
+            if command.process:
+                command.process.wait()
         return 130
     codes = [command.process.wait() for command in commands]
     for command, code in zip(commands, codes):

@@ -36,6 +36,14 @@ def test_several_at_the_same_time():
     assert lines[-3].startswith("why") and "broken failed" in lines[-1] and "quick passed" in lines[-1]
 
 
+def test_a_few_at_a_time(tmp_path):
+    command = f"mkdir {tmp_path}/one && sleep 0.2 && rmdir {tmp_path}/one"
+    finished = progress("--each", "-j", "1", *(f"{name}={command}" for name in ("first", "second", "third")))
+    assert finished.returncode == 0, finished.stdout
+    assert re.search(r"^first passed .*, second passed .*, third passed", finished.stdout.splitlines()[-1])
+    assert progress("--each", "-j", "2", f"first={command}", f"second={command}").returncode == 1
+
+
 PLAYBOOK = """
 PLAY [Something] ****
 
