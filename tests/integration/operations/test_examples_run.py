@@ -10,7 +10,6 @@ by tests of its own, or checked against the code (tests/unit/test_examples.py).
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import shlex
@@ -21,8 +20,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.vellaric.postgres.tests.unit.examples import commands, sources
-from harness import IMAGE, OTHER_MAJOR_IMAGE, REPOSITORY, THOROUGH
-from lab import BIN, Machine
+from examples_host import Example
+from harness import IMAGE, REPOSITORY, THOROUGH
 
 # What is run in each run of the tests.
 FEW = ("create", "list")
@@ -33,14 +32,6 @@ WITHOUT = ("vellaric.postgres.awx", "vellaric.postgres.import", "vaulted-certifi
 # Guides whose commands are for the Docker host.
 ON_HOST = ("roles/backup/README.md", "docs/restoring.md")
 HOST_PROGRAMS = ("systemctl", "journalctl", "docker", "/usr/local/lib/vellaric/backup.pyz")
-# Which databases they speak of.
-SPOKEN_OF = (
-    ("my-database", "production"),
-    ("my-database", "development"),
-    ("my-database", "staging"),
-    ("shop", "production"),
-)
-ORDERS = "CREATE TABLE IF NOT EXISTS orders (id int)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,70 +91,19 @@ def plain(one: Spoken, root: Path) -> list[str]:
     return [*kept, "-e", "watch_count=1"] if one.playbook == "report" else kept
 
 
-class Example(Machine):
-    """One host, with all that the examples speak of."""
-
-    made = False
-
-    def prepare(self) -> None:
-        for tag in ("15", "15-alpine"):
-            self.run("docker", "tag", IMAGE, f"postgres:{tag}")
-        if THOROUGH:
-            self.load(OTHER_MAJOR_IMAGE)
-            self.run("docker", "tag", OTHER_MAJOR_IMAGE, "postgres:17-bookworm")
-            self.foreign("my-database-production-postgres")
-        line = (self.root / "hosts.ini").read_text().splitlines()[1].partition(" ")[2]
-        (self.root / "inventory").mkdir()
-        (self.root / "inventory/hosts.ini").write_text(f"[postgres_hosts]\ndocker1 {line}\n[apps]\napp1 {line}\n")
-        (self.root / "vault-password").write_text("a vault password of the tests")
-        (self.root / "mask.sql").write_text("SELECT 1;\n")
-        (self.root / "migration.sql").write_text("CREATE TABLE migrated (id int);\n")
-        for place in ("shop", "reports"):
-            (self.root / "srv" / place).mkdir(parents=True)
-            self.run("mkdir", "-p", f"{self.root}/srv/{place}")
-
-    def foreign(self, name: str) -> None:
-        self.run("docker", "run", "-d", "--name", name, "-e", "POSTGRES_PASSWORD=of-another", IMAGE)
-
-    def have_databases(self) -> None:
-        """Have those that the examples speak of, once, with their default image's tag."""
-        if self.made:
-            return
-        self.made = True
-        self.run("docker", "rm", "-f", "-v", "my-database-production-postgres")
-        fleet = [{"name": name, "environment": environment} for name, environment in SPOKEN_OF]
-        fleet[-1]["users"] = [{"name": "report", "role": "readonly"}]
-        made = self.command(
-            "ansible-playbook", "vellaric.postgres.site", "-e", json.dumps({"postgres_databases": fleet})
-        )
-        assert made.returncode == 0, made.stdout + made.stderr
-        self.foreign("wiki-db-1")
-        for name, environment in SPOKEN_OF:
-            psql = ("exec", "-u", "postgres", f"{name}-{environment}-postgres", "psql", "-qd", name, "-c", ORDERS)
-            self.run("docker", *psql)
-
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
-        environment.update(ANSIBLE_INVENTORY=str(self.root / "inventory"), ANSIBLE_PIPELINING="1")
-        environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(self.root / "vault-password")
-        environment["PATH"] = f"{BIN}:{environment['PATH']}"
-        return subprocess.run(words, env=environment, cwd=self.root, capture_output=True, text=True, check=False)
-
-    def fails(self, one: Spoken) -> str:
-        """Return what it said where it failed."""
-        if one.on_host:
-            words = [word for word in one.words if word != "-it"]
-            finished = subprocess.run(
-                ["docker", "exec", self.name, *words], capture_output=True, text=True, check=False
-            )
-        else:
-            (self.root / "play.yml").write_text(one.play.replace("/srv/", f"{self.root}/srv/"))
-            finished = self.command(*plain(one, self.root))
-        # There is something to act on: that is what it says, and what it is run for.
-        found = one.playbook == "check" and "fail_on" in finished.stdout
-        if not finished.returncode or found:
-            return ""
-        return f"{one.where}: {shlex.join(one.words)}\n{finished.stdout[-1500:]}{finished.stderr[-500:]}"
+def fails(machine: Example, one: Spoken) -> str:
+    """Return what it said where it failed."""
+    if one.on_host:
+        words = [word for word in one.words if word != "-it"]
+        finished = subprocess.run(["docker", "exec", machine.name, *words], capture_output=True, text=True, check=False)
+    else:
+        (machine.root / "play.yml").write_text(one.play.replace("/srv/", f"{machine.root}/srv/"))
+        finished = machine.command(*plain(one, machine.root))
+    # There is something to act on: that is what it says, and what it is run for.
+    found = one.playbook == "check" and "fail_on" in finished.stdout
+    if not finished.returncode or found:
+        return ""
+    return f"{one.where}: {shlex.join(one.words)}\n{finished.stdout[-1500:]}{finished.stderr[-500:]}"
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +112,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     machine = Example(f"vellaric-test-examples-{os.getpid()}", tmp_path_factory.mktemp("examples"), *options)
     try:
         machine.prepare()
+        if THOROUGH:
+            machine.foreign("my-database-production-postgres")
         yield machine
     finally:
         machine.stop()
@@ -189,7 +131,7 @@ def chosen() -> list[Spoken]:
 def test_it_runs_as_it_is_written(machine: Example, one: Spoken) -> None:
     if THOROUGH and one.playbook not in ("adopt", "prepare"):
         machine.have_databases()
-    assert machine.fails(one) == ""
+    assert fails(machine, one) == ""
 
 
 @pytest.mark.skipif(not THOROUGH, reason="takes two minutes: VELLARIC_TEST_THOROUGH=1")
