@@ -243,7 +243,7 @@ def test_a_run_that_is_ended_leaves_nothing(scheduled):
         assert "Another run has been working on the scheduled backups of this host for 1 s" in said
         run.send_signal(signal.SIGTERM)
         said = run.communicate(timeout=60)[1]
-        assert run.returncode == 1 and "ended by SIGTERM" in said and "Traceback" not in said
+        assert run.returncode == 1 and "terminated by SIGTERM" in said and "Traceback" not in said
         assert "pg_dump" not in processes(host, "shop")
     assert scheduled.backups("shop") == before
     assert not [name for name in os.listdir(scheduled.backup_directory("shop")) if name.startswith(".")]
