@@ -12,8 +12,8 @@ short_description: Manage PostgreSQL databases in containers on a Docker host
 description:
   - Creates, changes, stops, starts and deletes PostgreSQL databases, each in a hardened container of its own on the
     Docker host that the module runs on, with TLS and an application role that owns its database.
-  - A run brings the database to what is declared, and changes nothing that is so already. What a run would do is
-    predicted by check mode, as the same list of RV(actions).
+  - A run changes the database to what is declared; a second run changes nothing. Check mode predicts what a run
+    would do, as the same list of RV(actions).
   - The data lies below O(data_root) on the host and outlives the container.
 version_added: 0.1.0
 author:
@@ -45,10 +45,10 @@ options:
   state: &state
     description:
       - "V(started) (the default): the database is there as declared, and serves."
-      - "V(present): it is there as declared; a stopped one stays stopped. A new one is started, since only
-        then it can be made."
-      - "V(stopped) and V(restarted): it is stopped, or has been restarted. The other options have no part in
-        this, and there must be such a database."
+      - "V(present): it is there as declared; a stopped one stays stopped. A new one is started, because it
+        can only be initialised that way."
+      - "V(stopped) and V(restarted): it is stopped, or has been restarted. Other options are ignored, and
+        the database has to exist."
       - "V(absent): it is gone. Its data is moved to C(.trash) below O(data_root), unless O(purge) is set."
       - "V(undeleted): what was deleted last under this name is back from the trash, with its data, port, role and
         declaration (but for options that are given), and serves."
@@ -77,7 +77,7 @@ options:
     description:
       - "Directory on the host that holds one directory of backups for each database. Default:
         C(/var/vellaric/backups)."
-      - It holds nothing else, and nobody on the host but root gets into it, as with O(data_root).
+      - It holds nothing else, and only root of the host has access to it, as with O(data_root).
     type: path
   port: &port
     description:
@@ -118,7 +118,7 @@ options:
       - Joined and left while the database runs. A network that is not declared is left, whoever joined it.
       - With O(trusted_sources), the containers on these networks may connect too. The Docker host's own address in them
         may where its address in the default network, such as V(172.17.0.1), is a trusted source.
-      - An engine before version 28 publishes the port by way of the network whose name comes first in the alphabet.
+      - Docker before version 28 publishes the port on the network whose name comes first in the alphabet.
         Joining one whose name comes before C(bridge), or leaving it, moves the published port, so that its clients
         have to reconnect. RV(actions) then says V(restart).
     type: list
@@ -128,8 +128,8 @@ options:
       - Names under which the containers of O(networks) find the database, beside the name of its container, such as
         V(db), which applications of a container that was taken over know it by. They are in the certificate of the
         host's authority.
-      - Where they change, the container leaves the networks and joins them again, upon which its clients there connect
-        anew.
+      - Where they change, the container leaves the networks and joins them again, so that clients there have to
+        reconnect.
     type: list
     elements: str
   sslmode: &sslmode
@@ -140,16 +140,16 @@ options:
     choices: [disable, prefer, require, verify-full]
   tls_certificate: &tls_certificate
     description:
-      - Certificate to show to clients instead of one that the authority of the Docker host issues, in PEM, followed by
-        those that lead from it to its authority. It needs O(tls_key). Both are texts, so that they can come from a
+      - Certificate for clients instead of one that the CA of the Docker host issues, in PEM, followed by the
+        intermediate certificates. It needs O(tls_key). Both are texts, so that they can come from a
         vault; P(ansible.builtin.file#lookup) reads them from files on the controller.
-      - "OpenSSL tries it before anything is changed. Refused is what a server or its clients could not use: a key that
-        does not belong to it, one that has ended or is not for servers, a chain that does not lead to O(tls_ca), and
-        with O(sslmode=verify-full) one that is not for the name that clients are told. Clients stay connected when it
-        changes. What the server does not take for reasons of its own is put back."
-      - A certificate that is no longer declared goes back to one of the host's authority. With O(partial) it stays,
+      - "OpenSSL tests it before anything is changed. It is refused if a server or its clients could not use it: a key
+        that does not belong to it, a certificate that has expired or is not for servers, a chain that does not lead
+        to O(tls_ca), and with O(sslmode=verify-full) one without the name that clients are given. Clients stay
+        connected when it changes. If the server does not accept it, the previous one is put back."
+      - Where none is declared any more, one of the host's CA takes its place. With O(partial) it stays,
         until another one or an empty text is given.
-      - It is not renewed by itself. From 30 days before its end each run warns.
+      - It is not renewed automatically. From 30 days before it expires, each run warns.
     type: str
   tls_key: &tls_key
     description:
@@ -158,17 +158,17 @@ options:
     type: str
   tls_ca: &tls_ca
     description:
-      - Certificate, in PEM, of the authority that O(tls_certificate) leads to, with which clients verify the server.
+      - Certificate, in PEM, of the CA that O(tls_certificate) leads to, with which clients verify the server.
         It is returned as C(ca_certificate).
-      - "Default: the one at the end of O(tls_certificate), where that has signed itself. Otherwise clients have to know
-        the authority from elsewhere, as they know public ones."
+      - "Default: the one at the end of O(tls_certificate), where that has signed itself. Otherwise clients have to get
+        the CA certificate from elsewhere, as for public CAs."
     type: str
   username: &username
     description:
       - Name of the application's role, which owns the database. Needed for a new database, and kept for life.
       - "With C(_a) or C(_b) behind that name, of an existing database: a login role that works as the application's
-        role. The two take turns, so that a password is rotated without a login being refused: the new one is given to
-        the one whose turn it is not, and the other one's login ends later (O(login_grace))."
+        role. The two take turns, so that a password is rotated without a login being refused: the new one is for the
+        login that is not in use, and the other one expires later (O(login_grace))."
     type: str
   password: &password
     description:
@@ -181,7 +181,7 @@ options:
     description:
       - "V(always) (the default): where the server has another password, it gets the one given."
       - "V(on_create): a new role gets the password. Where the server has another one, the run is refused, which is for
-        stored passwords: it then takes a person, or a rotation, to say which of the two is right."
+        stored passwords: a person, or a rotation, then decides which of the two is right."
     type: str
     choices: [always, on_create]
   login_grace: &login_grace
@@ -233,7 +233,7 @@ options:
     description:
       - "Parameters of the server, such as C(work_mem: 64MB). The image's server checks names and values before
         anything is changed."
-      - What somebody adds in C(postgresql.conf) in the database's directory is honoured too, where it is not declared
+      - What is set in C(postgresql.conf) in the database's directory is honoured too, where it is not declared
         here, and returned as C(personal_settings).
       - A parameter that is no longer declared goes back to its default. A change takes a reload or a restart,
         whichever the parameter needs.
@@ -242,15 +242,15 @@ options:
     description:
       - Extensions of the database, by name, such as V(pg_trgm), or as C(NAME=VERSION). A library that one needs at the
         server's start, as V(pg_stat_statements) does, is added to C(shared_preload_libraries), which takes a restart.
-      - An extension that is no longer declared is dropped, unless something depends on it. One that somebody created by
-        hand is left alone.
+      - An extension that is no longer declared is dropped, unless something depends on it. Extensions that were created
+        by hand are not changed.
     type: list
     elements: str
   users: &users
     description:
       - Further roles that log in to the database, beside the application's own one. Nobody else may connect.
-      - A user that is no longer declared is removed, and what it owned goes to the application's role. A role that
-        somebody made by hand is left alone.
+      - A user that is no longer declared is removed, and what it owned goes to the application's role. Roles that
+        were created by hand are not changed.
     type: list
     elements: dict
     suboptions:
@@ -260,9 +260,9 @@ options:
         required: true
       role:
         description:
-          - V(owner) works as the application's role, to which all belongs that it makes.
-          - V(readwrite) reads, inserts, updates and deletes rows, in all tables and those that come later.
-          - V(readonly) reads all tables, and those that come later.
+          - V(owner) works as the application's role, which owns everything that it creates.
+          - V(readwrite) reads, inserts, updates and deletes rows, in all tables, also future ones.
+          - V(readonly) reads all tables, also future ones.
         type: str
         choices: [owner, readwrite, readonly]
         required: true
