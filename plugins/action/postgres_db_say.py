@@ -25,11 +25,15 @@ class ActionModule(ActionBase):
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         try:
-            lines = [clean(line) for line in checked(argument_spec(), self._task.args, ("lines",))["lines"]]
+            options = checked(argument_spec(), self._task.args, ("lines", "artifact"))
         except Invalid as error:
             return {**result, "failed": True, "msg": str(error)}
+        lines = [clean(line) for line in options["lines"]]
         # Beside the one document that a callback for machines prints, there is no room for another.
         if lines and not C.DEFAULT_STDOUT_CALLBACK.endswith(("json", "jsonl")):
             action.say(lines, lines)
+        if options["artifact"] is not None:
+            data = {"postgres_artifact": options["artifact"]}
+            result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
         # A verbose run does not say it twice.
         return {**result, "changed": False, "lines": lines, "_ansible_verbose_override": True}

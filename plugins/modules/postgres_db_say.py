@@ -22,6 +22,9 @@ options:
     type: list
     elements: str
     required: true
+  artifact:
+    description: What is handed on as artifact C(postgres_artifact) of the run, by host, as M(ansible.builtin.set_stats) does.
+    type: dict
 extends_documentation_fragment:
   - vellaric.postgres.attributes.controller
 attributes:
@@ -63,7 +66,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._modules.module 
 
 def argument_spec() -> dict[str, Any]:
     """The options. The action plugin of the same name, which does the work, checks its options against them."""
-    return {"lines": {"type": "list", "elements": "str", "required": True}}
+    return {"lines": {"type": "list", "elements": "str", "required": True}, "artifact": {"type": "dict"}}
 
 
 def main() -> None:
