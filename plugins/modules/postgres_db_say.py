@@ -23,7 +23,7 @@ options:
     elements: str
     required: true
   artifact:
-    description: What is handed on as artifact C(postgres_artifact) of the run, by host, as M(ansible.builtin.set_stats) does.
+    description: What is handed on, by host, as artifact C(postgres_artifact) of the run (M(ansible.builtin.set_stats)).
     type: dict
 extends_documentation_fragment:
   - vellaric.postgres.attributes.controller
