@@ -26,6 +26,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 LAB = PROJECT / "tests/lab/host"
 COLLECTIONS = PROJECT / ".venv/collections"
+TRANSCRIPT = PROJECT / "docs/transcripts/first-hour.md"
 HOST, NAME = "docker1.example.com", "vellaric-first-hour"
 IMAGE = "vellaric/postgres:15-bookworm"
 SECONDS = 600
@@ -89,7 +90,7 @@ def main() -> int:
         f" [first-hour.md](../first-hour.md) against a lab host (Debian {release}, with an engine, root over SSH), with"
         " ansible-core " + version() + ". What is asked of psql is typed by it.\n"
     )
-    (PROJECT / "docs/transcripts/first-hour.md").write_text(head + told)
+    TRANSCRIPT.write_text(head + told)
     return 0
 
 
