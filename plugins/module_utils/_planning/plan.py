@@ -214,7 +214,7 @@ def _delete(spec: DatabaseSpec, seen: Observed) -> Plan:
     if protected:
         raise Refused(
             f"{spec.container} is protected from deletion (the default in production). Nothing was changed: to delete"
-            " it, set deletion_protection: false"
+            " it, set deletion_protection: false (playbook delete: -e database_deletion_protection=false)"
         )
     if not spec.purge:
         # What is in the trash can be brought back.

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 # What one of many questions may take of the time of all: where one holds, the others can still be asked alone.
 _SHARE = 3
 _LEAST = 0.1
-_NO_STATEMENTS = (
-    "the extension pg_stat_statements is not in the database: declare it (extensions: [pg_stat_statements]),"
-    " which takes a restart"
-)
+_DECLARE = "declare it (extensions: [pg_stat_statements]), which takes a restart"
+_NO_STATEMENTS = f"the extension pg_stat_statements is not in the database: {_DECLARE}"
+# As after a clone of a database that has it: the dump brings the extension, and not what the server has to load for it.
+_NOT_LOADED = f"the extension pg_stat_statements is in the database, but the server has not loaded it: {_DECLARE}"
+# SQLSTATE object_not_in_prerequisite_state.
+_PREREQUISITE = "55000"
 
 
 def answers(
@@ -50,7 +52,8 @@ def answers(
             if name not in found:
                 reasons[name] = _NO_STATEMENTS
         except DatabaseError as error:
-            reasons[name] = _words(error, facts)
+            unloaded = name == "queries" and isinstance(error, wire.Rejected) and error.code == _PREREQUISITE
+            reasons[name] = _NOT_LOADED if unloaded else _words(error, facts)
     return found, reasons
 
 

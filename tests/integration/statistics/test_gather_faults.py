@@ -171,6 +171,13 @@ def test_a_table_that_is_locked_away_is_measured_without_waiting(fleet):
     assert whole(row) and row["sizes"]["tables"][0]["locked"] is True
 
 
+def test_an_extension_that_a_dump_has_brought_and_the_server_has_not_loaded(fleet):
+    fleet.psql_in("b", "CREATE EXTENSION pg_stat_statements")
+    row = gathered(fleet, gather=["queries", "statistics"])[0]["b"]
+    fleet.psql_in("b", "DROP EXTENSION pg_stat_statements")
+    assert "has not loaded it: declare it" in row["missing"]["queries"] and whole(row)
+
+
 def test_databases_that_stand_still(fleet):
     fleet.run("a", state="stopped")
     # The kernel does not freeze a busy group at once.
