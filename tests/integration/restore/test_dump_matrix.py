@@ -41,8 +41,8 @@ def test_some_of_the_matrix(shared, sources):
 
 def test_of_all_databases_at_once(shared, sources):
     """What pg_dumpall writes is named, and what is to be given instead."""
-    majors = tuple(IMAGES) if THOROUGH else (15,)
-    for major, options in itertools.product(majors, ([], ["--globals-only"], ["-c", "--if-exists"])):
+    majors, given = (tuple(IMAGES), ([], ["--globals-only"], ["-c", "--if-exists"])) if THOROUGH else ((15,), ([],))
+    for major, options in itertools.product(majors, given):
         container = sources.container(major)
         sources.database(major, "UTF8")
         path = Path(shared.root, "all.sql")
