@@ -290,7 +290,7 @@ def replaced(observed, **fields):
 
 POOL = f"{NAME}-pool"
 POOLER_IMAGE = pooler_facts.PoolerImage("sha256:pooler", pgbouncer.Version(1, 24, 1), True)
-POOLED_NETWORKS = host_networks(**{POOL: network(POOL, 30, carries=False)})
+POOLED_NETWORKS = host_networks(**{POOL: network(POOL, 30, carries=False, ours=True)})
 
 
 def logins(password=PASSWORD, **given):
@@ -322,7 +322,7 @@ def pooler_files(wanted, seen):
     files[pooler_facts.KEY] = facts.FileFacts(b"key", 0o600, 996)
     files[pooler_facts.SERVER_AUTHORITY] = facts.FileFacts(b"authority", 0o644, 0)
     names = list(pooling.certificate_names(wanted))
-    return {"files": files, "certificate": {**certificate_of(wanted), "names": names}}
+    return {"directory": True, "files": files, "certificate": {**certificate_of(wanted), "names": names}}
 
 
 def pooled(wanted, **given):
@@ -430,7 +430,10 @@ class Host:
         return dataclasses.replace(self, seen=with_instance(self.seen, dataclasses.replace(found, **fields)))
 
     def _pooler_network(self, wanted, plan, step):
-        return self._with(networks={**self.seen.networks, step.network: network(step.network, 30, carries=False)})
+        host = self._pooler(directory=True)
+        return host._with(
+            networks={**self.seen.networks, step.network: network(step.network, 30, carries=False, ours=True)}
+        )
 
     def _pooler_files(self, wanted, plan, step):
         return self._pooler(**pooler_files(wanted, self.seen))
@@ -460,7 +463,9 @@ class Host:
 
     def _pooler_remove(self, wanted, plan, step):
         left = {name: known for name, known in self.seen.networks.items() if name != step.network}
-        return self._with(networks=left)._pooler(container=None, previous=None, files={}, certificate=None)
+        return self._with(networks=left)._pooler(
+            container=None, previous=None, files={}, certificate=None, directory=not step.files
+        )
 
     def _pooler_tidy(self, wanted, plan, step):
         return self._pooler(previous=None)

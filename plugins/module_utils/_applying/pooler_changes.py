@@ -41,6 +41,8 @@ def waiting(work: Work) -> Iterator[None]:
 
 
 def _network(work: Work, step: pooler_steps.PoolerNetwork) -> None:
+    # It says that there may be more of it, whatever becomes of this run.
+    files.make_directory(os.path.join(work.spec.directory, pooler_facts.DIRECTORY), 0o755)
     try:
         work.engine.create_network(step.network, _labels(work))
     except DatabaseError as error:
@@ -62,6 +64,7 @@ def _write_files(work: Work, step: pooler_steps.PoolerFiles) -> None:
     home = work.spec.directory
     for part in ("", "conf", "tls"):
         files.make_directory(os.path.join(home, pooler_facts.DIRECTORY, part).rstrip("/"), 0o755)
+    files.write(os.path.join(home, pooler_facts.UNREAD), b"", 0o600)
     for path, text in step.texts.items():
         files.write(os.path.join(home, path), text.encode("utf-8"), 0o644)
     if step.issues:
@@ -70,6 +73,7 @@ def _write_files(work: Work, step: pooler_steps.PoolerFiles) -> None:
     _write_users(work)
     if step.reloads:
         pools.reload(work.engine, _container(work), reconnects)
+        files.remove(os.path.join(home, pooler_facts.UNREAD))
 
 
 def _write_certificate(work: Work) -> None:
@@ -145,7 +149,9 @@ def _create(work: Work, step: pooler_steps.PoolerCreate) -> None:
 
 
 def _wait(work: Work) -> None:
+    """Wait until a pooler that was started serves. It has read its files then."""
     pools.wait_until_ready(work.engine, work.spec.pooler_container, work.spec.wait_timeout)
+    files.remove(os.path.join(work.spec.directory, pooler_facts.UNREAD))
 
 
 def _replace(work: Work, step: pooler_steps.PoolerReplace) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import labels
 from .errors import Refused
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class NetworkFacts:
     """A network of the engine's.
 
     subnets, gateways: of containers in it, and of the Docker host. attachable: whether a container may join it.
-    carries: whether it may carry published ports; dual: it has IPv4 and IPv6. priority: with which we join it.
+    carries: whether it may carry published ports; dual: it has IPv4 and IPv6. priority: with which we join it. ours:
+    made for a pooler.
     """
 
     id: str
@@ -42,6 +44,7 @@ class NetworkFacts:
     carries: bool = True
     dual: bool = False
     priority: int = 0
+    ours: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +107,7 @@ def _from_entry(entry: dict[str, Any], knows_priority: bool) -> NetworkFacts:
         attachable=entry.get("Scope") != "swarm" or bool(entry.get("Attachable")),
         carries=not entry.get("Internal"),
         dual=bool(entry.get("EnableIPv6")),
+        ours=labels.is_managed(entry.get("Labels")),
         priority=-1 if knows_priority and entry["Name"] != DEFAULT else 0,
     )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .pgbouncer import Login, Version
 
 # Below the database's directory: what happens to that happens to the pooler's, too.
-DIRECTORY = "pooler"
+DIRECTORY = POOLER
 INI = f"{DIRECTORY}/conf/pgbouncer.ini"
 USERS = f"{DIRECTORY}/conf/users.txt"
 HBA = f"{DIRECTORY}/conf/hba.conf"
@@ -25,7 +25,9 @@ KEY = f"{DIRECTORY}/tls/server.key"
 # Of the authority that has issued its certificate, and what it verifies the server with.
 AUTHORITY = f"{DIRECTORY}/tls/ca.crt"
 SERVER_AUTHORITY = f"{DIRECTORY}/tls/server-ca.crt"
-KNOWN_FILES = (INI, USERS, HBA, CERTIFICATE, KEY, AUTHORITY, SERVER_AUTHORITY)
+# There from before any of them is written until PgBouncer has read them all.
+UNREAD = f"{DIRECTORY}/unread"
+KNOWN_FILES = (UNREAD, INI, USERS, HBA, CERTIFICATE, KEY, AUTHORITY, SERVER_AUTHORITY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,7 @@ class PoolerFacts(InstanceFacts):
     certificate: that of the host's authority; None where it has none, or one of a person's own. logins: those of the
     server who may use the database; None where it could not be asked. paused: the names by which clients wait.
     silent: why its console does not answer. settings_error: what PgBouncer has against the declared settings.
+    directory: whether it has one, which is made before anything else of it, and removed after all else.
     """
 
     runs: PoolerImage | None = None
@@ -52,11 +55,12 @@ class PoolerFacts(InstanceFacts):
     paused: tuple[str, ...] = ()
     silent: str | None = None
     settings_error: str | None = None
+    directory: bool = False
 
     @property
     def there(self) -> bool:
         """Whether there is anything of it."""
-        return self.container is not None or self.previous is not None or bool(self.files)
+        return self.container is not None or self.previous is not None or self.directory
 
 
 def of(seen: Observed) -> PoolerFacts | None:

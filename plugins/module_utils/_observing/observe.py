@@ -353,7 +353,8 @@ def _others(
     """Return what is there of the other instances. server: the primary's container, where its server answers."""
     found = other_instances(host, spec.name, spec.environment, record)
     seen = [_observe_other(engine, one) for one in found if one.role != POOLER]
-    if spec.pooler is None and len(seen) == len(found):
+    begun = os.path.isdir(os.path.join(spec.directory, POOLER))
+    if spec.pooler is None and len(seen) == len(found) and not begun:
         return seen
     # Few databases have one, and each run compiles anew what it loads of Ansible's archive.
     from . import pooled

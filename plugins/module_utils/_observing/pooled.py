@@ -66,6 +66,7 @@ def observe(
         logins=logins(sure(engine), server, spec, record) if wanted and not recorded and server and record else None,
         paused=paused,
         silent=silent,
+        directory=os.path.isdir(os.path.join(spec.directory, pooler_facts.DIRECTORY)),
         settings_error=None if recorded or image is None else _settings_error(sure(engine), spec, image, there),
     )
 

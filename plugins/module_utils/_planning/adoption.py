@@ -60,7 +60,7 @@ def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
         # The image says whether it goes with the data.
         after = view.after(spec, seen, record, None, {}, certificate.own)
         taking = _take_over(spec, seen, record, journal.before, None, {}, certificate)
-        return Plan(steps=(*steps, *taking), sides=lambda: (before, after), final=False, journal=journal)
+        return Plan(steps=(*steps, *taking), sides=lambda: (before, after), spec=spec, final=False, journal=journal)
     adoptable.refuse_other_image(spec, seen, record, journal.before)
     config, texts = desired(spec, seen, record)
     preparing: list[Step] = [certificate.step] if certificate.step is not None else []
@@ -73,6 +73,7 @@ def plan(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Plan:
         steps=(*steps, *more),
         record=record,
         sides=lambda: (before, view.after(spec, seen, record, config, texts, certificate.own)),
+        spec=spec,
         final=False,
         warnings=certificate.warnings,
         journal=journal,

@@ -49,7 +49,13 @@ def first(spec: DatabaseSpec, seen: Observed) -> list[Step]:
     found = pooler_facts.of(seen)
     if found is None or found.runs is None:
         steps.append(_fetch(spec))
-    if seen.networks is not None and spec.pooler_container not in seen.networks:
+    network = (seen.networks or {}).get(spec.pooler_container)
+    if network is not None and not network.ours:
+        raise Refused(
+            f"There is a network {network.name} that this collection did not create, where that of the pooler belongs."
+            " Nothing was changed: remove that network"
+        )
+    if seen.networks is not None and network is None:
         steps.append(PoolerNetwork(spec.pooler_container))
     return steps
 
@@ -140,8 +146,11 @@ def _later(
         texts = {path: text for path, text in texts.items() if path != pooler_facts.INI}
     steps: list[Step] = [PoolerTidy(found.previous.name)] if found.previous is not None else []
     files = _files(spec, seen, found, texts, before, certificate)
+    reloads = running and replace is None and restart is None
+    if files is None and reloads and pooler_facts.UNREAD in found.files:
+        files = PoolerFiles({}, False, ("it has not read what an interrupted run has written",), True)
     if files is not None:
-        steps.append(dataclasses.replace(files, reloads=running and replace is None and restart is None))
+        steps.append(dataclasses.replace(files, reloads=reloads))
     if container is None:
         steps.append(PoolerCreate(spec.pooler_container, config))
     elif replace is not None:
@@ -310,7 +319,8 @@ def _removal(spec: DatabaseSpec, seen: Observed, found: PoolerFacts, files: bool
 
 def _remains(spec: DatabaseSpec, seen: Observed, found: PoolerFacts | None) -> tuple[tuple[str, ...], str | None]:
     there = (found.container, found.previous) if found is not None else ()
-    network = spec.pooler_container if spec.pooler_container in (seen.networks or {}) else None
+    known = (seen.networks or {}).get(spec.pooler_container)
+    network = known.name if known is not None and known.ours else None
     return tuple(one.name for one in there if one is not None), network
 
 

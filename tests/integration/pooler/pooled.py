@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import subprocess
 import threading
 import time
 
@@ -25,7 +26,7 @@ UID = 996
 class Pooled:
     """A database with a pooler, as its clients and an operator see it."""
 
-    password = PASSWORD
+    username, password = USERNAME, PASSWORD
 
     def __init__(self, host, short):
         self.host, self.short, self.name = host, short, host.name(short)
@@ -49,8 +50,8 @@ class Pooled:
         parameters = {
             "host": "127.0.0.1",
             "port": self.host.pooler(self.short)["port"],
-            "user": USERNAME,
-            "password": PASSWORD,
+            "user": self.username,
+            "password": self.password,
             "dbname": pgbouncer.session_name(self.name) if session else self.name,
             "connect_timeout": 10,
             "autocommit": True,
@@ -65,6 +66,10 @@ class Pooled:
         with contextlib.suppress(psycopg.OperationalError), self.connect(**options) as client:
             return client.execute("SELECT 1").fetchone() == (1,)
         return False
+
+    def logs(self):
+        told = subprocess.run(["docker", "logs", self.container], capture_output=True, text=True, check=True)
+        return told.stdout + told.stderr
 
     def paused(self):
         return [row["name"] for row in self.console("SHOW DATABASES") if row["paused"] == "1"]

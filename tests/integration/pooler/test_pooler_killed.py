@@ -43,33 +43,37 @@ def test_clients_that_a_killed_run_left_waiting_go_on_with_the_next_one(pooled):
     assert told["errors"] == []
 
 
+MORE = {"port": 0, "settings": {"listen_backlog": 100}}
+# What was declared before, what is declared then, and what is done by way of that, among others.
+CHANGES = {
+    "declared no longer": ({"pooler": True}, {"pooler": None}, {"leave", "remove_network", "remove_tree"}),
+    "declared": ({"pooler": None}, {"pooler": True}, {"create_network", "create", "join", "start", "write"}),
+    "otherwise": ({"pooler": True}, {"pooler": MORE}, {"rename", "create", "start", "remove"}),
+    "a password": ({"pooler": True}, {"pooler": True, "password": "another-password-9"}, {"run", "write"}),
+    "a restart": ({"pooler": True}, {"pooler": True, "settings": {"max_connections": 70}}, {"run", "restart"}),
+}
+
+
 @pytest.mark.skipif(not THOROUGH, reason="every moment of each change takes minutes")
-def test_at_every_moment(pooled):
-    """Also at those at which clients wait: what interrupts the server costs those of its pooler no error."""
+@pytest.mark.parametrize("change", CHANGES)
+def test_at_every_moment(pooled, change):
+    before, options, expected = CHANGES[change]
+    if options["pooler"] is MORE:
+        options = {"pooler": {**MORE, "port": pooled.host.ports[1]}}
     seen = set()
-    turns = (
-        {"pooler": {"port": pooled.host.ports[1], "settings": {"listen_backlog": 100}}},
-        {"pooler": True, "password": "another-password-9"},
-        {"pooler": None},
-        {"pooler": True, "settings": {"max_connections": 70}},
-        {"pooler": True},
-    )
-    for before, options in zip(({"pooler": True}, *turns), turns):
-        for moment in itertools.count(1):
-            reached = killed(pooled, moment, **options)
-            pooled.host.run(pooled.short, **options)
-            again = pooled.host.run(pooled.short, **options)
-            assert again["actions"] == [], (options, reached, again["actions"])
-            if options["pooler"]:
-                assert pooled.answers(password=options.get("password", pooled.password)), (options, reached)
-                assert pooled.paused() == []
-            else:
-                assert pooled.facts() is None and not pooled.network()
-            if reached is None:
-                break
-            seen.update(reached)
-            # From the same place once more.
-            pooled.host.run(
-                pooled.short, **turns[turns.index(options) - 1] if options != turns[0] else {"pooler": True}
-            )
-    assert seen >= {"create", "start", "run", "create_network", "remove_network", "join", "leave", "restart", "write"}
+    for moment in itertools.count(1):
+        pooled.host.run(pooled.short, **before)
+        reached = killed(pooled, moment, **options)
+        pooled.host.run(pooled.short, **options)
+        again = pooled.host.run(pooled.short, **options)
+        assert again["actions"] == [], (reached, again["actions"])
+        if options["pooler"]:
+            assert pooled.answers(password=options.get("password", pooled.password)), reached
+            assert pooled.paused() == []
+        else:
+            assert pooled.facts() is None and not pooled.network()
+        if reached is None:
+            break
+        seen.update(reached)
+    assert seen >= expected
+    pooled.host.run(pooled.short, pooler=True)

@@ -8,6 +8,7 @@ import dataclasses
 
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import (
+    facts,
     pooler_facts,
     port_choice,
 )
@@ -85,6 +86,13 @@ def test_what_somebody_has_changed_is_put_right(given, verbs):
     assert builders.verbs(builders.plan(declared(), builders.pooled(declared(), **given))) == verbs
 
 
+def test_what_a_killed_run_has_written_is_read():
+    seen = builders.pooled(declared())
+    files = {**pooler_facts.of(seen).files, pooler_facts.UNREAD: facts.FileFacts(b"", 0o600, 0)}
+    planned = builders.plan(declared(), builders.pooled(declared(), files=files))
+    assert builders.verbs(planned) == ["pooler_files"] and planned.steps[0].reloads
+
+
 def test_a_stopped_one_is_started():
     seen = builders.pooled(declared())
     stopped = dataclasses.replace(pooler_facts.of(seen).container, status="exited")
@@ -145,5 +153,8 @@ def test_what_cannot_be_is_refused():
     assert "taken by database" in builders.refusal(declared(pooler={"port": 5432}), seen)
     unknown = dataclasses.replace(builders.no_pooler(), runs=None)
     assert "image_reference" in builders.refusal(declared(), builders.with_instance(builders.empty(), unknown))
+    foreign = {**builders.POOLED_NETWORKS, builders.POOL: builders.network(builders.POOL, 30)}
+    message = builders.refusal(declared(), builders.other(seen, networks=foreign))
+    assert "that this collection did not create" in message
     wrong = builders.pooled(declared(), settings_error="unknown parameter: no_such")
     assert "unknown parameter" in builders.refusal(declared(), wrong)
