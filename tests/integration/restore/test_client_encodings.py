@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 from harness import THOROUGH, Failed
 from restoring import dumped, in_container, nothing_left, psql, run, take
@@ -27,8 +28,8 @@ PLANTED = "'; CREATE TABLE public.pwned (a int); \\! touch /tmp/pwned\n--"
 LATER = ("SHIFT_JIS_2004",)
 
 
-def characters(codec):
-    """Characters that end with a byte of ASCII, those first that end with a backslash."""
+def characters(client, encoding, codec):
+    """Characters that end with a byte of ASCII, those first that end with a backslash, and that the server knows so."""
     found = {}
     for lead in range(0x81, 0xFF):
         for second in (*range(0x5B, 0x60), *range(0x7B, 0x7F), 0x41, 0x61):
@@ -37,13 +38,26 @@ def characters(codec):
             except UnicodeDecodeError:
                 continue
             if len(text) == 1 and text.encode(codec) == bytes((lead, second)) and not 0xE000 <= ord(text) < 0xF900:
-                found.setdefault(second, text)
+                if second not in found and is_known(client, encoding, text, bytes((lead, second))):
+                    found[second] = text
     return "".join(text for _second, text in sorted(found.items(), key=lambda item: item[0] != 0x5C))
 
 
-def fill(host, codec):
+def is_known(client, encoding, text, code):
+    asked = "SELECT convert_to(%s, %s) = %s AND convert_from(%s, %s) = %s"
+    try:
+        return client.execute(asked, [text, encoding, code, code, encoding, text]).fetchone() == (True,)
+    except psycopg.Error:
+        return False
+
+
+def fill(host, encoding, codec):
     """A database with such characters wherever a dump has text, and what would run where one ended that text."""
-    word = characters(codec)
+    with host.connect("a") as client:
+        word = characters(client, encoding, codec)
+    if not word and encoding == "JOHAB":
+        pytest.skip("the server takes no character whose last byte is one of ASCII")
+    assert word
     each = [f"{before}{one}{PLANTED}" for one in word for before in ("", "\\", "\\\\")]
     values = ", ".join("($v$" + text + "$v$)" for text in each)
     name = word[:3].replace('"', '""')
@@ -83,7 +97,7 @@ def test_all_comes_in_as_it_was_and_is_text(pair, encoding):
         and psql(pair.container("a"), "postgres", "SELECT pg_char_to_encoding('SHIFT_JIS_2004')") == "-1"
     ):
         pytest.skip("no such encoding")
-    fill(pair, ENCODINGS[encoding][0])
+    fill(pair, encoding, ENCODINGS[encoding][0])
     for options in OPTIONS if THOROUGH else OPTIONS[:1]:
         text = in_container(pair.container("a"), "pg_dump", "-E", encoding, *options, "-d", pair.name("a"))
         assert f"SET client_encoding = '{encoding}'".encode() in text
