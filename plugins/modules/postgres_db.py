@@ -356,7 +356,7 @@ options:
   databases:
     description:
       - Databases to manage in one call, each with the same options; the module's own options are their defaults.
-      - One that fails does not stop the others; the task then fails with what became of each.
+      - One that fails does not stop the others; the task then fails with the results of all.
     type: list
     elements: dict
     suboptions:
@@ -520,7 +520,7 @@ actions:
   description: What was done, in order; in check mode, what would be done.
   type: list
   elements: dict
-  returned: when O(databases) is not given
+  returned: without O(databases)
   contains: &actions
     verb:
       description: The kind of step.
@@ -556,7 +556,7 @@ pending:
   description: What O(max_impact) held back; M(vellaric.postgres.postgres_db_info) shows it, too.
   type: list
   elements: dict
-  returned: when O(databases) is not given
+  returned: without O(databases)
   contains:
     verb:
       description: The kind of step.
@@ -581,29 +581,29 @@ pending:
 interruption_seconds:
   description: Seconds for which a server that served did not, because of this run.
   type: float
-  returned: when O(databases) is not given
+  returned: without O(databases)
   sample: 1.21
 clients_waited_seconds:
   description:
     - Seconds for which the clients of the pooler waited, because of this run. They saw no error of it.
   type: float
-  returned: when O(databases) is not given
+  returned: without O(databases)
   sample: 1.4
 clients_cut:
   description:
     - Clients of the pooler that lost their connection, because of this run, of those that keep one of the server's.
   type: int
-  returned: when O(databases) is not given
+  returned: without O(databases)
   sample: 0
 container_name:
   description: Name of the container.
   type: str
-  returned: when O(databases) is not given
+  returned: without O(databases)
   sample: my-database-production-postgres
 database:
   description: The database; V(null) where it is gone.
   type: dict
-  returned: when O(databases) is not given
+  returned: without O(databases)
   contains:
     id:
       description: Identity, given once and kept for life. V(null) where check mode predicts it.

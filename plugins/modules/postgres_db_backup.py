@@ -301,7 +301,7 @@ backup:
       returned: always
       sample: null
     undecided:
-      description: Why nobody can say here whether it is good, such as a missing permission, or V(null).
+      description: Why it cannot be checked here, such as a missing permission, or V(null).
       type: str
       returned: always
       sample: null

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postgres_db_outcome
-short_description: Show what became of declared PostgreSQL databases, and fail where one failed
+short_description: Show the results for declared PostgreSQL databases, and fail where one failed
 version_added: 0.1.0
 author:
   - Vellaric contributors (@vellaric)
@@ -64,7 +64,7 @@ EXAMPLES = r"""
   register: outcome
   failed_when: outcome is failed and outcome.databases is not defined
 
-- name: Say what became of each
+- name: Show the results
   vellaric.postgres.postgres_db_outcome:
     answers: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'outcome'))) | to_json }}"
     show: "{{ inventory_hostname == ansible_play_hosts[0] }}"

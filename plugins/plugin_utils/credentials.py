@@ -148,9 +148,8 @@ def _beside(given: str, next_password: str | None, request: Request, vault: RunV
     if next_password is not None:
         raise InvalidRequest(
             f"password: another new one waits for {request.entry}, which its server may have: a change of the"
-            " password was cut"
-            " short. Nothing was changed: rotate it first (playbook vellaric.postgres.rotate), or give the stored"
-            " password, which puts that back"
+            " password was interrupted. Nothing was changed: rotate it first (playbook vellaric.postgres.rotate), or"
+            " give the stored password, which sets that again"
         )
     return _encrypted(given, request, vault, vault_id)
 

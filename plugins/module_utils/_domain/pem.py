@@ -83,7 +83,7 @@ def _key(text: str) -> str:
     kind, body = keys[0]
     if kind.startswith("ENCRYPTED") or "ENCRYPTED" in body:
         raise ValueError(
-            "tls_key is protected by a passphrase, which nobody could enter when the server starts: give it without one"
+            "tls_key is protected by a passphrase, which cannot be entered when the server starts: give it without one"
             " (openssl pkey -in FILE), and keep it in a vault"
         )
     return _block(kind, body, "tls_key")

@@ -122,7 +122,12 @@ def _strangers(path: str, known: Collection[str]) -> tuple[str, ...]:
 
 
 def is_roots_alone(path: str) -> bool:
-    """Say whether nobody but root can put something else at a path, be it by another name."""
+    """Say whether nobody but root can put something else at a path, be it by another name.
+
+    Nobody knows that here of what is not on this host, such as a backup in another place.
+    """
+    if not os.path.lexists(path):
+        return False
     path = os.path.realpath(path)
     while True:
         status = os.stat(path)

@@ -200,7 +200,7 @@ def _side_effects(spec: DatabaseSpec, seen: Observed, record: Record) -> str:
     databases = there.answer["databases"]
     others = set(databases) - {"postgres", adoptable.choose_database(databases, spec.name)}
     if others:
-        words.append(f"databases {', '.join(sorted(others))} stay in the server, but nobody can log in to them")
+        words.append(f"databases {', '.join(sorted(others))} stay in the server, but no user can log in to them")
     words += _shut_out(spec, record, there.answer)
     return f" ({'; '.join(words)})" if words else ""
 

@@ -53,3 +53,5 @@ def test_what_others_can_replace_is_not_roots_alone(tmp_path):
     link.symlink_to(backup.parent)
     os.chown(backup.parent, 1234, -1)
     assert not roots.is_roots_alone(str(link / "x.sql"))
+    # What lies in another place than this host, such as an object store.
+    assert not roots.is_roots_alone("elsewhere:x.sql")
