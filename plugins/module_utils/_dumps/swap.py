@@ -164,6 +164,11 @@ class Replacing:
 
     def _run(self) -> Outcome:
         self._observe()
+        if self._target.record.others:
+            # Few databases have one, and each run compiles anew what it loads of Ansible's archive.
+            from .._server import pooling
+
+            pooling.resume_recorded(self._engine, self._target.record)
         self._exchange = exchange.of(self._directory, self._target.image)
         exchange.clear(self._exchange)
         self._fill = Filling(

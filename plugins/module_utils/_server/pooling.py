@@ -122,6 +122,15 @@ def recorded(engine: Engine, record: Record | None) -> ContainerFacts | None:
     return from_inspect(answer) if answer is not None else None
 
 
+def resume_recorded(engine: Engine, record: Record | None) -> None:
+    """Let the clients of a database's pooler go on, where a run that was killed has left them waiting."""
+    container = recorded(engine, record)
+    if container is not None and container.running:
+        # A console that does not answer is a matter of what comes later.
+        with contextlib.suppress(DatabaseError, wire.Unreachable, socket.timeout):
+            resume(container, paused(container))
+
+
 def pause_timeout(record: Record | None) -> int:
     """Return the seconds for which transactions may go on, as declared."""
     declared = pooler.from_option(record.declared.get("pooler")) if record is not None else None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from harness import THOROUGH, verbs
+from harness import THOROUGH, environment, verbs
 from pooled import Pooled
 
 DRIVER = [sys.executable, str(Path(__file__).parents[1] / "postgres_db" / "killed.py")]
@@ -43,6 +44,29 @@ def test_clients_that_a_killed_run_left_waiting_go_on_with_the_next_one(pooled):
     assert told["errors"] == []
 
 
+@pytest.mark.skipif(not THOROUGH, reason="two restores take half a minute")
+@pytest.mark.parametrize("then", ["postgres_db", "postgres_db_restore"])
+def test_clients_that_a_killed_restore_left_waiting_go_on_with_the_next_run(pooled, then):
+    """Killed when the fresh database is in its place, and its clients still wait."""
+    host = pooled.host
+    given = {key: host.defaults[key] for key in ("data_root", "backup_root", "environment")}
+    given = {**given, "name": pooled.name}
+    host._result("postgres_db_backup", given)
+    restore = {**given, "backup": "latest", "backup_first": False}
+    with pooled.clients() as told:
+        # What it asks of the console before are whether it is paused, the names, the pools, and the PAUSE.
+        command = [*DRIVER, "run:5", host.written(restore), "postgres_db_restore"]
+        finished = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        assert finished.returncode == -signal.SIGKILL, finished
+        assert pooled.paused() == [pooled.name]
+        if then == "postgres_db":
+            assert verbs(pooled.run()) == ["pooler_resume"]
+        else:
+            host._result(then, restore)
+        assert pooled.paused() == []
+    assert told["errors"] == []
+
+
 MORE = {"port": 0, "settings": {"listen_backlog": 100}}
 # What was declared before, what is declared then, and what is done by way of that, among others.
 CHANGES = {
@@ -59,6 +83,8 @@ CHANGES = {
 def test_at_every_moment(pooled, change):
     before, options, expected = CHANGES[change]
     if options["pooler"] is MORE:
+        # The port stays where none is declared.
+        before = {"pooler": {"port": pooled.host.ports[1] - 1}}
         options = {"pooler": {**MORE, "port": pooled.host.ports[1]}}
     seen = set()
     for moment in itertools.count(1):

@@ -168,3 +168,20 @@ def test_a_database_is_taken_over_with_one(shared):
     taken.run(adopt=True, username="shop")
     assert taken.run(adopt=True, username="shop")["actions"] == []
     eventually(taken.answers)
+
+
+def test_many_at_once_have_their_own(host):
+    """They are made at the same time, and each gets a port that it keeps."""
+    declared = [{"name": host.name(short), "pooler": True} for short in ("a", "b", "c", "d")]
+    predicted = host.check(databases=declared)
+    answer = host.run(databases=declared)
+    ports = {one["database"]["pooler"]["port"] for one in answer["databases"]}
+    assert len(ports) == 4 and not [one for one in answer["databases"] if one.get("error")]
+    assert ports == {one["database"]["pooler"]["port"] for one in predicted["databases"]}
+    again = host.run(databases=declared)
+    assert not again["changed"], [one["actions"] for one in again["databases"]]
+    for short in ("a", "b", "c", "d"):
+        eventually(Pooled(host, short).answers)
+    gone = [{"name": one["name"], "state": "absent", "purge": True} for one in declared]
+    host.run(databases=gone)
+    assert not docker("network", "ls", "-q", "--filter", f"name=^{host.prefix}-")

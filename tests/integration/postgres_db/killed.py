@@ -29,7 +29,11 @@ EFFECTS = {
     "_server.console": ("run",),
 }
 # For modules that mostly run commands in containers: before each of those.
-COMMANDS = {"_host.engine": ("open",), "_host.files": ("write", "remove_tree")}
+COMMANDS = {
+    "_host.engine": ("open",),
+    "_host.files": ("write", "remove_tree"),
+    "_server.console": ("run",),
+}
 
 
 class Countdown:
