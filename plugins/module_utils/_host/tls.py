@@ -83,7 +83,7 @@ def _authority_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise DatabaseError(
             "The key of the host's certificate authority (.tls/ca.key in the data root) is not of an elliptic curve, as"
-            " the one that was made for it: put it and ca.crt back from a copy, or remove both, upon which clients"
+            " the one that was made for it: put it and ca.crt back from a copy, or remove both; then clients"
             " need the new certificate"
         )
     return key

@@ -68,7 +68,7 @@ class PoolerReplace(Step):
     changes: str
     verb = "pooler_replace"
     impact = "recreate"
-    reason = "the engine changes this in a new container only, upon which the pooler's clients connect anew"
+    reason = "the engine changes this in a new container only; the pooler's clients have to reconnect"
 
     @property
     def summary(self) -> str:

@@ -137,5 +137,7 @@ def test_it_runs_as_it_is_written(machine: Example, one: Spoken) -> None:
 @pytest.mark.skipif(not THOROUGH, reason="takes two minutes: VELLARIC_TEST_THOROUGH=1")
 def test_the_first_hour_is_as_it_is_written() -> None:
     """Writes docs/transcripts/first-hour.md, too."""
-    finished = subprocess.run([sys.executable, "tests/first_hour.py"], cwd=REPOSITORY, capture_output=True, text=True)
+    finished = subprocess.run(
+        [sys.executable, "tests/first_hour.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert finished.returncode == 0, finished.stdout + finished.stderr

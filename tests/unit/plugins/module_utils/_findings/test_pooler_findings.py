@@ -46,9 +46,9 @@ POOLED = {
 }
 
 
-def found(pooler=POOLER, status="active", silent=None, limit=97, server_silent=None, **changed):
+def found(pooler="the usual one", status="active", silent=None, limit=97, server_silent=None, **changed):
     facts = {
-        "shown": {**SHOWN, "pooler": pooler, "status": status},
+        "shown": {**SHOWN, "pooler": POOLER if pooler == "the usual one" else pooler, "status": status},
         "silent": server_silent,
         "pooler_silent": silent,
         "pooler_statistics": None if silent else {**POOLED, **changed},
