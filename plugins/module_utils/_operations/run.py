@@ -18,7 +18,7 @@ from .._applying.context import Work
 from .._domain import configuration, layout, names, spec
 from .._domain.errors import DatabaseError, Refused, sure
 from .._domain.port_choice import Holder
-from .._domain.record import PRIMARY
+from .._domain.record import FILE_NAME, PRIMARY
 from .._host import files, initdb, locks, roots
 from .._observing import observe
 from .._planning import view
@@ -275,7 +275,12 @@ def _bring_about(run: _Run, declared: DatabaseSpec, declaration: dict[str, Any],
         if plan.reserves_port:
             _reserve(work, identity, outcome)
             run.turns.over(declared.container)
-        _execute(work, outcome)
+        try:
+            _execute(work, outcome)
+        except DatabaseError:
+            if not (seen.directory_exists or declared.adopt):
+                _release(declared)
+            raise
         if plan.final:
             break
     containers = _containers(seen)
@@ -357,6 +362,14 @@ def _reserve(work: Work, identity: str, outcome: Outcome) -> None:
     work.plan = dataclasses.replace(work.plan, steps=work.plan.steps[1:])
     outcome.actions.append(step)
     outcome.last = work.plan
+
+
+def _release(declared: DatabaseSpec) -> None:
+    """Remove the record of a new database if nothing else was created: its image could not be pulled, say."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.listdir(declared.directory) == [FILE_NAME]:
+            files.remove(os.path.join(declared.directory, FILE_NAME))
+            files.remove_if_empty(declared.directory)
 
 
 def _file_warnings(seen: Observed) -> list[str]:

@@ -291,8 +291,8 @@ def test_pull_where_no_registry_answers(host, pull):
     assert "pull" in verbs(host.check("a", image=GONE, pull="missing"))
     message = host.refused("a", image=GONE, pull=pull)
     assert f"Could not pull image {GONE}" in message and "vellaric.postgres.image" in message
-    assert not host.containers()
-    # What was reserved meanwhile does not stand in the way.
+    # What was reserved meanwhile is released: nobody is told of a database that there is not.
+    assert not host.containers() and not host.directory("a").exists()
     assert host.run("a")["database"]["status"] == "active"
 
 
