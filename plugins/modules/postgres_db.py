@@ -49,11 +49,14 @@ options:
         can only be initialised that way."
       - "V(stopped) and V(restarted): it is stopped, or has been restarted. Other options are ignored, and
         the database has to exist."
+      - "V(paused) and V(resumed): the clients of its pooler wait, while something is done to the server by hand, or
+        continue. Nothing else is changed. If a transaction takes longer than C(pause_timeout) of O(pooler), no client
+        waits and the task fails. Any other run on the database resumes the clients, too."
       - "V(absent): it is gone. Its data is moved to C(.trash) below O(data_root), unless O(purge) is set."
       - "V(undeleted): what was deleted last under this name is back from the trash, with its data, port, role and
         declaration (but for options that are given), and serves."
     type: str
-    choices: [started, present, stopped, restarted, absent, undeleted]
+    choices: [started, present, stopped, restarted, paused, resumed, absent, undeleted]
   version: &version
     description:
       - Tag of the official image C(postgres), such as V(15-alpine), the default when neither this nor O(image) is

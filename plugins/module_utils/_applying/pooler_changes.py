@@ -31,13 +31,16 @@ def waiting(work: Work) -> Iterator[None]:
     """Let the pooler's clients wait while its server is interrupted."""
     found = pooler_facts.of(work.seen)
     container = found.container if found is not None else None
-    # To restart a database, nothing of it is declared.
-    seconds = work.spec.pooler.pause_timeout if work.spec.pooler else pools.pause_timeout(work.seen.record)
-    with pools.waiting(work.engine, container, work.seen.container, work.spec.name, seconds) as wait:
+    with pools.waiting(work.engine, container, work.seen.container, work.spec.name, _patience(work)) as wait:
         try:
             yield
         finally:
             work.waits.append(wait)
+
+
+def _patience(work: Work) -> int:
+    """Return the seconds for which transactions may go on. To restart or pause a database, nothing of it is declared."""
+    return work.spec.pooler.pause_timeout if work.spec.pooler else pools.pause_timeout(work.seen.record)
 
 
 def _network(work: Work, step: pooler_steps.PoolerNetwork) -> None:
@@ -199,6 +202,10 @@ def _restart(work: Work, step: pooler_steps.PoolerRestart) -> None:
     _wait(work)
 
 
+def _pause(work: Work, step: pooler_steps.PoolerPause) -> None:
+    pools.pause(work.engine, _container(work), work.seen.container, step.database, _patience(work))
+
+
 def _resume(work: Work, step: pooler_steps.PoolerResume) -> None:
     pools.resume(_container(work), step.databases)
 
@@ -227,6 +234,7 @@ DOES: dict[type[Any], Callable[[Work, Any], None]] = {
     pooler_steps.PoolerNetwork: _network,
     pooler_steps.PoolerNetworks: _networks,
     pooler_steps.PoolerRemove: _remove,
+    pooler_steps.PoolerPause: _pause,
     pooler_steps.PoolerReplace: _replace,
     pooler_steps.PoolerRestart: _restart,
     pooler_steps.PoolerResume: _resume,

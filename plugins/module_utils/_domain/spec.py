@@ -21,7 +21,7 @@ from .units import format_cpus, format_size, parse_cpus, parse_size
 if TYPE_CHECKING:
     pass
 
-STATES = ("started", "present", "stopped", "restarted", "absent", "undeleted")
+STATES = ("started", "present", "stopped", "restarted", "paused", "resumed", "absent", "undeleted")
 SSLMODES = ("disable", "prefer", "require", "verify-full")
 PULL = ("missing", "always", "never")
 UPDATE_PASSWORD = ("always", "on_create")

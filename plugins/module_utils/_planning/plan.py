@@ -73,6 +73,11 @@ def plan_database(spec: DatabaseSpec, seen: Observed, new_id: str | None) -> Pla
         return _undelete(spec, seen)
     if spec.state in ("stopped", "restarted"):
         return _lifecycle(spec, seen)
+    if spec.state in ("paused", "resumed"):
+        # Few runs are about a pooler alone, and each compiles anew what it loads of Ansible's archive.
+        from . import pausing
+
+        return pausing.plan(spec, seen)
     return planned(spec, seen, new_id)
 
 

@@ -132,6 +132,17 @@ class PoolerRestart(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class PoolerPause(Step):
+    container: str
+    database: str
+    verb = "pooler_pause"
+
+    @property
+    def summary(self) -> str:
+        return f"let the pooler's clients wait until it is resumed (pause {self.database})"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PoolerResume(Step):
     """databases: the names by which clients wait."""
 

@@ -166,6 +166,15 @@ def waiting(
             wait.seconds += time.monotonic() - began
 
 
+def pause(
+    engine: Engine, container: ContainerFacts, server: ContainerFacts | None, name: str, seconds: int
+) -> None:
+    """Let the clients of a pooler wait until somebody lets them go on. Arguments as of `waiting`. Raises Held."""
+    wait = Wait()
+    if not _hold(engine, container, server, name, seconds or pooler.DEFAULT_PAUSE, False, wait):
+        raise DatabaseError("; ".join(wait.warnings) or f"clients of {container.name} cannot wait: they have sessions")
+
+
 def _hold(
     engine: Engine,
     container: ContainerFacts,
