@@ -61,6 +61,14 @@ options:
     type: str
     choices: [docker_host, controller]
     default: docker_host
+  via:
+    description:
+      - V(server) lets tasks connect to the servers themselves.
+      - V(pooler) lets them connect by way of the pooler, where a database has one, and V(pooler_session) there by the
+        name under which they keep a connection to the server.
+    type: str
+    choices: [server, pooler, pooler_session]
+    default: server
   timeout:
     description: Seconds that the Docker hosts may take to answer, all together.
     type: int
@@ -253,7 +261,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, answers: dict[str, dict[str, Any]], others: list[str], groups: list[str]) -> None:
         """Add a host for each database. others, groups: hosts and groups of other inventories, which stay theirs."""
-        found = hosts_of(answers, self.get_option("connect_from"))
+        found = hosts_of(answers, self.get_option("connect_from"), self.get_option("via"))
         ours = {host.name for host in found if self._is_ours(host, others)}
         # Groups whose members somebody else has chosen. That hosts put themselves into them is not meant.
         taken = {*_EVERYBODY, *groups}

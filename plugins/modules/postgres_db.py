@@ -864,6 +864,11 @@ database:
           type: int
           returned: always
           sample: 6432
+        bind_address:
+          description: Address of the host at which that port is published.
+          type: str
+          returned: always
+          sample: 127.0.0.1
         database:
           description: Name by which a client gets a connection of the server's, mostly for each transaction.
           type: str
@@ -879,6 +884,13 @@ database:
           type: str
           returned: always
           sample: transaction
+        prepared_statements:
+          description: >-
+            Whether clients that come by C(database) may use named prepared statements of the protocol, as many drivers
+            do. PgBouncer before 1.21 has none. V(null) where it is not there yet.
+          type: bool
+          returned: always
+          sample: true
         image:
           description: The declared image.
           type: str

@@ -93,6 +93,13 @@ options:
     type: str
     choices: [libpq, go, node, sqlalchemy, sqlalchemy_asyncpg]
     default: libpq
+  prepared_statements:
+    description:
+      - Whether the application may use named prepared statements. V(false) by way of a pooler of PgBouncer before 1.21
+        (C(pooler.prepared_statements) of M(vellaric.postgres.postgres_db_info)), upon which a URL of O(format=jdbc) has
+        C(prepareThreshold=0). Other drivers are told by their own means.
+    type: bool
+    default: true
   service:
     description: "Name of the section with O(format=pg_service). Default: that of the database."
     type: str

@@ -37,26 +37,28 @@ class InventoryHost:
     templates: dict[str, str]
 
 
-def hosts_of(answers: dict[str, dict[str, Any]], connect_from: str) -> list[InventoryHost]:
+def hosts_of(answers: dict[str, dict[str, Any]], connect_from: str, via: str = "server") -> list[InventoryHost]:
     """Return the InventoryHosts of what Docker hosts answered.
 
     answers: by the name of the Docker host a mapping of databases (as answers.read returns them) and connection
     (the names of the variables that say how Ansible reaches that host). connect_from: docker_host or controller.
+    via: server, pooler or pooler_session; one without a pooler is reached itself.
 
     The name of each ends with that of its Docker host, which its container has no part in: what one Docker host says
     names no host of another, nor any that is no database.
     """
     return [
-        _host(database, docker_host, answer["connection"] if connect_from == "docker_host" else None)
+        _host(database, docker_host, answer["connection"] if connect_from == "docker_host" else None, via)
         for docker_host, answer in sorted(answers.items())
         for database in answer["databases"]
     ]
 
 
-def _host(database: dict[str, Any], docker_host: str, connection: list[str] | None) -> InventoryHost:
+def _host(database: dict[str, Any], docker_host: str, connection: list[str] | None, via: str) -> InventoryHost:
     role = (database.get("replication") or {}).get("role")
     version = (database.get("server_settings") or {}).get("version")
     major = _MAJOR.match(version or "")
+    reached = _reached(database, via)
     # Of what the host says, only words of ours become part of a group's name.
     kinds = {
         "environment": database["environment"],
@@ -72,21 +74,21 @@ def _host(database: dict[str, Any], docker_host: str, connection: list[str] | No
         "postgres_docker_host": docker_host,
         "postgres_version": version,
         "postgres_role": role,
-        "login_port": database["port"],
+        "login_port": reached["port"],
         "login_user": database["username"],
-        "login_db": database["database"],
+        "login_db": reached["database"],
         "ssl_mode": database["sslmode"],
     }
     templates = {"login_password": _PASSWORD}
     if connection is not None:
-        variables["login_host"] = _ANYWHERE.get(database["bind_address"], database["bind_address"])
+        variables["login_host"] = _ANYWHERE.get(reached["bind_address"], reached["bind_address"])
         variables["ca_cert"] = database["ca_file"]
         variables["ansible_host"] = docker_host
         # By reference: what is encrypted stays so until it is used.
         known = filter(_CONNECTION.fullmatch, connection)
         templates.update({name: f"{{{{ {_OF_DOCKER_HOST}.{name} }}}}" for name in known})
     else:
-        variables["login_host"] = database["host"]
+        variables["login_host"] = reached["host"]
         if database["ca_certificate"]:
             templates["ca_cert"] = _CA_FILE
         variables["ansible_connection"] = "local"
@@ -98,6 +100,14 @@ def _host(database: dict[str, Any], docker_host: str, connection: list[str] | No
         variables=variables,
         templates=templates,
     )
+
+
+def _reached(database: dict[str, Any], via: str) -> dict[str, Any]:
+    """Return what is connected to: the database itself, or its pooler under one of its names."""
+    pooler = database.get("pooler")
+    if via == "server" or pooler is None:
+        return database
+    return {**pooler, "database": pooler["session_database" if via == "pooler_session" else "database"]}
 
 
 def _word(text: str) -> str:

@@ -244,7 +244,21 @@ def _connection(database: Mapping[str, Any], credentials_file: str) -> dict[str,
         "container_name": database["container_name"],
         "credentials_file": credentials_file,
         "url": connection_url(database["username"], None, *target),
+        "pooler": _by_pooler(database),
     }
+
+
+def _by_pooler(database: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how a database is reached by way of its pooler, None where it has none."""
+    known = database.get("pooler")
+    if known is None:
+        return None
+    urls = {
+        url: connection_url(database["username"], None, known["host"], known["port"], known[name], database["sslmode"])
+        for url, name in (("url", "database"), ("session_url", "session_database"))
+    }
+    keys = ("host", "port", "database", "session_database", "mode", "prepared_statements")
+    return {**{key: known[key] for key in keys}, **urls}
 
 
 def connections(databases: Iterable[Outcome], credentials_file: str) -> dict[str, dict[str, Any]]:

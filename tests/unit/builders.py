@@ -454,6 +454,9 @@ class Host:
         container = pooler_facts.of(self.seen).container
         return self._pooler(container=dataclasses.replace(container, networks=endpoints(wanted)))
 
+    def _pooler_pause(self, wanted, plan, step):
+        return self._pooler(paused=(step.database,))
+
     def _pooler_resume(self, wanted, plan, step):
         return self._pooler(paused=())
 

@@ -39,7 +39,7 @@ def waiting(work: Work) -> Iterator[None]:
 
 
 def _patience(work: Work) -> int:
-    """Return the seconds for which transactions may go on. To restart or pause a database, nothing of it is declared."""
+    """Return the seconds for which transactions may go on. Of a database to restart or pause, nothing is declared."""
     return work.spec.pooler.pause_timeout if work.spec.pooler else pools.pause_timeout(work.seen.record)
 
 

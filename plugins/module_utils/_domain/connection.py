@@ -30,7 +30,10 @@ _SECTION = re.compile(r"\s*\[(.*)\]\s*")
 
 @dataclasses.dataclass(frozen=True)
 class Connection:
-    """What a client needs. ca_file: on the client's side, to verify the server with."""
+    """What a client needs. ca_file: on the client's side, to verify the server with.
+
+    prepares: whether it may use named prepared statements, which some poolers do not know.
+    """
 
     host: str
     port: int
@@ -41,6 +44,7 @@ class Connection:
     ca_file: str | None = None
     service: str | None = None
     client: str = "libpq"
+    prepares: bool = True
 
 
 def edited(kind: str, text: str, connection: Connection) -> str:
@@ -80,6 +84,9 @@ def jdbc(connection: Connection) -> str:
     fields = {"user": connection.username, "password": connection.password, "sslmode": connection.sslmode}
     if connection.ca_file:
         fields["sslrootcert"] = connection.ca_file
+    if not connection.prepares:
+        # https://jdbc.postgresql.org/documentation/server-prepare/
+        fields["prepareThreshold"] = "0"
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
     target = f"{url_host(connection.host)}:{connection.port}/{quote(connection.database, safe='')}"
     return f"jdbc:postgresql://{target}?{query}"

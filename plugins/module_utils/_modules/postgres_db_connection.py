@@ -43,6 +43,7 @@ def main() -> None:
             "ca_file": {"type": "str"},
             "ca_certificate": {"type": "str"},
             "client": {"type": "str", "choices": list(connections.CLIENTS), "default": "libpq"},
+            "prepared_statements": {"type": "bool", "default": True},
             "service": {"type": "str"},
             "owner": {"type": "str"},
             "group": {"type": "str"},
@@ -127,7 +128,7 @@ def parsed(params: Mapping[str, Any]) -> connections.Connection:
     if "]" in service:
         raise DatabaseError(f"service is {service!r}: it must not have a bracket")
     names.check_password(params["password"])
-    return connections.Connection(**given, service=service)
+    return connections.Connection(**given, service=service, prepares=params["prepared_statements"])
 
 
 def _refuse_missing_directory(path: str) -> None:

@@ -138,7 +138,8 @@ def _describe(
     personal = files.read(os.path.join(declared.directory, configuration.PERSONAL_CONF))
     text = personal.content.decode("utf-8", "replace") if personal else ""
     tls = observe.read_tls(declared.directory)
-    shown = view.database(declared, record, containers[PRIMARY], text, tls, containers)
+    ini = observe.read_pgbouncer_ini(declared.directory, record)
+    shown = view.database(declared, record, containers[PRIMARY], text, tls, containers, ini)
     pending, seen = _pending(engine, host, record, recorded)
     shown["pending"] = view.pending(pending)
     if damage is not None:

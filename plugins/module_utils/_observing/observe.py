@@ -494,6 +494,16 @@ def read_tls(directory: str) -> tuple[str | None, Mapping[str, Any] | None]:
     return None if authority is None else authority.decode("ascii", "replace"), shown
 
 
+def read_pgbouncer_ini(directory: str, record: Record | None) -> str | None:
+    """Return the configuration of a database's pooler; None where it has none, or not yet."""
+    if record is None or not record.others:
+        return None
+    from .._domain import pooler_facts
+
+    known = _content(files.read(os.path.join(directory, pooler_facts.INI)))
+    return None if known is None else known.decode("utf-8", "replace")
+
+
 def trash_entries(data_root: str) -> list[str]:
     return files.entries(os.path.join(data_root, layout.TRASH))
 

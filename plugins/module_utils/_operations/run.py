@@ -386,7 +386,8 @@ def _describe(
     personal = seen.files.get(configuration.PERSONAL_CONF)
     text = personal.content.decode("utf-8", "replace") if personal else ""
     tls = observe.read_tls(declared.directory)
-    return view.database(recorded, record, containers[PRIMARY], text, tls, containers)
+    ini = observe.read_pgbouncer_ini(declared.directory, record)
+    return view.database(recorded, record, containers[PRIMARY], text, tls, containers, ini)
 
 
 def _containers(seen: Observed) -> dict[str, ContainerFacts | None]:

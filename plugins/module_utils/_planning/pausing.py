@@ -23,7 +23,7 @@ def plan(spec: DatabaseSpec, seen: Observed) -> Plan:
     """Pause or resume; the other options have no part in it. Raises Refused where there is nothing to be paused."""
     found = _found(spec, seen)
     before = {"pooler": {"paused": sorted(found.paused)}}
-    names = (spec.name,)
+    names: tuple[str, ...] = (spec.name,)
     steps: tuple[Step, ...] = ()
     if spec.state == "resumed" and found.paused:
         steps = (PoolerResume(spec.pooler_container, found.paused),)

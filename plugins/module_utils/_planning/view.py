@@ -191,12 +191,13 @@ def database(
     personal: str = "",
     tls: tuple[str | None, Mapping[str, Any] | None] = (None, None),
     others: Mapping[str, ContainerFacts | None] | None = None,
+    pgbouncer_ini: str | None = None,
 ) -> dict[str, Any]:
     """Return the keys of the seed's API, with those beside them that an operator asks for next.
 
     record: None where only its container is left. spec: what the record keeps, or what was declared. personal: the text
     of a person's own additions to the configuration. tls: the authority's certificate (PEM) and facts of the server's.
-    others: the containers of the other instances, by their names.
+    others: the containers of the other instances, by their names. pgbouncer_ini: of its pooler, where that has one.
     """
     authority, certificate = tls
     own = spec.tls_fingerprint is not None
@@ -247,12 +248,12 @@ def database(
         "health": container.health if container else None,
         "started_at": container.started_at if container and container.running else None,
         "restart_count": container.restart_count if container else None,
-        "pooler": _pooler(spec, record, others or {}),
+        "pooler": _pooler(spec, record, others or {}, pgbouncer_ini),
     }
 
 
 def _pooler(
-    spec: DatabaseSpec, record: Record | None, others: Mapping[str, ContainerFacts | None]
+    spec: DatabaseSpec, record: Record | None, others: Mapping[str, ContainerFacts | None], ini: str | None
 ) -> dict[str, Any] | None:
     """Return what is shown of its pooler, None where it has none."""
     own = next((one for one in record.others if one.role == POOLER), None) if record is not None else None
@@ -263,13 +264,23 @@ def _pooler(
         "container_name": own.container,
         "host": pooler_host(spec),
         "port": own.port,
+        "bind_address": spec.pooler.bind_address or spec.bind_address,
         "database": spec.name,
         "session_database": f"{spec.name}_session",
         "mode": spec.pooler.mode,
+        "prepared_statements": None if ini is None else spec.pooler.mode == "session" or _prepares(ini),
         "image": spec.pooler.image,
         "container_status": container.status if container else "absent",
         "health": container.health if container else None,
     }
+
+
+def _prepares(ini: str) -> bool:
+    """Whether clients may use named prepared statements where a connection is not theirs alone."""
+    # Few databases have a pooler, and each run compiles anew what it loads of Ansible's archive.
+    from .._domain import pgbouncer
+
+    return pgbouncer.parameters(ini).get("max_prepared_statements", "0") != "0"
 
 
 def pooler_host(spec: DatabaseSpec) -> str:

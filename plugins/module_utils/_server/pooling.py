@@ -166,9 +166,7 @@ def waiting(
             wait.seconds += time.monotonic() - began
 
 
-def pause(
-    engine: Engine, container: ContainerFacts, server: ContainerFacts | None, name: str, seconds: int
-) -> None:
+def pause(engine: Engine, container: ContainerFacts, server: ContainerFacts | None, name: str, seconds: int) -> None:
     """Let the clients of a pooler wait until somebody lets them go on. Arguments as of `waiting`. Raises Held."""
     wait = Wait()
     if not _hold(engine, container, server, name, seconds or pooler.DEFAULT_PAUSE, False, wait):

@@ -22,6 +22,7 @@ SMALL = {
     "declared.py update": "",
     "backup.py": "--megabytes 5 --rounds 1",
     "restore.py": "--megabytes 5 --rounds 1",
+    "pooler.py": "--seconds 1 --clients 20 --users 2",
 }
 # With these, each file and what they share is run; the others take two minutes more.
 QUICK = ("gather.py speed", "backup.py", "restore.py")

@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 from harness import docker, eventually
-from test_pooler import Pooled
+from pooled import Pooled
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,32 @@ def test_from_the_docker_host_it_is_reached_where_it_is_published():
     assert host.variables["ca_cert"].endswith("/tls/ca.crt")
 
 
+POOLER = {
+    "host": "pool.example.com",
+    "port": 6432,
+    "bind_address": "0.0.0.0",
+    "database": "shop",
+    "session_database": "shop_session",
+}
+
+
+@pytest.mark.parametrize(
+    ("via", "target"),
+    [
+        ("server", ("shop-production-postgres.db.example.com", 5432, "shop")),
+        ("pooler", ("pool.example.com", 6432, "shop")),
+        ("pooler_session", ("pool.example.com", 6432, "shop_session")),
+    ],
+)
+def test_it_is_reached_by_way_of_its_pooler_where_that_is_wanted(via, target):
+    (host,) = hosts_of(answers(database(pooler=POOLER)), "controller", via)
+    assert tuple(host.variables[name] for name in ("login_host", "login_port", "login_db")) == target
+    (host,) = hosts_of(answers(database(pooler=POOLER)), "docker_host", via)
+    assert host.variables["login_host"] == "127.0.0.1" and host.variables["login_port"] == target[1]
+    (host,) = hosts_of(answers(database(pooler=None)), "controller", via)
+    assert host.variables["login_port"] == 5432, "one without a pooler is reached itself"
+
+
 def test_how_the_docker_host_is_reached_is_taken_over_by_reference():
     (host,) = hosts_of(answers(database(), connection=["ansible_become_password", "ansible_host"]), "docker_host")
     assert host.templates["ansible_become_password"] == "{{ hostvars[postgres_docker_host].ansible_become_password }}"

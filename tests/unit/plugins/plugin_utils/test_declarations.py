@@ -204,6 +204,20 @@ def test_connections_are_those_of_what_is_there():
     found = declarations.connections([outcome()], "file")[ENTRY]
     assert found["url"] == "postgresql://username@host:5432/database?sslmode=prefer"
     assert found["credentials_file"] == "file" and "password" not in found
+    assert found["pooler"] is None
+
+
+def test_a_connection_names_the_pooler_too():
+    known = {"host": "pool", "port": 6432, "database": "app", "session_database": "app_session", "mode": "transaction"}
+    given = outcome()
+    given["database"] = {**given["database"], "pooler": {**known, "prepared_statements": True, "health": "healthy"}}
+    found = declarations.connections([given], "file")[ENTRY]["pooler"]
+    assert found == {
+        **known,
+        "prepared_statements": True,
+        "url": "postgresql://username@pool:6432/app?sslmode=prefer",
+        "session_url": "postgresql://username@pool:6432/app_session?sslmode=prefer",
+    }
 
 
 def test_all_mistakes_of_a_declaration_are_told_at_once():

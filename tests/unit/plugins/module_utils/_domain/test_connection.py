@@ -120,6 +120,11 @@ def test_a_section_of_the_service_file():
         connections.edited("pg_service", "[shop]\n[shop]\n", CONNECTION)
 
 
+def test_jdbc_is_told_where_nothing_may_be_prepared():
+    assert "prepareThreshold" not in connections.jdbc(of())
+    assert connections.jdbc(of(prepares=False)).endswith("&prepareThreshold=0")
+
+
 @pytest.mark.parametrize("kind", ["url", "jdbc"])
 def test_a_file_of_something_else_is_left(kind):
     first = connections.edited(kind, "", CONNECTION)

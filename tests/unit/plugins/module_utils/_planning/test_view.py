@@ -34,6 +34,22 @@ def described(**given):
     return view.database(spec, record, builders.settled(spec).container)
 
 
+@pytest.mark.parametrize(
+    ("mode", "ini", "expected"),
+    [
+        ("transaction", None, None),
+        ("transaction", "[pgbouncer]\nmax_prepared_statements = 200\n", True),
+        ("transaction", "[pgbouncer]\nmax_prepared_statements = 0\n", False),
+        ("transaction", "[pgbouncer]\n", False),
+        ("session", "[pgbouncer]\n", True),
+    ],
+)
+def test_whether_clients_of_a_pooler_may_prepare_statements(mode, ini, expected):
+    spec = builders.declared(pooler={"mode": mode})
+    found = view.database(spec, builders.pooled_record(spec), None, pgbouncer_ini=ini)["pooler"]
+    assert found["prepared_statements"] is expected
+
+
 def test_the_keys_of_the_seed_are_there():
     assert set(SEED_KEYS) <= set(described())
 
