@@ -32,7 +32,8 @@ def pooled(fleet):
 
 
 def test_clients_wait_until_they_are_let_go_on(fleet, pooled):
-    assert changes(fleet.play("pause", "--check")) == 1 and pooled.paused() == []
+    predicted = [action["verb"] for action in pooled.host.check(pooled.short, state="paused")["actions"]]
+    assert predicted == ["pooler_pause"] and pooled.paused() == []
     assert changes(fleet.play("pause", "--diff")) == 1 and pooled.paused() == [pooled.name]
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(pooled.answers()))
@@ -63,7 +64,7 @@ def test_a_transaction_that_goes_on_is_named_and_nobody_waits(pooled):
 def test_any_other_run_lets_them_go_on(pooled):
     pooled.host.run(pooled.short, state="paused")
     pooled.console(f'PAUSE "{pooled.name}_session"')
-    assert verbs_of(pooled, state="started", partial=True) == ["pooler_resume"]
+    assert "pooler_resume" in verbs_of(pooled, state="started", partial=True)
     assert pooled.paused() == [] and pooled.answers()
     pooled.host.run(pooled.short, state="paused")
     verbs_of(pooled, state="restarted")
@@ -74,19 +75,25 @@ def test_applications_are_told_of_it(fleet, pooled, tmp_path):
     known = pooled.host.one(pooled.short)["pooler"]
     assert known["prepared_statements"] is True
     target = f"@127.0.0.1:{known['port']}/"
-    written = {}
-    for kind, via in (("url", "pooler"), ("env", "pooler_session"), ("jdbc", "pooler")):
-        path = tmp_path / kind
-        told = {"database_connection_path": str(path), "database_connection_format": kind}
-        fleet.play("connection", **told, database_connection_via=via)
-        written[kind] = path.read_text()
-    assert f"{target}{pooled.name}?" in written["url"] and "prepareThreshold" not in written["jdbc"]
-    assert f"PGPORT={known['port']}\nPGDATABASE={pooled.name}_session\n" in written["env"]
-    # As they are written they serve: the authority of the pooler's certificate is that of the server's.
-    with psycopg.connect(written["url"].strip()) as client:
+    path = tmp_path / "url"
+    told = {"database_connection_path": str(path), "database_connection_format": "url"}
+    fleet.play("connection", **told, database_connection_via="pooler")
+    assert f"{target}{pooled.name}?" in path.read_text()
+    # As it is written it serves: the authority of the pooler's certificate is that of the server's.
+    with psycopg.connect(path.read_text().strip()) as client:
         assert client.execute("SELECT current_database(), current_user").fetchone() == (pooled.name, USERNAME)
     output = fleet.play("url", database_connection_via="pooler_session")
     assert f"{target}{pooled.name}_session?sslmode=verify-full" in output
+
+
+@pytest.mark.skipif(not THOROUGH, reason="more forms of the same")
+def test_applications_are_told_of_it_in_other_forms(fleet, pooled, tmp_path):
+    known = pooled.host.one(pooled.short)["pooler"]
+    for kind, via in (("env", "pooler_session"), ("jdbc", "pooler")):
+        told = {"database_connection_path": str(tmp_path / kind), "database_connection_format": kind}
+        fleet.play("connection", **told, database_connection_via=via)
+    assert f"PGPORT={known['port']}\nPGDATABASE={pooled.name}_session\n" in (tmp_path / "env").read_text()
+    assert "prepareThreshold" not in (tmp_path / "jdbc").read_text()
     assert "must be one of" in fleet.play("url", succeeds=False, database_connection_via="poller")
     fleet.play("show", output="json", report_dest=str(tmp_path / "shown"))
     (shown,) = json.loads((tmp_path / "shown").read_text())["databases"]
@@ -109,7 +116,7 @@ def test_what_cannot_be_is_refused(fleet, pooled):
     docker("stop", pooled.container)
     with pytest.raises(Failed, match="does not run"):
         pooled.host.run(pooled.short, state="paused")
-    fleet.play("create", database_pooler=False, database_sslmode="verify-full", **GIVEN)
+    pooled.run(pooler=False)
     assert "has no pooler" in fleet.play("url", succeeds=False, database_connection_via="pooler")
     with pytest.raises(Failed, match="it has no pooler"):
         pooled.host.run(pooled.short, state="resumed")

@@ -16,7 +16,8 @@ from ansible_collections.vellaric.postgres.tests.unit.examples.sources import RO
 _THEIRS = {
     "database_memroy", "extra_vars", "known_hosts", "node_exporter", "pg_advisory_xact_lock", "pg_monitor",
     "postgres_fdw", "pull_request_target", "security_fixes", "vault_password_file",
-    "display_skipped_hosts",
+    "display_skipped_hosts", "default_query_exec_mode", "prepare_threshold", "prepared_statement_cache_size",
+    "statement_cache_size", "connect_args",
     # What the code puts together.
     "scheduled_backup_failed", "scheduled_verification_failed", "vellaric_backup_last_success_timestamp_seconds",
 }  # fmt: skip

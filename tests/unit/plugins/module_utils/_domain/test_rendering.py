@@ -247,7 +247,10 @@ CONNECTION = {
     "ca_file": "/etc/ssl/ca.crt",
     "service": "app",
 }
-OTHERS = {"port": 5432, "sslmode": "prefer", "client": "libpq", "ca_certificate": None, "path": "/srv/app/.env"}
+OTHERS = {
+    **{"port": 5432, "sslmode": "prefer", "client": "libpq", "ca_certificate": None, "path": "/srv/app/.env"},
+    "prepared_statements": True,
+}
 LINES = {"docker_env": 8, "env": 8, "jdbc": 1, "pg_service": 8, "pgpass": 1, "url": 1}
 
 
