@@ -26,6 +26,7 @@ except ImportError:
 CONTAINER = "shop-development-postgres"
 OPTIONS = {
     "connect_from": "docker_host",
+    "via": "server",
     "strict": False,
     "compose": {"composed": "postgres_database.image ~ '!'", "deeper": "postgres_database"},
     "groups": {"with_it": "postgres_database.settings.work_mem is defined"},
