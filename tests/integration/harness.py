@@ -341,9 +341,10 @@ class Host:
         shutil.rmtree(self.root, ignore_errors=True)
         for path in Path("/var/vellaric/certificates").glob(f"{self.prefix}-*"):
             path.unlink(missing_ok=True)
-        # Not just closed: a module that outlives the test has the file as well.
-        fcntl.flock(self._ports_lock, fcntl.LOCK_UN)
-        self._ports_lock.close()
+        if not self._ports_lock.closed:
+            # Not just closed: a module that outlives the test has the file as well.
+            fcntl.flock(self._ports_lock, fcntl.LOCK_UN)
+            self._ports_lock.close()
 
 
 def result(process):
