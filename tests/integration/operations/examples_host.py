@@ -47,7 +47,8 @@ class Example(Machine):
             self.run("mkdir", "-p", f"{self.root}/srv/{place}")
 
     def foreign(self, name: str) -> None:
-        self.run("docker", "run", "-d", "--name", name, "-e", "POSTGRES_PASSWORD=of-another", IMAGE)
+        given = ("-e", "POSTGRES_PASSWORD=of-another", "-e", "POSTGRES_DB=my-database")
+        self.run("docker", "run", "-d", "--name", name, *given, IMAGE)
 
     def have_databases(self) -> None:
         """Have those that the examples speak of, once, with their default image's tag."""

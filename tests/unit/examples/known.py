@@ -22,6 +22,9 @@ PLAYBOOKS = {path.stem for path in ROOT.glob("playbooks/*.yml")}
 ROLES = {path.name for path in ROOT.glob("roles/*")}
 PLUGINS = {path.stem for path in ROOT.glob("plugins/*/*") if path.parent.name not in ("module_utils", "plugin_utils")}
 
+# Variables that playbooks take, by -e.
+VARIABLES = {*variables.known(), *variables._SHORT, "name", "environment", "postgres_credentials", "postgres_databases"}
+
 
 def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
