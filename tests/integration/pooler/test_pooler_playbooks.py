@@ -36,7 +36,7 @@ def test_clients_wait_until_they_are_let_go_on(fleet, pooled):
     assert predicted == ["pooler_pause"] and pooled.paused() == []
     assert changes(fleet.play("pause", "--diff")) == 1 and pooled.paused() == [pooled.name]
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(pooled.answers()))
+    waiting = threading.Thread(target=lambda: answers.append(pooled.answers(connect_timeout=100)))
     waiting.start()
     with pooled.connect(session=True) as client:
         assert client.execute("SELECT 1").fetchone() == (1,), "sessions do not wait"
