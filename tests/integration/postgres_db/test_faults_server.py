@@ -105,7 +105,7 @@ def test_an_image_whose_container_ends_at_once(host, image_tag):
     with pytest.raises(Failed) as failure:
         host.run("a", image=image_tag, wait_timeout=300)
     took(20, began)
-    assert "ended with exit code 3" in failure.value.message and "the disk is on fire" in failure.value.message
+    assert "exited with code 3" in failure.value.message and "the disk is on fire" in failure.value.message
     assert failure.value.result["log"] == ["the disk is on fire"]
     assert verbs(failure.value.result)[-1] == "write_files"
     row = host.one("a")
