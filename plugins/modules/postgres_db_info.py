@@ -1759,7 +1759,7 @@ databases:
           description: What is the matter, with the figures.
           type: str
           returned: always
-          sample: '85 of 97 connections are taken (88 %).'
+          sample: '85 of 97 connections are in use (88 %).'
         advice:
           description: What to do.
           type: str
@@ -1806,7 +1806,7 @@ findings:
       description: What is the matter, with the figures.
       type: str
       returned: always
-      sample: '85 of 97 connections are taken (88 %).'
+      sample: '85 of 97 connections are in use (88 %).'
     advice:
       description: What to do.
       type: str

@@ -126,7 +126,7 @@ findings:
     message:
       description: What is the matter.
       type: str
-      sample: 85 of 97 connections are taken (88 %).
+      sample: 85 of 97 connections are in use (88 %).
     advice:
       description: What to do.
       type: str

@@ -159,7 +159,7 @@ def finding(severity, code="connections_near_limit", container="shop-production-
         "severity": severity,
         "code": code,
         "database": container,
-        "message": message or "92 of 97 connections are taken (95 %).",
+        "message": message or "92 of 97 connections are in use (95 %).",
         "advice": "Put a connection pooler in front, or raise max_connections.",
     }
 

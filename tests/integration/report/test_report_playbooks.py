@@ -136,7 +136,7 @@ def test_check_fails_on_findings_of_a_severity(fleet):
     with fleet.host.connect("shop"), fleet.host.connect("shop"):
         passed = fleet.run("check", *REACHED, report_thresholds=low)
         failed = fleet.run("check", *REACHED, report_thresholds=low, fail_on="warning", succeeds=False)
-    line = f"WARNING   {fleet.host.name('shop')} (development) on local: 2 of 97 connections are taken"
+    line = f"WARNING   {fleet.host.name('shop')} (development) on local: 2 of 97 connections are in use"
     assert line in passed and line in failed
     assert f"findings of critical or warning severity in {fleet.host.container('shop')}." in failed
     assert "fail_on" in fleet.run("check", *REACHED, fail_on="sometimes", succeeds=False)
