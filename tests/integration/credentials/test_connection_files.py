@@ -112,7 +112,7 @@ def test_what_is_refused(shared, files):
         ({"password": "both'and\"quoted$"}, "rotate it"),
         ({"password": "dollars$(id)$HOME"}, "rotate it"),
         ({"password": "back\\\\slash-and-more"}, "rotate it"),
-        ({"ca_certificate": "no certificate"}, "no certificate in PEM"),
+        ({"ca_certificate": "no certificate"}, "not a PEM certificate"),
     ):
         with pytest.raises(Failed, match=words):
             write(shared, files, "env", **more)
