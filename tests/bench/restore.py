@@ -112,7 +112,7 @@ class Bench:
             restoring.psql(self.container, "postgres", "CHECKPOINT")
 
         def work():
-            fill.load(dump, rules.OWN, inside, jobs, frozenset(), "public", lambda done, total: None)
+            fill.load(dump, rules.OWN, inside, jobs, frozenset(), "public", lambda done, total: None, backup=True)
 
         try:
             return self.timed(work, prepare)
