@@ -293,6 +293,24 @@ def schedule(flow):
         subprocess.run([str(LAB), "stop", name], check=True, capture_output=True)
 
 
+def pause(flow):
+    pooled(flow, True)
+    flow.run("pause", **flow.one)
+    assert flow.info(gather=["pooler"])["pooler_statistics"]["paused"] != []
+
+
+def resume(flow):
+    flow.run("resume", **flow.one)
+    assert flow.info(gather=["pooler"])["pooler_statistics"]["paused"] == []
+    pooled(flow, False)
+
+
+def pooled(flow, pooler):
+    """Give the database a pooler, or take it away: no job of those before and after has to do with one."""
+    kept = {"username": None, "password": None, "image": None, "environment": SHOP, "partial": True}
+    flow.host.run("shop", pooler=pooler, **kept)
+
+
 # By template. A word of Python's own has an underscore behind it.
 CASES = {
     "create": create,
@@ -307,6 +325,8 @@ CASES = {
     "start": start,
     "stop": stop,
     "restart": restart,
+    "pause": pause,
+    "resume": resume,
     "resize": resize,
     "backup": backup,
     "backups": backups,
