@@ -19,7 +19,8 @@ PLAYBOOKS = harness.REPOSITORY / "playbooks"
 # awx declares things in AWX, schedule needs a machine with systemd or cron (test_schedule_role.py), adopt a container
 # that nobody manages (test_adopt_playbook.py), and undelete one that is deleted.
 # `url` shows the password, which is what it is asked for.
-OTHERS = {"awx", "schedule", "adopt", "undelete", "url"}
+# `pause` and `resume` are of a database with a pooler (test_pooler_playbooks.py).
+OTHERS = {"awx", "schedule", "adopt", "undelete", "url", "pause", "resume"}
 OPTIONS = {
     "database_memory": "300m",
     "database_connection_format": "env",
