@@ -8,23 +8,20 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from .steps import Step
+from .steps import Step, Worded, networks_changed
 
 if TYPE_CHECKING:
     from .._domain.facts import ContainerConfig
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerNetwork(Step):
+class PoolerNetwork(Worded):
     """What is in it can only be known once it is there: the addresses that the server lets in."""
 
     network: str
     verb = "pooler_network"
     ends_round = True
-
-    @property
-    def summary(self) -> str:
-        return f"create network {self.network}, which the server and its pooler share"
+    says = "create network {0.network}, which the server and its pooler share"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -47,20 +44,17 @@ class PoolerFiles(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerCreate(Step):
+class PoolerCreate(Worded):
     """config: None as long as its image is not known."""
 
     container: str
     config: ContainerConfig | None
     verb = "pooler_create"
-
-    @property
-    def summary(self) -> str:
-        return f"create container {self.container}"
+    says = "create container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerReplace(Step):
+class PoolerReplace(Worded):
     """changes: what differs, in words."""
 
     container: str
@@ -69,22 +63,16 @@ class PoolerReplace(Step):
     verb = "pooler_replace"
     impact = "recreate"
     reason = "the engine changes this in a new container only; the pooler's clients have to reconnect"
-
-    @property
-    def summary(self) -> str:
-        return f"replace container {self.container} ({self.changes})"
+    says = "replace container {0.container} ({0.changes})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerUpdate(Step):
+class PoolerUpdate(Worded):
     container: str
     config: ContainerConfig
     changes: str
     verb = "pooler_update"
-
-    @property
-    def summary(self) -> str:
-        return f"change the pooler's {self.changes}"
+    says = "change the pooler's {0.changes}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -98,19 +86,15 @@ class PoolerNetworks(Step):
 
     @property
     def summary(self) -> str:
-        parts = (("join", self.join), ("leave", [name for name in self.leave if name not in self.join]))
-        return "the pooler's networks: " + ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+        return f"the pooler's networks: {networks_changed(self.leave, self.join)}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerStart(Step):
+class PoolerStart(Worded):
     container: str
     status: str
     verb = "pooler_start"
-
-    @property
-    def summary(self) -> str:
-        return f"start container {self.container}"
+    says = "start container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -132,14 +116,11 @@ class PoolerRestart(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerPause(Step):
+class PoolerPause(Worded):
     container: str
     database: str
     verb = "pooler_pause"
-
-    @property
-    def summary(self) -> str:
-        return f"let the pooler's clients wait until it is resumed (pause {self.database})"
+    says = "let the pooler's clients wait until it is resumed (pause {0.database})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -156,14 +137,11 @@ class PoolerResume(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerStop(Step):
+class PoolerStop(Worded):
     container: str
     verb = "pooler_stop"
     impact = "restart"
-
-    @property
-    def summary(self) -> str:
-        return f"stop container {self.container}"
+    says = "stop container {0.container}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -186,12 +164,9 @@ class PoolerRemove(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PoolerTidy(Step):
+class PoolerTidy(Worded):
     """Remove what an interrupted replacement has left."""
 
     container: str
     verb = "pooler_tidy"
-
-    @property
-    def summary(self) -> str:
-        return f"remove container {self.container}, which an interrupted replacement has left"
+    says = "remove container {0.container}, which an interrupted replacement has left"

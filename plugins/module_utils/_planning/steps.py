@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -176,15 +176,19 @@ class Networks(Step):
 
     @property
     def summary(self) -> str:
-        again = [name for name in self.join if name in self.leave]
-        parts = (
-            ("join", [name for name in self.join if name not in again]),
-            ("join again", again),
-            ("leave", [name for name in self.leave if name not in again]),
-        )
-        words = ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
         moves = "; the published port moves, so that clients have to reconnect" if self.moves_port else ""
-        return f"networks: {words}{moves}"
+        return f"networks: {networks_changed(self.leave, self.join)}{moves}"
+
+
+def networks_changed(leave: Sequence[str], join: Sequence[str]) -> str:
+    """Say which networks a container leaves and joins; one in both is joined again."""
+    again = [name for name in join if name in leave]
+    parts = (
+        ("join", [name for name in join if name not in again]),
+        ("join again", again),
+        ("leave", [name for name in leave if name not in again]),
+    )
+    return ", ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
