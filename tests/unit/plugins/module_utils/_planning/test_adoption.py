@@ -10,7 +10,7 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import layout
 from ansible_collections.vellaric.postgres.plugins.module_utils._planning import adoptable, adoption, supervised
-from ansible_collections.vellaric.postgres.tests.unit import builders
+from ansible_collections.vellaric.postgres.tests.unit import builders, simulated
 from ansible_collections.vellaric.postgres.tests.unit.builders import (
     NAME,
     USERNAME,
@@ -181,7 +181,7 @@ def test_what_was_interrupted_anywhere_is_finished(username):
     spec = wanted(username=username)
     planned = plan(spec, seen())
     for most in range(1, len(planned.steps) + 1):
-        host = builders.Host(seen(), seen().adoptable.server, {})
+        host = simulated.Host(seen(), seen().adoptable.server, {})
         for step in planned.steps[:most]:
             host = host.perform(step, spec, plan(spec, host.seen) if step.verb != "reserve" else planned)
         for _round in range(3):
@@ -199,7 +199,7 @@ def test_what_was_interrupted_anywhere_is_finished(username):
 def test_what_was_interrupted_is_nothing_else_than_finished(state):
     spec = wanted()
     planned = plan(spec, seen())
-    host = builders.Host(seen(), seen().adoptable.server, {}).perform(planned.steps[0], spec, planned)
+    host = simulated.Host(seen(), seen().adoptable.server, {}).perform(planned.steps[0], spec, planned)
     message = refusal(declared(image=IMAGE, state=state, deletion_protection=False), host.seen)
     assert "interrupted" in message and "adopt: true" in message
 

@@ -11,7 +11,7 @@ import dataclasses
 import pytest
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import container as containers
 from ansible_collections.vellaric.postgres.plugins.module_utils._planning.plan import plan_database
-from ansible_collections.vellaric.postgres.tests.unit import builders, certificates
+from ansible_collections.vellaric.postgres.tests.unit import builders, certificates, simulated
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,7 +137,7 @@ def run(wanted, host, most=10**6):
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_a_second_run_changes_nothing(situation, old, new):
     wanted = builders.declared(**new)
-    host, _steps = run(wanted, builders.Host.of(situation(builders.declared(**old))))
+    host, _steps = run(wanted, simulated.Host.of(situation(builders.declared(**old))))
     planned = plan(wanted, host)
     assert (builders.verbs(planned), planned.pending) == ([], ())
     assert planned.before == planned.after
@@ -146,7 +146,7 @@ def test_a_second_run_changes_nothing(situation, old, new):
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_the_result_is_the_declaration(situation, old, new):
     wanted = builders.declared(**new)
-    host, _steps = run(wanted, builders.Host.of(situation(builders.declared(**old))))
+    host, _steps = run(wanted, simulated.Host.of(situation(builders.declared(**old))))
     record = host.seen.record
     assert record.declared == wanted.declared()
     assert (
@@ -161,7 +161,7 @@ def test_the_result_is_the_declaration(situation, old, new):
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_a_run_that_was_interrupted_anywhere_is_finished_by_the_next(situation, old, new):
     wanted = builders.declared(**new)
-    start = builders.Host.of(situation(builders.declared(**old)))
+    start = simulated.Host.of(situation(builders.declared(**old)))
     straight, steps = run(wanted, start)
     for most in range(steps):
         cut, _steps = run(wanted, start, most)
@@ -176,7 +176,7 @@ def test_a_run_that_was_interrupted_anywhere_is_finished_by_the_next(situation, 
 @given(SITUATIONS, DECLARATIONS, DECLARATIONS)
 def test_after_a_run_that_was_interrupted_the_server_has_read_its_files(situation, old, new):
     wanted = builders.declared(**new)
-    start = builders.Host.of(situation(builders.declared(**old)))
+    start = simulated.Host.of(situation(builders.declared(**old)))
     _straight, steps = run(wanted, start)
     for most in range(steps):
         cut, _steps = run(wanted, start, most)
@@ -188,7 +188,7 @@ def test_after_a_run_that_was_interrupted_the_server_has_read_its_files(situatio
 @given(DECLARATIONS, DECLARATIONS, st.sampled_from(["none", "restart"]))
 def test_nothing_exceeds_the_impact_that_is_allowed(old, new, max_impact):
     wanted = builders.declared(**{**new, "max_impact": max_impact})
-    planned = plan(wanted, builders.Host.of(builders.settled(builders.declared(**old))))
+    planned = plan(wanted, simulated.Host.of(builders.settled(builders.declared(**old))))
     allowed = {"none": ["none"], "restart": ["none", "restart"]}[max_impact]
     assert {step.impact for step in planned.steps} <= set(allowed)
     assert not {step.impact for step in planned.pending} & set(allowed)
@@ -197,7 +197,7 @@ def test_nothing_exceeds_the_impact_that_is_allowed(old, new, max_impact):
 @given(DECLARATIONS, DECLARATIONS)
 def test_what_was_held_back_is_done_by_the_run_that_may(old, new):
     old, new = builders.declared(**old), builders.declared(**new)
-    start = builders.Host.of(builders.settled(old))
+    start = simulated.Host.of(builders.settled(old))
     held, _steps = run(dataclasses.replace(new, max_impact="none"), start)
     pending = plan(dataclasses.replace(new, max_impact="none"), held)
     assert builders.verbs(pending) == []
@@ -210,7 +210,7 @@ def test_what_was_held_back_is_done_by_the_run_that_may(old, new):
 def test_what_is_deleted_is_gone_and_a_second_deletion_has_nothing_to_do(situation, declaration, purge):
     there = situation(builders.declared(**declaration))
     absent = builders.declared(state="absent", purge=purge)
-    host, _steps = run(absent, builders.Host.of(there))
+    host, _steps = run(absent, simulated.Host.of(there))
     assert not host.seen.directory_exists
     assert (host.seen.container, host.seen.previous) == (None, None)
     assert plan(absent, host).steps == ()
@@ -219,6 +219,6 @@ def test_what_is_deleted_is_gone_and_a_second_deletion_has_nothing_to_do(situati
 @pytest.mark.parametrize("situation", [as_declared, stopped, nothing])
 def test_steps_have_a_summary_for_a_person(situation):
     wanted = builders.declared(settings={"max_connections": "7"}, shm_size="512m", sslmode="require")
-    planned = plan(wanted, builders.Host.of(situation(builders.declared())))
+    planned = plan(wanted, simulated.Host.of(situation(builders.declared())))
     assert planned.steps
     assert all(len(step.summary) > 10 and "\n" not in step.summary for step in planned.steps)

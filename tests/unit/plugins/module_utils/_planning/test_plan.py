@@ -13,7 +13,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain import f
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain import record as records
 from ansible_collections.vellaric.postgres.plugins.module_utils._domain.record import Instance
 from ansible_collections.vellaric.postgres.plugins.module_utils._planning import sql_steps, steps
-from ansible_collections.vellaric.postgres.tests.unit import builders
+from ansible_collections.vellaric.postgres.tests.unit import builders, simulated
 from ansible_collections.vellaric.postgres.tests.unit.builders import plan, refusal
 
 
@@ -71,7 +71,7 @@ def test_every_kind_of_step_is_done_in_one_way():
     for kind in kinds():
         assert (kind in known) is not issubclass(kind, server_changes.IN_SESSION), kind
         # As the tests' host does it, too.
-        assert hasattr(builders.Host, "_" + kind.verb), kind
+        assert hasattr(simulated.Host, "_" + kind.verb), kind
     verbs = [kind.verb for kind in kinds()]
     assert len(verbs) == len(set(verbs)) > 30
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_backed_up_is_not_deleted_unless_told():
     there = builders.declared(environment="production")
     for seen in (
         builders.settled(there, container=None, server=None),
-        builders.Host.of(builders.settled(there))._stop(there, None, None).seen,
+        simulated.Host.of(builders.settled(there))._stop(there, None, None).seen,
     ):
         assert "final_backup: false" in refusal(builders.declared(**deletion), seen)
         assert "trash" in builders.verbs(plan(builders.declared(**deletion, final_backup=False), seen))

@@ -12,7 +12,7 @@ from ansible_collections.vellaric.postgres.plugins.module_utils._domain import (
     pooler_facts,
     port_choice,
 )
-from ansible_collections.vellaric.postgres.tests.unit import builders
+from ansible_collections.vellaric.postgres.tests.unit import builders, simulated
 
 
 def declared(pooler=True, **given):
@@ -136,7 +136,7 @@ def test_from_wherever_a_run_breaks_off_the_next_one_arrives(begin):
         "there": builders.with_instance(builders.settled(builders.declared()), builders.no_pooler()),
     }.get(begin, builders.pooled(declared()))
     for most in range(14):
-        host, begun = builders.Host.of(seen), True
+        host, begun = simulated.Host.of(seen), True
         for _round in range(8):
             planned = builders.plan(wanted, host.seen)
             for step in planned.this_round[:most] if begun else planned.this_round:
